@@ -1,0 +1,132 @@
+"""The work in chunks: each has its own seed and its own file, so that any number of processes, stopped and started
+at any moment, make the same jets."""
+
+import fcntl
+import json
+import multiprocessing
+import os
+import shutil
+import signal
+import sys
+import threading
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from .errors import SimulationError
+from .generator import simulate
+from .jets import Jets
+
+LARGEST_SEED = 900_000_000  # Pythia's
+CHUNK_JETS = 250  # a few seconds of work; part of what a seed means
+
+
+@dataclass(frozen=True)
+class Chunk:
+    process: str
+    number: int
+    n_jets: int
+    seed: int  # Pythia's
+
+    @property
+    def file_name(self):
+        return f"{self.process}-{self.number:06d}.npz"
+
+
+def plan(n_jets, seed):
+    """The chunks for {process: jets}. Pythia's seeds start at a point drawn from `seed` and count up from there, so
+    that no two chunks share one."""
+    start = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] % LARGEST_SEED)
+    chunks = []
+    for rank, (process, total) in enumerate(n_jets.items()):
+        for number, first in enumerate(range(0, total, CHUNK_JETS)):
+            own_seed = 1 + (start + number * len(n_jets) + rank) % LARGEST_SEED
+            chunks.append(Chunk(process, number, min(CHUNK_JETS, total - first), own_seed))
+    return chunks
+
+
+class WorkFolder:
+    """Finished chunks and the arguments that they were made with."""
+
+    def __init__(self, path: Path, arguments):
+        self.path = path
+        path.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        wanted = json.dumps(arguments, indent=1)
+        manifest = path / "arguments.json"
+        if not manifest.exists():
+            partial = path / "arguments.json.partial"
+            partial.write_text(wanted)
+            partial.replace(manifest)
+        elif manifest.read_text() != wanted:
+            raise SimulationError(
+                f"{path} holds the unfinished run of other arguments ({_difference(manifest.read_text(), arguments)}): "
+                "finish it with those, or delete that folder"
+            )
+
+    def _lock(self):
+        self.lock = open(self.path / "lock", "w")
+        try:
+            fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise SimulationError(f"{self.path}: another run is at work there") from error
+
+    def file(self, chunk):
+        return self.path / chunk.file_name
+
+    def load(self, chunks, process):
+        return Jets.concatenate([Jets.load(self.file(chunk)) for chunk in chunks if chunk.process == process])
+
+    def remove(self):
+        shutil.rmtree(self.path)
+        self.lock.close()
+
+
+def _difference(manifest, arguments):
+    try:
+        there = json.loads(manifest)
+        changed = [name for name in arguments if there.get(name) != arguments[name]]
+        return ", ".join(f"{name}: {there.get(name)} there, {arguments[name]} here" for name in changed)
+    except ValueError:
+        return "arguments.json is damaged"
+
+
+def _start_worker():
+    # FastJet's banner goes to C's standard output, once a process. Interrupts are for the parent to report.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent():
+    """A parent that was killed can't end its workers: they would wait for ever."""
+    multiprocessing.parent_process().join()
+    os._exit(1)
+
+
+def _make(processes, chunk, path):
+    simulate(processes[chunk.process], chunk.n_jets, chunk.seed).save(path)
+    return chunk.n_jets
+
+
+def make_missing(processes, chunks, folder, jobs):
+    """Simulates the chunks that have no file yet; processes: {name: Process}."""
+    missing = [chunk for chunk in chunks if not folder.file(chunk).exists()]
+    total = sum(chunk.n_jets for chunk in chunks)
+    done = total - sum(chunk.n_jets for chunk in missing)
+    interval = 0.5 if sys.stderr.isatty() else 30.0  # [s]; a log file wants few lines
+    # A forked Pythia or FastJet would share what its parent had begun, hence spawn.
+    context = multiprocessing.get_context("spawn")
+    workers = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
+    with tqdm(total=total, initial=done, unit=" jets", mininterval=interval) as bar:
+        try:
+            for future in as_completed([workers.submit(_make, processes, c, folder.file(c)) for c in missing]):
+                bar.update(future.result())
+        except BrokenProcessPool as error:
+            raise SimulationError("a worker process died (out of memory?): run the same command again") from error
+        finally:
+            workers.shutdown(wait=True, cancel_futures=True)
