@@ -1,0 +1,15 @@
+# `lorentznet_options` carries the warnings and sanitizers that every target of this project uses.
+add_library(lorentznet_options INTERFACE)
+target_compile_options(lorentznet_options INTERFACE -Wall -Wextra -Wpedantic -Wshadow)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)
+  # GCC bug 105651: a false alarm in std::string's operator+.
+  target_compile_options(lorentznet_options INTERFACE -Wno-restrict)
+endif()
+if(LORENTZNET_WERROR)
+  target_compile_options(lorentznet_options INTERFACE -Werror)
+endif()
+if(LORENTZNET_SANITIZE)
+  set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
+  target_compile_options(lorentznet_options INTERFACE ${sanitizers})
+  target_link_options(lorentznet_options INTERFACE ${sanitizers})
+endif()
