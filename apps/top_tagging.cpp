@@ -1,0 +1,5 @@
+#include "app/run.h"
+
+int main(int argc, char** argv) {
+  return lorentznet::run_program(lorentznet::top_tagging(), argc, argv);
+}

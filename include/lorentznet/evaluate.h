@@ -1,0 +1,48 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "lorentznet/loader.h"
+#include "lorentznet/lorentznet.h"
+#include "lorentznet/records.h"
+
+namespace lorentznet {
+
+/// Receives one line for people at a time.
+using Log = std::function<void(const std::string&)>;
+
+/// What a pass through a split needs besides the network.
+struct PassOptions {
+  std::string partition;    ///< "train", "valid", "val" or "test", for the lines
+  std::int64_t epoch = 0;   ///< from 0, for the lines
+  std::int64_t epochs = 1;  ///< for the lines
+  std::int64_t batch_size = 32;
+  std::int64_t num_workers = 0;
+  std::int64_t log_interval = 100;
+  double beta = 0;                          ///< jets and beams are boosted along x
+  const std::atomic<bool>* stop = nullptr;  ///< set from outside to end early
+};
+
+/// Jets scored in the order of their set; N jets.
+struct Scores {
+  double loss = 0;      ///< mean cross-entropy
+  double accuracy = 0;  ///< fraction whose larger logit is that of their label
+  double seconds = 0;
+  std::vector<float> probability;  ///< [N, 2] (p0, p1)
+  std::vector<std::int8_t> label;  ///< [N]
+};
+
+/// Scores all jets of `set` in evaluation mode. Batch b is the jets [b B, (b+1) B).
+/// \return nothing if `options.stop` was set before the end
+std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
+                               const PoolingRule& rule, const PassOptions& options, const Log& log);
+
+/// The figures of a test. AUC and rejections are empty where the jets are of one class only.
+TestRecord summarize_test(const Scores& scores);
+
+}  // namespace lorentznet

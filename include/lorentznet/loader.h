@@ -1,0 +1,52 @@
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <future>
+#include <optional>
+#include <vector>
+
+#include "lorentznet/batch.h"
+
+namespace lorentznet {
+
+/// The order in which an epoch of training visits `num_jets` jets: a shuffle that depends on
+/// nothing but the two arguments, on every platform.
+std::vector<std::int64_t> shuffled_order(std::int64_t num_jets, std::uint64_t seed);
+
+/// Jets 0 .. num_jets-1 as the file has them.
+std::vector<std::int64_t> file_order(std::int64_t num_jets);
+
+/// One pass through jets in a given order, batch by batch, prepared ahead by threads.
+class BatchLoader {
+ public:
+  struct Options {
+    std::int64_t batch_size = 32;
+    bool for_training = false;     ///< drops a last batch that is not full
+    std::int64_t first_batch = 0;  ///< where to begin, for a resumed epoch
+    std::int64_t num_workers = 0;  ///< batches prepared ahead, each by a thread of its own
+  };
+
+  /// `set` and `task` must outlive the loader.
+  BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
+              std::vector<std::int64_t> order, const Options& options);
+
+  /// Number of batches of the whole pass, skipped ones included.
+  std::int64_t num_batches() const { return num_batches_; }
+  /// The next batch in order; empty behind the last. Rethrows what preparing it threw.
+  std::optional<Batch> next();
+
+ private:
+  Batch prepare(std::int64_t index) const;
+
+  const JetSet& set_;
+  const Task& task_;
+  PoolingRule rule_;
+  std::vector<std::int64_t> order_;
+  Options options_;
+  std::int64_t num_batches_;
+  std::int64_t next_started_;
+  std::deque<std::future<Batch>> pending_;  ///< last member: its threads use the others
+};
+
+}  // namespace lorentznet

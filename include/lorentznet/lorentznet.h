@@ -1,0 +1,63 @@
+#pragma once
+
+#include <torch/nn/module.h>
+#include <torch/nn/modules/container/modulelist.h>
+#include <torch/nn/modules/dropout.h>
+#include <torch/nn/modules/linear.h>
+#include <torch/nn/pimpl.h>
+
+#include <memory>
+#include <vector>
+
+#include "lorentznet/batch.h"
+#include "lorentznet/lgeb.h"
+
+namespace lorentznet {
+
+/// Type of the coordinates x, the Minkowski products and the translations.
+enum class Coordinates {
+  kDouble,   ///< from the file to the last layer: E^2 - p^2 cancels
+  kNetwork,  ///< the network's own type, as in the Python program
+};
+
+struct LorentzNetOptions {
+  std::int64_t n_scalar = 2;   ///< S, input scalars of a node
+  std::int64_t n_hidden = 72;  ///< H, width of the embeddings
+  std::int64_t n_class = 2;
+  std::int64_t n_layers = 6;
+  double c_weight = 5e-3;  ///< weight of the coordinate updates
+  double dropout = 0.2;    ///< in the decoder
+  Coordinates coordinates = Coordinates::kDouble;
+};
+
+/// LorentzNet (arXiv:2201.08187): embedding, LGEBs, sum over the jet, decoder. Parameters have the
+/// published program's names and initialisation.
+class LorentzNetImpl : public torch::nn::Module {
+ public:
+  explicit LorentzNetImpl(const LorentzNetOptions& options);
+
+  /// Logits [J, n_class] of the batch's jets, in the network's type. The batch must be on the
+  /// network's device.
+  at::Tensor forward(const Batch& batch);
+
+  /// The state of `batch` after the embedding and after each LGEB, for tests and studies.
+  std::vector<LGEBState> states(const Batch& batch);
+
+  const LorentzNetOptions& options() const { return options_; }
+  /// Number of trainable parameters.
+  std::int64_t num_parameters() const;
+
+ private:
+  std::vector<LGEBState> states(const Batch& batch, const JetGraph& graph);
+  at::Tensor pool(const at::Tensor& h, const Batch& batch, const JetGraph& graph) const;
+
+  LorentzNetOptions options_;
+  std::unique_ptr<EdgeKernel> kernel_;
+  torch::nn::Linear embedding_{nullptr};
+  torch::nn::ModuleList blocks_;
+  torch::nn::Linear decode_in_{nullptr}, decode_out_{nullptr};
+  torch::nn::Dropout dropout_{nullptr};
+};
+TORCH_MODULE(LorentzNet);
+
+}  // namespace lorentznet

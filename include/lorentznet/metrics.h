@@ -1,0 +1,67 @@
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lorentznet {
+
+// What a tagger's scores are worth. N jets; `label` is 1 for signal (top, quark) and 0 for
+// background (QCD, gluon); `score` [N] is any number that rises with being signal, `probability`
+// [N, 2] holds (p0, p1) of each jet, row by row. Counts and sums are exact or in double.
+//
+// All functions throw std::invalid_argument when the sizes don't fit, when there is no jet, or for
+// a label other than 0 and 1 (the caller's mistake), and InputError when the numbers allow no
+// answer: a score that isn't finite, a value that isn't a probability, or, for the ROC, jets of one
+// class only.
+
+/// The receiver operating characteristic, K points from (0, 0) to (1, 1) by falling threshold. A
+/// point counts the jets with score >= threshold.
+struct RocCurve {
+  std::vector<double> background_efficiency;  ///< [K] false-positive rate
+  std::vector<double> signal_efficiency;      ///< [K] true-positive rate
+  std::vector<double> threshold;              ///< [K] the first is infinite
+  std::int64_t num_background = 0;            ///< jets with label 0
+  std::int64_t num_signal = 0;                ///< jets with label 1
+};
+
+/// The points that scikit-learn's roc_curve(drop_intermediate=True) gives, to the last bit: one for
+/// each different score, less those at which neither rate's step changes. O(N log N).
+RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label);
+
+/// Area under the ROC curve, ties counted half, as scikit-learn's roc_auc_score. Counted in
+/// integers (the Mann-Whitney statistic) and rounded once.
+double roc_auc(std::span<const float> score, std::span<const std::int8_t> label);
+
+/// 1 / background efficiency at the first point whose signal efficiency is nearest to the given one
+/// (in (0, 1]; std::invalid_argument otherwise, or for a curve without points). Empty when no
+/// background jet passes there.
+std::optional<double> background_rejection(const RocCurve& curve, double signal_efficiency);
+
+/// For people: "112.8668", or "> 2500" when none of 2500 background jets passes.
+std::string format_rejection(std::optional<double> rejection, std::int64_t num_background);
+
+/// Fraction of jets whose larger probability is that of their label; equal ones count as class 0.
+double accuracy(std::span<const float> probability, std::span<const std::int8_t> label);
+
+/// Mean of -log p_label. Computed from rounded probabilities, so it differs from the loss computed
+/// from logits by up to 1e-7, and a p_label that underflowed to 0 counts as the smallest float
+/// (103.3) where the logits know better.
+double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label);
+
+/// The figures of a test.
+struct ScoreSummary {
+  double accuracy = 0;
+  double loss = 0;  ///< cross_entropy()
+  double auc = 0;
+  std::optional<double> rejection_at_30;  ///< 1 / background efficiency at signal efficiency 0.3
+  std::optional<double> rejection_at_50;  ///< and at 0.5
+  std::int64_t num_background = 0;
+};
+
+/// All figures of N jets at once; p1 is the score.
+ScoreSummary summarize(std::span<const float> probability, std::span<const std::int8_t> label);
+
+}  // namespace lorentznet

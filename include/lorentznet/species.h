@@ -1,0 +1,20 @@
+#pragma once
+
+#include <optional>
+
+namespace lorentznet {
+
+/// Number of species that the quark/gluon network tells apart: the width of its one-hot scalars.
+inline constexpr int num_species = 8;
+
+/// Mass [GeV] of the particle with PDG id +-`abs_pdg_id`, as in EnergyFlow's particle table (with
+/// which the published network was trained: constituent masses for quarks, five digits); nothing
+/// for an id that is not in the table. Id 0, the empty slot of a file, has mass 0.
+std::optional<double> particle_mass(int abs_pdg_id);
+
+/// Place of a species in the network's one-hot scalars: 0..7 for e, mu, gamma, K0_L, pi+, K+, the
+/// neutron and the proton, in the order {11, 13, 22, 130, 211, 321, 2112, 2212}; -1 for every
+/// other id.
+int species_index(int abs_pdg_id);
+
+}  // namespace lorentznet

@@ -1,0 +1,53 @@
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "lorentznet/jets.h"
+
+namespace lorentznet {
+
+/// The three parts of a data set.
+struct DataSplits {
+  JetSet train, val, test;
+};
+
+/// Which jets to read.
+struct DataSelection {
+  std::filesystem::path datadir;
+  std::int64_t num_train = -1;  ///< top: this many training jets, the first of each file; -1: all
+  std::int64_t num_data = -1;   ///< quark/gluon: the first jets of the data set; -1: all
+  bool test_only = false;       ///< leave train and val empty
+};
+
+/// All that top tagging and quark/gluon tagging differ in.
+struct Task {
+  std::string name;                  ///< "top" or "qg"
+  std::string title;                 ///< for people
+  std::int64_t n_scalar;             ///< S, input scalars of a node
+  std::vector<double> beam_scalars;  ///< [S] of the two beams that stand before each jet's
+                                     ///< constituents; empty: the task has no beams
+  bool pools_over_batch;             ///< n_nodes is by default that of the batch, not a constant
+  std::int64_t published_n_nodes;    ///< the constant of the published checkpoint, or 0
+  double c_weight;                   ///< default of --c_weight
+  std::string validation_name;       ///< the validation split in the Python program's lines
+
+  /// Writes the S input scalars of constituent `constituent` of `jets`.
+  void (*encode)(const JetSet& jets, std::int64_t constituent, std::span<double> scalars);
+  /// Reads the splits of a data folder. \throws InputError
+  DataSplits (*read_splits)(const DataSelection& selection);
+  /// Reads all jets of one file. \throws InputError
+  JetSet (*read_file)(const std::filesystem::path& file);
+};
+
+/// Top jets against QCD jets. Scalars: (psi(m), 0) of a constituent of mass m, (0, psi(1)) of a
+/// beam.
+const Task& top_tagging();
+
+/// Quark jets against gluon jets. Scalars: one-hot of the constituent's species (species.h).
+const Task& quark_gluon_tagging();
+
+}  // namespace lorentznet

@@ -1,0 +1,81 @@
+#pragma once
+
+#include <torch/optim/adamw.h>
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+
+#include "lorentznet/evaluate.h"
+#include "lorentznet/lorentznet.h"
+#include "lorentznet/records.h"
+#include "lorentznet/run_folder.h"
+#include "lorentznet/training_state.h"
+
+namespace lorentznet {
+
+class Pass;
+
+struct TrainerOptions {
+  std::int64_t epochs = 35;
+  std::int64_t batch_size = 32;
+  std::int64_t val_interval = 1;  ///< epochs k with k % val_interval == 0 are validated
+  std::int64_t log_interval = 100;
+  std::int64_t num_workers = 4;
+  std::uint64_t seed = 99;  ///< of the order: epoch k uses seed + k
+  double weight_decay = 1e-2;
+  bool shuffle = true;  ///< off: every epoch goes through the jets in file order
+  std::function<double(std::int64_t epoch)> learning_rate;  ///< of an epoch, from 0
+  std::function<void(double loss)> on_step = {};            ///< called after each step
+};
+
+/// The training of a network: epochs of AdamW steps, validation, checkpoints, exact resume.
+///
+/// In the run's folder it writes checkpoint-epoch-K.pt and train-result.json each validated epoch,
+/// best-val-model.pt when the validation accuracy improves, and training-state.pt, from which
+/// resume() goes on to the same bits. Each file is written whole or not at all; the state comes
+/// last, so a training killed in between repeats what it had not recorded.
+class Trainer {
+ public:
+  struct Data {
+    const JetSet& train;
+    const JetSet& val;
+    const Task& task;
+    PoolingRule rule;
+  };
+
+  /// \throws InputError if a split is empty or smaller than a batch
+  Trainer(LorentzNet model, const Data& data, TrainerOptions options, RunFolder folder, Log log);
+
+  /// Goes on from training-state.pt. \return false if there is none: training begins at the start
+  /// \throws InputError if the state does not belong to this network, these jets or this batch size
+  bool resume();
+
+  enum class Outcome { kFinished, kStopped };
+  /// Trains to the last epoch, or until `stop` is set: then the state is written after the step
+  /// that is under way, whatever the point of the epoch.
+  /// \throws std::runtime_error naming the jets if a loss is not finite, before the optimizer steps
+  Outcome run(const std::atomic<bool>& stop);
+
+  const TrainingRecord& record() const { return progress_.record; }
+
+ private:
+  bool train_epoch(const std::atomic<bool>& stop);
+  void train_step(const Batch& batch, Pass& pass);
+  bool validate(const std::atomic<bool>& stop);
+  void save_epoch(const Scores& validation);
+  void report_epoch(const Scores& validation) const;
+  void save_state();
+  PassOptions pass_options(const std::string& partition) const;
+
+  LorentzNet model_;
+  Data data_;
+  TrainerOptions options_;
+  RunFolder folder_;
+  Log log_;
+  torch::optim::AdamW optimizer_;
+  TrainingSetup setup_;
+  TrainingProgress progress_;
+};
+
+}  // namespace lorentznet

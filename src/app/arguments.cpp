@@ -1,0 +1,180 @@
+#include "app/arguments.h"
+
+#include <algorithm>
+#include <cxxopts.hpp>
+
+#include "app/flags.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+/// Both spellings of a flag work, --exp-name and --exp_name.
+std::string with_underscores(std::string word) {
+  const auto end = std::min(word.find('='), word.size());
+  std::replace(word.begin() + 2, word.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
+  return word;
+}
+
+bool is_flag(const std::string& word) { return word.size() > 2 && word.starts_with("--"); }
+
+/// The flag called `name`. Abbreviations are refused, with what they may have meant.
+const Flag& find_flag(const std::vector<Flag>& flags, const std::string& name) {
+  std::string hint;
+  for (const auto& flag : flags) {
+    if (flag.name == name) return flag;
+    if (flag.name.starts_with(name)) hint += (hint.empty() ? ": write --" : " or --") + flag.name;
+  }
+  throw InputError("unknown flag --" + name + (hint.empty() ? " (see --help)" : hint));
+}
+
+bool takes_value(const Flag& flag) {
+  return !std::holds_alternative<bool Arguments::*>(flag.target);
+}
+
+/// Rewrites the words so that each flag is one word, --NAME=VALUE, as cxxopts takes them without
+/// guessing: values may begin with '-', and --test_data takes all words up to the next flag.
+std::vector<std::string> normalize(const std::vector<Flag>& flags,
+                                   const std::vector<std::string>& words) {
+  std::vector<std::string> normal;
+  for (std::size_t k = 0; k < words.size(); ++k) {
+    if (!is_flag(words[k])) throw InputError("'" + words[k] + "' is not a flag (see --help)");
+    const auto word = with_underscores(words[k]);
+    if (word == "--help" || word == "--version") {
+      normal.push_back(word);
+      continue;
+    }
+    const auto& flag = find_flag(flags, word.substr(2, word.find('=') - 2));
+    if (!takes_value(flag) || word.find('=') != std::string::npos) {
+      normal.push_back(word);
+      continue;
+    }
+    if (k + 1 == words.size() || is_flag(words[k + 1])) {
+      throw InputError("--" + flag.name + " needs a value");
+    }
+    const bool many = std::holds_alternative<std::vector<std::string> Arguments::*>(flag.target);
+    do {
+      normal.push_back("--" + flag.name + "=" + words[++k]);
+    } while (many && k + 1 < words.size() && !is_flag(words[k + 1]));
+  }
+  return normal;
+}
+
+std::string default_text(const Arguments& defaults, const Flag& flag) {
+  const auto value = flag_value(defaults, flag);
+  if (!takes_value(flag) || value.is_array()) return "";
+  const auto text = value.is_string() ? value.get<std::string>() : value.dump();
+  return text.empty() || (flag.name == "n_nodes") ? "" : " (default: " + text + ")";
+}
+
+cxxopts::Options describe(const Task& task, const std::vector<Flag>& flags) {
+  const auto defaults = default_arguments(task);
+  cxxopts::Options options(task.name + "_tagging",
+                           task.title + " with LorentzNet (arXiv:2201.08187)\n");
+  options.custom_help("[--FLAG VALUE ...]");
+  options.set_width(100);
+  for (const std::string group : {"Run", "Data", "Network", "Training"}) {
+    for (const auto& flag : flags) {
+      if (flag.group != group) continue;
+      const auto help = flag.help + default_text(defaults, flag);
+      std::shared_ptr<cxxopts::Value> value = cxxopts::value<std::string>();
+      if (!takes_value(flag)) value = cxxopts::value<bool>();
+      options.add_option(group, "", flag.name, help, value, flag.metavar);
+    }
+  }
+  options.add_options("Run")("help", "print this and exit")("version",
+                                                            "print the version and exit");
+  return options;
+}
+
+void check_choice(const std::string& flag, const std::string& value,
+                  const std::vector<std::string>& choices) {
+  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
+  std::string list;
+  for (const auto& choice : choices) {
+    if (!choice.empty()) list += (list.empty() ? "" : ", ") + choice;
+  }
+  throw InputError("--" + flag + ": '" + value + "' is none of " + list);
+}
+
+void check(const Arguments& arguments) {
+  check_choice("pooling", arguments.pooling, {"", "batch", "constant", "jet"});
+  check_choice("coordinates", arguments.coordinates, {"double", "float"});
+  if (!(arguments.dropout < 1)) throw InputError("--dropout: must be below 1");
+  if (arguments.n_nodes > 0 && !arguments.pooling.empty() && arguments.pooling != "constant") {
+    throw InputError("--n_nodes is a constant: it contradicts --pooling " + arguments.pooling);
+  }
+  if (arguments.resume && arguments.overwrite) {
+    throw InputError("--resume keeps what --overwrite replaces: give one of them");
+  }
+  if (arguments.test_mode && (arguments.resume || arguments.overwrite)) {
+    throw InputError("--test_mode trains nothing: it takes neither --resume nor --overwrite");
+  }
+  if ((arguments.test_mode || arguments.resume) && arguments.exp_name.empty()) {
+    throw InputError("--exp_name is needed to find the experiment");
+  }
+  const std::filesystem::path name(arguments.exp_name);
+  if (name.is_absolute() || name == "." ||
+      std::find(name.begin(), name.end(), "..") != name.end()) {
+    throw InputError("--exp_name: '" + arguments.exp_name +
+                     "' is not the name of a folder in --logdir");
+  }
+}
+
+std::vector<char*> pointers(std::vector<std::string>& words) {
+  std::vector<char*> argv;
+  for (auto& word : words) argv.push_back(word.data());
+  return argv;
+}
+
+}  // namespace
+
+CommandLine parse_command_line(const Task& task, const std::vector<std::string>& words) {
+  const auto flags = flags_of(task);
+  auto options = describe(task, flags);
+  auto normal = normalize(flags, words);
+  normal.insert(normal.begin(), task.name + "_tagging");
+  auto argv = pointers(normal);
+
+  CommandLine line{.arguments = default_arguments(task), .text = {}};
+  try {
+    const auto parsed = options.parse(static_cast<int>(argv.size()), argv.data());
+    if (parsed.count("help") > 0) line.text = options.help({"Run", "Data", "Network", "Training"});
+    if (parsed.count("version") > 0) {
+      line.text = task.name + "_tagging " + LORENTZNET_VERSION;
+    }
+    for (const auto& argument : parsed.arguments()) {
+      if (argument.key() == "help" || argument.key() == "version") continue;
+      set_flag(line.arguments, find_flag(flags, argument.key()), argument.value());
+      line.arguments.given.insert(argument.key());
+    }
+  } catch (const cxxopts::exceptions::exception& error) {
+    throw InputError(error.what());
+  }
+  if (line.text.empty()) check(line.arguments);
+  return line;
+}
+
+Json to_json(const Arguments& arguments, const Task& task) {
+  Json json = Json::object();
+  for (const auto& flag : flags_of(task)) {
+    if (flag.saved) json[flag.name] = flag_value(arguments, flag);
+  }
+  return json;
+}
+
+void adopt_saved(Arguments& arguments, const Json& saved, const std::vector<std::string>& names,
+                 const Task& task, const std::filesystem::path& file) {
+  for (const auto& flag : flags_of(task)) {
+    const bool wanted = std::find(names.begin(), names.end(), flag.name) != names.end();
+    if (!wanted || !saved.contains(flag.name)) continue;
+    if (!arguments.given.contains(flag.name)) {
+      set_flag(arguments, flag, saved.at(flag.name));
+    } else if (flag_value(arguments, flag) != saved.at(flag.name)) {
+      throw InputError("--" + flag.name + " " + flag_value(arguments, flag).dump() +
+                       " contradicts " + saved.at(flag.name).dump() + " in " + file.string());
+    }
+  }
+}
+
+}  // namespace lorentznet

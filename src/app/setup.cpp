@@ -1,0 +1,161 @@
+#include "app/setup.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/flags.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+constexpr std::int64_t kNumBeams = 2;
+
+/// Flags that a resumed training may change: the bits do not depend on them, or, for epochs, only
+/// later ones do. The state itself knows whether the jets are the same.
+const std::vector<std::string> kFreeOnResume = {"exp_name",    "test_mode", "log_interval",
+                                                "num_workers", "datadir",   "logdir",
+                                                "local_rank",  "epochs",    "init_from"};
+
+bool contains(const std::vector<std::string>& names, const std::string& name) {
+  return std::find(names.begin(), names.end(), name) != names.end();
+}
+
+AnnouncedRule constant_rule(std::int64_t n_nodes, const std::string& why) {
+  return {.rule = {.pooling = Pooling::kConstant, .n_nodes = n_nodes},
+          .announcement = fmt::format("n_nodes: {} ({})", n_nodes, why)};
+}
+
+AnnouncedRule batch_rule() {
+  return {.rule = {.pooling = Pooling::kBatch},
+          .announcement = "n_nodes: of the batch (scores depend on --batch_size)"};
+}
+
+AnnouncedRule jet_rule() {
+  return {.rule = {.pooling = Pooling::kJet}, .announcement = "n_nodes: of the jet"};
+}
+
+std::string pooling_of(const Arguments& arguments, const Task& task) {
+  if (arguments.n_nodes > 0) return "constant";
+  if (!arguments.pooling.empty()) return arguments.pooling;
+  return task.pools_over_batch ? "batch" : "constant";
+}
+
+std::int64_t widest_jet(const Task& task, const DataSplits& data) {
+  const auto constituents = std::max(
+      {data.train.max_multiplicity(), data.val.max_multiplicity(), data.test.max_multiplicity()});
+  return constituents + (task.beam_scalars.empty() ? 0 : kNumBeams);
+}
+
+}  // namespace
+
+at::Device choose_device(const std::string& name) {
+  if (name.empty()) return at::hasCUDA() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+  if (name == "cpu") return at::Device(at::kCPU);
+  if (name != "cuda" && !name.starts_with("cuda:")) {
+    throw InputError("--device: '" + name + "' is none of cpu, cuda, cuda:K");
+  }
+  if (!at::hasCUDA()) {
+    throw InputError("--device " + name +
+                     ": this build is for CPUs, or no GPU is there (see LORENTZNET_CUDA)");
+  }
+  const auto index = name == "cuda" ? "0" : name.substr(5);
+  const auto gpus = at::detail::getCUDAHooks().deviceCount();
+  for (int gpu = 0; gpu < gpus; ++gpu) {
+    if (index == std::to_string(gpu)) return {at::kCUDA, static_cast<at::DeviceIndex>(gpu)};
+  }
+  throw InputError(fmt::format("--device {}: there are {} GPUs", name, gpus));
+}
+
+void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& folder) {
+  if (!arguments.resume) {
+    if (!arguments.overwrite && folder.has_files()) {
+      throw InputError(folder.path().string() +
+                       ": this experiment exists (--resume goes on, --overwrite replaces it)");
+    }
+    return;
+  }
+  if (!std::filesystem::exists(folder.args())) {
+    throw InputError(folder.args().string() + ": not there, so there is nothing to resume");
+  }
+  const auto saved = read_json(folder.args());
+  std::vector<std::string> fixed, free;
+  for (const auto& flag : flags_of(task)) {
+    if (!contains(kFreeOnResume, flag.name)) {
+      fixed.push_back(flag.name);
+    } else if (!arguments.given.contains(flag.name)) {
+      free.push_back(flag.name);
+    }
+  }
+  adopt_saved(arguments, saved, fixed, task, folder.args());
+  adopt_saved(arguments, saved, free, task, folder.args());
+}
+
+void adopt_trained_network(Arguments& arguments, const Task& task, const RunFolder& folder,
+                           const Log& log) {
+  if (!std::filesystem::exists(folder.path())) {
+    throw InputError(folder.path().string() + ": there is no such experiment");
+  }
+  if (!std::filesystem::exists(folder.args())) {
+    log(folder.args().string() + " is missing: the network's shape is that of the flags");
+    return;
+  }
+  const auto saved = read_json(folder.args());
+  adopt_saved(arguments, saved, {"n_hidden", "n_layers", "c_weight", "coordinates"}, task,
+              folder.args());
+  // --n_nodes or --pooling on the command line decides alone.
+  if (!arguments.given.contains("n_nodes") && !arguments.given.contains("pooling")) {
+    adopt_saved(arguments, saved, {"n_nodes", "pooling"}, task, folder.args());
+  }
+}
+
+AnnouncedRule training_rule(Arguments& arguments, const Task& task, const DataSplits& data) {
+  const auto given = arguments.n_nodes;
+  arguments.pooling = pooling_of(arguments, task);
+  if (arguments.pooling == "batch") return batch_rule();
+  if (arguments.pooling == "jet") return jet_rule();
+  const auto widest = widest_jet(task, data);
+  arguments.n_nodes = given > 0 ? given : widest;
+  return constant_rule(arguments.n_nodes,
+                       given > 0 ? "by --n_nodes or args.json" : "the widest jet of the data");
+}
+
+AnnouncedRule testing_rule(const Arguments& arguments, const Task& task) {
+  const auto pooling = pooling_of(arguments, task);
+  if (pooling == "batch") return batch_rule();
+  if (pooling == "jet") return jet_rule();
+  if (arguments.n_nodes > 0) {
+    return constant_rule(arguments.n_nodes, arguments.given.contains("n_nodes")
+                                                ? "by --n_nodes"
+                                                : "of the experiment's args.json");
+  }
+  if (task.published_n_nodes == 0) throw InputError("--pooling constant needs --n_nodes");
+  return constant_rule(task.published_n_nodes, "the published checkpoint's");
+}
+
+LorentzNetOptions network_options(const Arguments& arguments, const Task& task) {
+  return {.n_scalar = task.n_scalar,
+          .n_hidden = arguments.n_hidden,
+          .n_layers = arguments.n_layers,
+          .c_weight = arguments.c_weight,
+          .dropout = arguments.dropout,
+          .coordinates =
+              arguments.coordinates == "float" ? Coordinates::kNetwork : Coordinates::kDouble};
+}
+
+TrainerOptions trainer_options(const Arguments& arguments, const WarmupCosineSchedule& schedule) {
+  return {
+      .epochs = arguments.epochs,
+      .batch_size = arguments.batch_size,
+      .val_interval = arguments.val_interval,
+      .log_interval = arguments.log_interval,
+      .num_workers = arguments.num_workers,
+      .seed = static_cast<std::uint64_t>(arguments.seed),
+      .weight_decay = arguments.weight_decay,
+      .learning_rate = [schedule](std::int64_t epoch) { return schedule.learning_rate(epoch); }};
+}
+
+}  // namespace lorentznet

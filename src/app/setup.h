@@ -1,0 +1,46 @@
+#pragma once
+
+#include <c10/core/Device.h>
+
+#include <string>
+
+#include "app/arguments.h"
+#include "lorentznet/batch.h"
+#include "lorentznet/evaluate.h"
+#include "lorentznet/run_folder.h"
+#include "lorentznet/schedule.h"
+#include "lorentznet/trainer.h"
+
+namespace lorentznet {
+
+// From flags, and what earlier runs saved, to what the library takes.
+
+/// The device that --device names, or the GPU where there is one and the build can use it.
+/// \throws InputError if it isn't there
+at::Device choose_device(const std::string& name);
+
+/// A new training's folder must be new; a resumed one's flags come from its args.json.
+/// \throws InputError if the folder is there without --resume or --overwrite, if there is nothing
+/// to
+///         resume, or if a flag that was given contradicts the training so far
+void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& folder);
+
+/// Test mode: the network's shape and pooling come from the experiment's args.json.
+/// \throws InputError if a flag that was given contradicts the shape
+void adopt_trained_network(Arguments& arguments, const Task& task, const RunFolder& folder,
+                           const Log& log);
+
+/// How jets are pooled, and the line that says so.
+struct AnnouncedRule {
+  PoolingRule rule;
+  std::string announcement;
+};
+
+/// For a training on `data`; puts what was decided into `arguments`, for args.json.
+AnnouncedRule training_rule(Arguments& arguments, const Task& task, const DataSplits& data);
+AnnouncedRule testing_rule(const Arguments& arguments, const Task& task);
+
+LorentzNetOptions network_options(const Arguments& arguments, const Task& task);
+TrainerOptions trainer_options(const Arguments& arguments, const WarmupCosineSchedule& schedule);
+
+}  // namespace lorentznet

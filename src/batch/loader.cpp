@@ -1,0 +1,73 @@
+#include "lorentznet/loader.h"
+
+#include <algorithm>
+#include <limits>
+#include <numeric>
+#include <random>
+#include <utility>
+
+namespace lorentznet {
+namespace {
+
+/// A number in [0, bound), all equally likely. (std::uniform_int_distribution differs between
+/// standard libraries.)
+std::uint64_t draw_below(std::mt19937_64& engine, std::uint64_t bound) {
+  const auto limit = std::numeric_limits<std::uint64_t>::max() / bound * bound;
+  for (;;) {
+    const auto value = engine();
+    if (value < limit) return value % bound;
+  }
+}
+
+}  // namespace
+
+std::vector<std::int64_t> shuffled_order(std::int64_t num_jets, std::uint64_t seed) {
+  auto order = file_order(num_jets);
+  std::mt19937_64 engine(seed);
+  for (std::size_t left = order.size(); left > 1; --left) {
+    std::swap(order[left - 1], order[draw_below(engine, left)]);
+  }
+  return order;
+}
+
+std::vector<std::int64_t> file_order(std::int64_t num_jets) {
+  std::vector<std::int64_t> order(static_cast<std::size_t>(num_jets));
+  std::iota(order.begin(), order.end(), 0);
+  return order;
+}
+
+BatchLoader::BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
+                         std::vector<std::int64_t> order, const Options& options)
+    : set_(set),
+      task_(task),
+      rule_(rule),
+      order_(std::move(order)),
+      options_(options),
+      next_started_(options.first_batch) {
+  const auto jets = static_cast<std::int64_t>(order_.size());
+  const auto rounded_up = options.for_training ? 0 : options.batch_size - 1;
+  num_batches_ = (jets + rounded_up) / options.batch_size;
+}
+
+std::optional<Batch> BatchLoader::next() {
+  const auto ahead = static_cast<std::size_t>(std::max<std::int64_t>(options_.num_workers, 0));
+  const auto policy = ahead > 0 ? std::launch::async : std::launch::deferred;
+  while (pending_.size() <= ahead && next_started_ < num_batches_) {
+    pending_.push_back(
+        std::async(policy, [this, index = next_started_] { return prepare(index); }));
+    ++next_started_;
+  }
+  if (pending_.empty()) return std::nullopt;
+  auto batch = std::move(pending_.front());
+  pending_.pop_front();
+  return batch.get();
+}
+
+Batch BatchLoader::prepare(std::int64_t index) const {
+  const auto begin = static_cast<std::size_t>(index * options_.batch_size);
+  const auto count = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - begin);
+  return make_batch(set_, std::span(order_).subspan(begin, count), task_, rule_,
+                    options_.for_training);
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,166 @@
+#include "data/hdf5_file.h"
+
+#include <algorithm>
+#include <functional>
+#include <numeric>
+#include <utility>
+
+#include "data/input_checks.h"
+#include "io/message.h"
+
+namespace lorentznet {
+namespace {
+
+constexpr H5Z_filter_t blosc_filter = 32001;
+
+std::int64_t product(const std::vector<hsize_t>& values) {
+  return std::accumulate(values.begin(), values.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+/// Chunk cache that holds one band of chunks (all those that share rows), so that reading by rows
+/// unpacks every chunk once. HDF5's own default is 1 MiB; h5py's chunks of a padded jet array are
+/// thousands of rows high and a few columns wide.
+H5::DSetAccPropList band_cache(const H5::DataSet& dataset) {
+  constexpr std::size_t most_bytes = std::size_t{256} << 20;
+  const H5::DSetCreatPropList layout = dataset.getCreatePlist();
+  H5::DSetAccPropList access;
+  if (layout.getLayout() != H5D_CHUNKED) return access;
+
+  std::vector<hsize_t> shape(dataset.getSpace().getSimpleExtentNdims());
+  std::vector<hsize_t> chunk(shape.size());
+  dataset.getSpace().getSimpleExtentDims(shape.data());
+  layout.getChunk(static_cast<int>(chunk.size()), chunk.data());
+  std::size_t chunks = 1;
+  for (std::size_t axis = 1; axis < shape.size(); ++axis) {
+    chunks *= (shape[axis] + chunk[axis] - 1) / chunk[axis];
+  }
+  const std::size_t bytes = chunks * product(chunk) * dataset.getDataType().getSize();
+  const std::size_t slots = std::clamp<std::size_t>(100 * chunks + 1, 521, 1000003);
+  constexpr double evict_finished_chunks = 1.0;
+  access.setChunkCache(slots, std::clamp<std::size_t>(bytes, std::size_t{1} << 20, most_bytes),
+                       evict_finished_chunks);
+  return access;
+}
+
+}  // namespace
+
+std::string hdf5_reason() {
+  std::string reason;
+  const auto keep_first = [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
+    auto& text = *static_cast<std::string*>(out);
+    if (text.empty() && error->desc != nullptr) text = error->desc;
+    return 0;
+  };
+  H5::Exception::walkErrorStack(H5E_WALK_UPWARD, keep_first, &reason);
+  std::replace(reason.begin(), reason.end(), '\n', ' ');
+  return reason.empty() ? "no reason given" : reason;
+}
+
+SilencedHdf5Errors::SilencedHdf5Errors() {
+  H5::Exception::getAutoPrint(print_, &print_data_);
+  H5::Exception::dontPrint();
+}
+
+SilencedHdf5Errors::~SilencedHdf5Errors() {
+  try {
+    H5::Exception::setAutoPrint(print_, print_data_);
+  } catch (const H5::Exception&) {
+    // Only the printing of later errors would be lost.
+  }
+}
+
+Hdf5Dataset::Hdf5Dataset(const H5::H5File& file, const std::string& file_name,
+                         const std::string& name)
+    : file_name_(file_name), name_(name) {
+  try {
+    open(file);
+  } catch (const H5::Exception&) {
+    fail("cannot be opened: " + hdf5_reason());
+  }
+  require_filters();
+}
+
+void Hdf5Dataset::open(const H5::H5File& file) {
+  if (file.childObjType(name_) != H5O_TYPE_DATASET) fail("is not a data set");
+  dataset_ = file.openDataSet(name_);
+  const H5::DataSpace space = dataset_.getSpace();
+  std::vector<hsize_t> extents(std::max(space.getSimpleExtentNdims(), 0));
+  if (!extents.empty()) space.getSimpleExtentDims(extents.data());
+  shape_.assign(extents.begin(), extents.end());
+  if (extents.empty()) return;
+  const H5::DSetAccPropList access = band_cache(dataset_);
+  dataset_.close();  // else both handles would share the cache that the first one has
+  dataset_ = file.openDataSet(name_, access);
+}
+
+void Hdf5Dataset::require_filters() const {
+  const H5::DSetCreatPropList layout = dataset_.getCreatePlist();
+  for (int place = 0; place < layout.getNfilters(); ++place) {
+    unsigned flags = 0;
+    unsigned config = 0;
+    std::size_t num_values = 0;
+    const H5Z_filter_t filter =
+        layout.getFilter(place, flags, num_values, nullptr, 0, nullptr, config);
+    if (H5Zfilter_avail(filter) > 0) continue;
+    fail(filter == blosc_filter
+             ? "is compressed with blosc (HDF5 filter 32001), whose plugin HDF5 does not find: "
+               "install the Debian package hdf5-filter-plugin-blosc-serial, or name the folder of "
+               "another build of that plugin in HDF5_PLUGIN_PATH"
+             : "is compressed with HDF5 filter " + std::to_string(filter) +
+                   ", whose plugin HDF5 does not find");
+  }
+}
+
+void Hdf5Dataset::read_rows(std::int64_t first, std::int64_t count, const H5::DataType& memory_type,
+                            void* values) const {
+  std::vector<hsize_t> start(shape_.size(), 0);
+  std::vector<hsize_t> extent(shape_.begin(), shape_.end());
+  start.at(0) = static_cast<hsize_t>(first);
+  extent.at(0) = static_cast<hsize_t>(count);
+  try {
+    H5::DataSpace in_file = dataset_.getSpace();
+    in_file.selectHyperslab(H5S_SELECT_SET, extent.data(), start.data());
+    const H5::DataSpace in_memory(static_cast<int>(extent.size()), extent.data());
+    dataset_.read(values, memory_type, in_memory, in_file);
+  } catch (const H5::Exception&) {
+    fail("jets " + std::to_string(first) + " to " + std::to_string(first + count - 1) +
+         " (counted from 0) cannot be read: " + hdf5_reason());
+  }
+}
+
+void Hdf5Dataset::fail(const std::string& reason) const {
+  throw_file_error(file_name_, "data set '" + name_ + "' " + reason);
+}
+
+Hdf5File::Hdf5File(const std::filesystem::path& path) : name_(path.string()) {
+  if (!std::filesystem::exists(path)) throw_file_error(name_, "no such file");
+  if (!std::filesystem::is_regular_file(path)) throw_file_error(name_, "not a file");
+  try {
+    if (!H5::H5File::isHdf5(name_)) throw_file_error(name_, "not an HDF5 file");
+    file_.openFile(name_, H5F_ACC_RDONLY);
+  } catch (const H5::Exception&) {
+    throw_file_error(name_, "cannot be opened as HDF5: " + hdf5_reason());
+  }
+}
+
+bool Hdf5File::has(const std::string& object) const {
+  // HDF5 wants every group on the way to be there before it looks into it.
+  for (std::size_t end = object.find('/');; end = object.find('/', end + 1)) {
+    if (!file_.nameExists(object.substr(0, end))) return false;
+    if (end == std::string::npos) return true;
+  }
+}
+
+std::string Hdf5File::contents() const {
+  std::string names;
+  for (hsize_t place = 0; place < file_.getNumObjs(); ++place) {
+    names += (names.empty() ? "" : ", ") + lorentznet::in_quotes(file_.getObjnameByIdx(place));
+  }
+  return names.empty() ? "nothing" : names;
+}
+
+Hdf5Dataset Hdf5File::dataset(const std::string& name) const {
+  return Hdf5Dataset(file_, name_, name);
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,77 @@
+#include "lorentznet/top_data.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "data/jet_builder.h"
+#include "data/top_layout.h"
+
+namespace lorentznet {
+namespace {
+
+constexpr std::int64_t rows_in_block = 2048;  // 13 MB of the published files' rows
+
+std::string column_text(std::int64_t column) { return "column " + std::to_string(column); }
+
+/// Adds one jet. p4: [width, 4]; present: [width] or null.
+void append_jet(JetBuilder& builder, std::int64_t width, const double* p4,
+                const std::int64_t* present, std::int64_t is_signal) {
+  for (std::int64_t column = 0; column < width; ++column, p4 += 4) {
+    const bool has_energy = p4[0] != 0;
+    if (present != nullptr && has_energy != (present[column] != 0)) {
+      builder.fail(column_text(column) + " has label " + std::to_string(present[column]) +
+                   " but energy " + format_number(p4[0]) + " GeV");
+    }
+    if (has_energy) {
+      builder.add_constituent(column, p4);
+    } else if (!(p4[1] == 0 && p4[2] == 0 && p4[3] == 0)) {
+      builder.fail(column_text(column) + " has a momentum but energy 0");
+    }
+  }
+  builder.end_jet(static_cast<double>(is_signal));
+}
+
+JetSet read_jets(const Hdf5File& file, std::int64_t max_jets) {
+  const std::unique_ptr<TopLayout> layout = open_top_layout(file);
+  if (layout->rows() == 0) throw_file_error(file.name(), "no jets");
+  const std::int64_t num_jets = jets_to_read(layout->rows(), max_jets);
+  const std::int64_t width = layout->width();
+
+  JetBuilder builder(file.name());
+  TopBlock block;
+  for (std::int64_t first = 0; first < num_jets; first += rows_in_block) {
+    const std::int64_t rows = std::min(rows_in_block, num_jets - first);
+    layout->read(first, rows, block);
+    for (std::int64_t row = 0; row < rows; ++row) {
+      append_jet(builder, width, &block.p4[row * width * 4],
+                 block.present.empty() ? nullptr : &block.present[row * width],
+                 block.is_signal[row]);
+    }
+  }
+  return std::move(builder).finish();
+}
+
+}  // namespace
+
+std::unique_ptr<TopLayout> open_top_layout(const Hdf5File& file) {
+  if (file.has("table/table")) return open_raw_top_layout(file);
+  for (const char* name : {"Nobj", "Pmu", "label", "is_signal"}) {
+    if (file.has(name)) return open_converted_top_layout(file);
+  }
+  throw_file_error(file.name(),
+                   "neither the data sets Nobj, Pmu, label and is_signal nor the table "
+                   "/table/table; the file holds " +
+                       file.contents());
+}
+
+JetSet read_top_jets(const std::filesystem::path& path, std::int64_t max_jets) {
+  const Hdf5File file(path);
+  try {
+    return read_jets(file, max_jets);
+  } catch (const H5::Exception&) {
+    throw_file_error(file.name(), "damaged HDF5 file: " + hdf5_reason());
+  }
+}
+
+}  // namespace lorentznet

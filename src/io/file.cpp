@@ -1,0 +1,136 @@
+#include "io/file.h"
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+[[noreturn]] void fail_write(const std::filesystem::path& path, const std::string& action) {
+  const int reason = errno;
+  throw std::system_error(reason, std::generic_category(), path.string() + ": cannot " + action);
+}
+
+[[noreturn]] void fail_read(const std::filesystem::path& path, const std::string& action) {
+  const int reason = errno;
+  throw InputError(path.string() + ": cannot be " + action + ": " +
+                   std::generic_category().message(reason));
+}
+
+std::filesystem::path folder_of(const std::filesystem::path& file) {
+  return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
+}
+
+// A rename is durable only when the folder that holds the name is.
+void sync_folder(const std::filesystem::path& folder) {
+  const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!descriptor.is_open()) fail_write(folder, "be opened to sync it");
+  // EINVAL: a file system that knows no sync of folders.
+  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail_write(folder, "be synced");
+}
+
+}  // namespace
+
+FileDescriptor& FileDescriptor::operator=(FileDescriptor&& other) noexcept {
+  if (this != &other) {
+    if (is_open()) ::close(fd_);
+    fd_ = other.release();
+  }
+  return *this;
+}
+
+FileDescriptor::~FileDescriptor() {
+  if (is_open()) ::close(fd_);
+}
+
+int FileDescriptor::release() noexcept { return std::exchange(fd_, -1); }
+
+void FileDescriptor::write_all(std::string_view bytes, const std::filesystem::path& path) const {
+  while (!bytes.empty()) {
+    const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail_write(path, "be written");
+    // A short write is not an error by itself; the next call tells the reason.
+    bytes.remove_prefix(static_cast<std::size_t>(written));
+  }
+}
+
+FileSource::FileSource(std::filesystem::path path)
+    : path_(std::move(path)), file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+  struct stat status {};
+  if (!file_.is_open() || ::fstat(file_.get(), &status) != 0) fail_read(path_, "opened");
+  size_ = static_cast<std::uint64_t>(status.st_size);
+}
+
+std::size_t FileSource::read(std::span<char> out) {
+  std::size_t filled = 0;
+  while (filled < out.size()) {
+    const ssize_t got = ::read(file_.get(), out.data() + filled, out.size() - filled);
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) fail_read(path_, "read");
+    if (got == 0) break;
+    filled += static_cast<std::size_t>(got);
+  }
+  return filled;
+}
+
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
+  constexpr std::size_t chunk = 1 << 16;
+  FileSource source(path);
+  std::string contents;
+  // The size on record isn't trusted: it is 0 for a pipe, and a file may grow.
+  for (bool more = true; more;) {
+    const std::size_t before = contents.size();
+    contents.resize(before + std::max(chunk, before));
+    const std::size_t got = source.read(std::span(contents).subspan(before));
+    more = before + got == contents.size();
+    contents.resize(before + got);
+    if (contents.size() > max_bytes) {
+      throw InputError(
+          path.string() + ": holds " +
+          std::to_string(std::max<std::uint64_t>(source.announced_size(), contents.size())) +
+          " bytes or more, expected at most " + std::to_string(max_bytes));
+    }
+  }
+  return contents;
+}
+
+WholeFile::WholeFile(std::filesystem::path target) : target_(std::move(target)) {
+  const std::string stem = target_.string() + "." + std::to_string(::getpid()) + ".";
+  // O_EXCL makes the name unique even against another machine of a shared file system.
+  for (int number = 0; !file_.is_open(); ++number) {
+    partial_ = stem + std::to_string(number) + ".partial";
+    file_ = FileDescriptor(::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!file_.is_open() && errno != EEXIST) fail_write(target_, "be written");
+  }
+}
+
+WholeFile::~WholeFile() {
+  if (!partial_.empty()) ::unlink(partial_.c_str());
+}
+
+void WholeFile::append(std::string_view bytes) { file_.write_all(bytes, target_); }
+
+void WholeFile::commit() {
+  if (::fsync(file_.get()) != 0) fail_write(target_, "be synced to disk");
+  if (::close(file_.release()) != 0) fail_write(target_, "be closed");
+  if (::rename(partial_.c_str(), target_.c_str()) != 0) fail_write(target_, "be replaced");
+  partial_.clear();
+  sync_folder(folder_of(target_));
+}
+
+void write_file_whole(const std::filesystem::path& path, std::string_view contents) {
+  WholeFile file(path);
+  file.append(contents);
+  file.commit();
+}
+
+}  // namespace lorentznet

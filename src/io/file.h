@@ -1,0 +1,78 @@
+#pragma once
+
+#include <cstddef>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "io/byte_source.h"
+
+namespace lorentznet {
+
+/// An open file descriptor, closed on destruction.
+class FileDescriptor {
+ public:
+  FileDescriptor() = default;
+  explicit FileDescriptor(int fd) : fd_(fd) {}
+  FileDescriptor(FileDescriptor&& other) noexcept : fd_(other.release()) {}
+  FileDescriptor& operator=(FileDescriptor&& other) noexcept;
+  ~FileDescriptor();
+
+  int get() const { return fd_; }
+  bool is_open() const { return fd_ >= 0; }
+  /// Gives the descriptor away: the caller closes it.
+  int release() noexcept;
+
+  /// Writes all of `bytes`. Throws std::system_error that names `path` when the system takes less
+  /// (disk full, quota, file-size limit).
+  void write_all(std::string_view bytes, const std::filesystem::path& path) const;
+
+ private:
+  int fd_ = -1;
+};
+
+/// A file opened for reading from front to back. Throws InputError when it can't be opened or read.
+class FileSource : public ByteSource {
+ public:
+  explicit FileSource(std::filesystem::path path);
+  std::size_t read(std::span<char> out) override;
+  std::uint64_t announced_size() const override { return size_; }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+  FileDescriptor file_;
+  std::uint64_t size_ = 0;
+};
+
+/// The contents of a file. Throws InputError when it can't be read or holds more than `max_bytes`.
+std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
+
+/// A file that appears under its name whole or not at all.
+///
+/// Bytes go to "TARGET.PID.N.partial" in the same folder; commit() makes them durable and renames
+/// the file to TARGET. Without commit(), or when anything fails, the temporary file is removed
+/// and a TARGET that was there before is untouched. Every failing system call throws
+/// std::system_error, whose message names the file and the system's reason.
+class WholeFile {
+ public:
+  explicit WholeFile(std::filesystem::path target);
+  WholeFile(const WholeFile&) = delete;
+  WholeFile& operator=(const WholeFile&) = delete;
+  ~WholeFile();
+
+  void append(std::string_view bytes);
+  /// The last call: nothing can be appended afterwards.
+  void commit();
+
+ private:
+  std::filesystem::path target_;
+  std::filesystem::path partial_;
+  FileDescriptor file_;
+};
+
+/// Writes `contents` to `path` by way of a WholeFile.
+void write_file_whole(const std::filesystem::path& path, std::string_view contents);
+
+}  // namespace lorentznet

@@ -1,0 +1,203 @@
+#include "io/npy.h"
+
+#include <algorithm>
+#include <array>
+#include <bit>
+#include <cstring>
+#include <functional>
+#include <limits>
+#include <numeric>
+#include <stdexcept>
+
+#include "io/bounded_reader.h"
+#include "io/message.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "numbers are read and written as stored");
+
+constexpr std::string_view magic = "\x93NUMPY";
+
+std::string take_bytes(ByteSource& source, std::size_t count, const std::string& what) {
+  std::string bytes(count, '\0');
+  const std::size_t got = source.read(bytes);
+  if (got == count) return bytes;
+  throw InputError(what + ": ends in its .npy header: " + std::to_string(got) +
+                   " bytes found, expected " + std::to_string(count));
+}
+
+// Length of the dictionary: 2 bytes in version 1, 4 in versions 2 and 3.
+std::size_t read_dictionary_length(ByteSource& source, int version, const std::string& what) {
+  constexpr std::uint32_t max_length = 1 << 16;  // a plain array's takes 118
+  const std::string bytes = take_bytes(source, version == 1 ? 2 : 4, what);
+  BoundedReader reader(bytes, what);
+  const std::uint32_t length = version == 1 ? reader.u16() : reader.u32();
+  if (length > max_length) {
+    throw InputError(what + ": has a .npy header of " + std::to_string(length) +
+                     " bytes, expected at most " + std::to_string(max_length));
+  }
+  return length;
+}
+
+std::string shape_text(const std::vector<std::int64_t>& shape) {
+  std::string text = "(";
+  for (const std::int64_t n : shape) text += std::to_string(n) + ", ";
+  if (shape.size() > 1) text.resize(text.size() - 2);
+  if (shape.size() == 1) text.pop_back();
+  return text + ")";
+}
+
+// Axes of length 0 are left out of the product, so that any part of the shape is known to fit.
+void check_shape_fits(const NpyHeader& header, const std::string& what) {
+  constexpr std::int64_t max_elements = std::numeric_limits<std::int64_t>::max() / 8;
+  std::int64_t product = 1;
+  for (const std::int64_t n : header.shape) {
+    if (n == 0) continue;
+    if (product > max_elements / n) {
+      throw InputError(what + ": has the shape " + shape_text(header.shape) +
+                       ", expected at most " + std::to_string(max_elements) + " elements");
+    }
+    product *= n;
+  }
+}
+
+template <typename T>
+void convert(std::string_view bytes, std::span<double> out) {
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    T value;
+    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
+    out[i] = static_cast<double>(value);
+  }
+}
+
+struct ElementType {
+  std::string_view descr;
+  std::size_t size;
+  void (*to_double)(std::string_view, std::span<double>);
+};
+
+constexpr std::array<ElementType, 11> element_types{{
+    {"<f8", 8, convert<double>},
+    {"<f4", 4, convert<float>},
+    {"<i8", 8, convert<std::int64_t>},
+    {"<i4", 4, convert<std::int32_t>},
+    {"<i2", 2, convert<std::int16_t>},
+    {"|i1", 1, convert<std::int8_t>},
+    {"<u8", 8, convert<std::uint64_t>},
+    {"<u4", 4, convert<std::uint32_t>},
+    {"<u2", 2, convert<std::uint16_t>},
+    {"|u1", 1, convert<std::uint8_t>},
+    {"|b1", 1, convert<std::uint8_t>},
+}};
+
+const ElementType* find_type(std::string_view descr) {
+  const auto* type = std::find_if(element_types.begin(), element_types.end(),
+                                  [&](const ElementType& t) { return t.descr == descr; });
+  return type == element_types.end() ? nullptr : type;
+}
+
+std::int64_t product_from(const std::vector<std::int64_t>& shape, std::size_t first_axis) {
+  return std::accumulate(shape.begin() + static_cast<std::ptrdiff_t>(first_axis), shape.end(),
+                         std::int64_t{1}, std::multiplies<>());
+}
+
+// numpy leaves room for the first axis to grow to 21 digits, then pads to a multiple of 64 (by 64
+// where nothing is missing).
+std::string npy_header_bytes(std::string_view descr, std::span<const std::int64_t> shape) {
+  constexpr std::size_t growth_digits = 21;
+  constexpr std::size_t alignment = 64;
+  const std::vector<std::int64_t> axes(shape.begin(), shape.end());
+  std::string text = "{'descr': '" + std::string(descr) +
+                     "', 'fortran_order': False, 'shape': " + shape_text(axes) + ", }";
+  if (!axes.empty()) text.append(growth_digits - std::to_string(axes.front()).size(), ' ');
+  const std::size_t unpadded = magic.size() + 4 + text.size() + 1;
+  text.append(alignment - unpadded % alignment, ' ');
+  text += '\n';
+  if (text.size() > std::numeric_limits<std::uint16_t>::max()) {
+    throw std::invalid_argument("npy_bytes: " + std::to_string(axes.size()) + " axes are too many");
+  }
+  std::string header(magic);
+  header +=
+      {'\1', '\0', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
+  return header + text;
+}
+
+template <typename T>
+std::string array_bytes(std::string_view descr, std::span<const T> values,
+                        std::span<const std::int64_t> shape) {
+  const auto expected =
+      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
+  if (static_cast<std::int64_t>(values.size()) != expected) {
+    throw std::invalid_argument("npy_bytes: " + std::to_string(values.size()) +
+                                " values, the shape needs " + std::to_string(expected));
+  }
+  std::string bytes = npy_header_bytes(descr, shape);
+  bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
+  return bytes;
+}
+
+}  // namespace
+
+std::size_t NpyHeader::item_size() const {
+  const ElementType* type = find_type(descr);
+  if (type == nullptr)
+    throw std::logic_error("NpyHeader: unchecked element type " + in_quotes(descr));
+  return type->size;
+}
+
+std::int64_t NpyHeader::element_count() const { return product_from(shape, 0); }
+
+std::int64_t NpyHeader::row_size() const { return product_from(shape, shape.empty() ? 0 : 1); }
+
+NpyHeader read_npy_header(ByteSource& source, const std::string& what) {
+  const std::string preamble = take_bytes(source, magic.size() + 2, what);
+  if (!preamble.starts_with(magic)) {
+    throw InputError(what + ": is not a .npy array: it begins with " +
+                     in_quotes(preamble.substr(0, magic.size())) + ", expected " +
+                     in_quotes(magic));
+  }
+  const int version = static_cast<unsigned char>(preamble[magic.size()]);
+  if (version < 1 || version > 3) {
+    throw InputError(what + ": is of .npy version " + std::to_string(version) +
+                     ", expected 1 to 3");
+  }
+  const std::size_t length = read_dictionary_length(source, version, what);
+  NpyHeader header = parse_npy_dictionary(take_bytes(source, length, what), what);
+  header.data_offset = preamble.size() + (version == 1 ? 2 : 4) + length;
+  if (find_type(header.descr) == nullptr) {
+    throw InputError(what + ": has elements of type " + in_quotes(header.descr) +
+                     ", expected little-endian or one-byte f4, f8, i1-i8, u1-u8 or b1");
+  }
+  check_shape_fits(header, what);
+  const std::uint64_t needed =
+      static_cast<std::uint64_t>(header.element_count()) * header.item_size();
+  const std::uint64_t found =
+      std::max<std::uint64_t>(source.announced_size(), header.data_offset) - header.data_offset;
+  if (found != needed) {
+    throw InputError(what + ": has " + std::to_string(found) + " bytes of data, expected " +
+                     std::to_string(needed) + " for " + header.descr + " of shape " +
+                     shape_text(header.shape));
+  }
+  return header;
+}
+
+void npy_to_double(const std::string& descr, std::string_view bytes, std::span<double> out) {
+  const ElementType* type = find_type(descr);
+  if (type == nullptr || bytes.size() != out.size() * type->size) {
+    throw std::logic_error("npy_to_double: " + std::to_string(bytes.size()) + " bytes of type " +
+                           in_quotes(descr) + " for " + std::to_string(out.size()) + " elements");
+  }
+  type->to_double(bytes, out);
+}
+
+std::string npy_bytes(std::span<const float> values, std::span<const std::int64_t> shape) {
+  return array_bytes("<f4", values, shape);
+}
+
+std::string npy_bytes(std::span<const double> values, std::span<const std::int64_t> shape) {
+  return array_bytes("<f8", values, shape);
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,168 @@
+#include "io/zip.h"
+
+#include <zip.h>
+
+#include <algorithm>
+#include <array>
+#include <system_error>
+#include <utility>
+
+#include "io/file.h"
+#include "io/message.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+// libzip takes an empty file for an empty archive and doesn't tell a cut-off archive from a file of
+// another kind, so look before it does.
+std::string describe_unreadable(const std::filesystem::path& path) {
+  FileSource source(path);
+  std::array<char, 4> magic{};
+  const std::size_t got = source.read(magic);
+  if (got == 0) return "is empty, expected a zip archive";
+  if (std::string_view(magic.data(), got) == "PK\x03\x04") {
+    return "is a cut-off zip archive: its " + std::to_string(source.announced_size()) +
+           " bytes don't end with a table of contents";
+  }
+  return "is not a zip archive: it begins with " + in_quotes({magic.data(), got}) +
+         ", expected 'PK\\x03\\x04'";
+}
+
+std::string libzip_message(zip_error_t& error) {
+  std::string message = zip_error_strerror(&error);
+  zip_error_fini(&error);
+  return message;
+}
+
+std::shared_ptr<zip> open_archive(const std::filesystem::path& path) {
+  if (FileSource(path).announced_size() == 0 || std::filesystem::is_directory(path)) {
+    throw InputError(path.string() + ": " + describe_unreadable(path));
+  }
+  int code = 0;
+  zip_t* archive = zip_open(path.c_str(), ZIP_RDONLY, &code);
+  if (archive == nullptr) {
+    if (code == ZIP_ER_NOZIP) throw InputError(path.string() + ": " + describe_unreadable(path));
+    zip_error_t error;
+    zip_error_init_with_code(&error, code);
+    throw InputError(path.string() + ": damaged zip archive: " + libzip_message(error));
+  }
+  // Nothing was changed, so there is nothing to write on closing.
+  return {archive, zip_discard};
+}
+
+zip_stat_t stat_entry(zip* archive, std::uint64_t index, const std::string& what) {
+  zip_stat_t status;
+  zip_stat_init(&status);
+  if (zip_stat_index(archive, index, 0, &status) != 0 || !(status.valid & ZIP_STAT_SIZE)) {
+    throw InputError(what + ": has no size: " + zip_strerror(archive));
+  }
+  return status;
+}
+
+}  // namespace
+
+void ZipStream::Closer::operator()(zip_file* file) const { zip_fclose(file); }
+
+ZipStream::ZipStream(std::shared_ptr<zip> archive, std::uint64_t index, std::string what,
+                     std::uint64_t announced)
+    : archive_(std::move(archive)), what_(std::move(what)), announced_(announced) {
+  file_.reset(zip_fopen_index(archive_.get(), index, 0));
+  if (!file_) throw InputError(what_ + ": cannot be unpacked: " + zip_strerror(archive_.get()));
+}
+
+std::size_t ZipStream::read_some(std::span<char> out) {
+  const zip_int64_t got = zip_fread(file_.get(), out.data(), out.size());
+  if (got >= 0) return static_cast<std::size_t>(got);
+  throw InputError(what_ + ": damaged after " + std::to_string(delivered_) + " of " +
+                   std::to_string(announced_) + " bytes: " + zip_file_strerror(file_.get()));
+}
+
+std::size_t ZipStream::read(std::span<char> out) {
+  const std::size_t wanted =
+      static_cast<std::size_t>(std::min<std::uint64_t>(out.size(), announced_ - delivered_));
+  std::size_t filled = 0;
+  while (filled < wanted) {
+    const std::size_t got = read_some(out.subspan(filled, wanted - filled));
+    if (got == 0) {
+      throw InputError(what_ + ": ends after " + std::to_string(delivered_) + " bytes, " +
+                       std::to_string(announced_) + " are announced");
+    }
+    filled += got;
+    delivered_ += got;
+  }
+  if (delivered_ == announced_) verify_end();
+  return filled;
+}
+
+// libzip compares the checksum when it meets the end, which takes one more read.
+void ZipStream::verify_end() {
+  if (ended_) return;
+  char extra = 0;
+  if (read_some({&extra, 1}) != 0) {
+    throw InputError(what_ + ": holds more than the " + std::to_string(announced_) +
+                     " bytes that are announced");
+  }
+  ended_ = true;
+}
+
+ZipArchive::ZipArchive(std::filesystem::path path)
+    : path_(std::move(path)), archive_(open_archive(path_)) {
+  const zip_int64_t count = zip_get_num_entries(archive_.get(), 0);
+  for (zip_int64_t i = 0; i < count; ++i) {
+    const auto index = static_cast<zip_uint64_t>(i);
+    const char* name = zip_get_name(archive_.get(), index, ZIP_FL_ENC_RAW);
+    if (name == nullptr) {
+      throw InputError(path_.string() + ": entry " + std::to_string(i) +
+                       " has no name: " + zip_strerror(archive_.get()));
+    }
+    if (!index_.emplace(name, index).second) {
+      throw InputError(path_.string() + ": holds the entry " + in_quotes(name) +
+                       " twice, expected once");
+    }
+    names_.emplace_back(name);
+  }
+}
+
+std::uint64_t ZipArchive::find(std::string_view name) const {
+  const auto place = index_.find(name);
+  if (place != index_.end()) return place->second;
+  throw InputError(path_.string() + ": has no entry " + in_quotes(name) + " among its " +
+                   std::to_string(names_.size()));
+}
+
+std::uint64_t ZipArchive::announced_size(std::string_view name) const {
+  return stat_entry(archive_.get(), find(name), path_.string() + ": entry " + in_quotes(name)).size;
+}
+
+std::unique_ptr<ZipStream> ZipArchive::stream(std::string_view name) const {
+  const std::uint64_t index = find(name);
+  std::string what = path_.string() + ": entry " + in_quotes(name);
+  const zip_stat_t status = stat_entry(archive_.get(), index, what);
+  if ((status.valid & ZIP_STAT_ENCRYPTION_METHOD) && status.encryption_method != ZIP_EM_NONE) {
+    throw InputError(what + ": is encrypted (method " + std::to_string(status.encryption_method) +
+                     "), expected a plain entry");
+  }
+  // Not make_unique: the constructor is private.
+  return std::unique_ptr<ZipStream>(new ZipStream(archive_, index, std::move(what), status.size));
+}
+
+std::string ZipArchive::read(std::string_view name, std::uint64_t max_bytes) const {
+  constexpr std::uint64_t first_chunk = 1 << 16;
+  const auto source = stream(name);
+  const std::uint64_t size = source->announced_size();
+  if (size > max_bytes) {
+    throw InputError(path_.string() + ": entry " + in_quotes(name) + " announces " +
+                     std::to_string(size) + " bytes, expected at most " +
+                     std::to_string(max_bytes));
+  }
+  std::string contents;
+  do {
+    const std::size_t before = contents.size();
+    contents.resize(std::min(size, std::max<std::uint64_t>(first_chunk, 2 * before)));
+    source->read(std::span(contents).subspan(before));
+  } while (contents.size() < size);
+  return contents;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,75 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "io/byte_source.h"
+
+struct zip;
+struct zip_file;
+
+namespace lorentznet {
+
+/// One entry of a zip archive, read from front to back. It keeps the archive open.
+class ZipStream : public ByteSource {
+ public:
+  /// The checksum and the announced size have been verified when the last byte is returned.
+  std::size_t read(std::span<char> out) override;
+  std::uint64_t announced_size() const override { return announced_; }
+
+ private:
+  friend class ZipArchive;
+  struct Closer {
+    void operator()(zip_file* file) const;
+  };
+
+  ZipStream(std::shared_ptr<zip> archive, std::uint64_t index, std::string what,
+            std::uint64_t announced);
+  std::size_t read_some(std::span<char> out);
+  void verify_end();
+
+  std::shared_ptr<zip> archive_;
+  std::unique_ptr<zip_file, Closer> file_;
+  std::string what_;
+  std::uint64_t announced_;
+  std::uint64_t delivered_ = 0;
+  bool ended_ = false;
+};
+
+/// A zip archive (stored or deflated entries, zip64) opened for reading.
+///
+/// Everything wrong with it throws InputError: not a zip, cut off, an entry twice, missing,
+/// encrypted or damaged. Not for use from several threads at once, its streams included.
+class ZipArchive {
+ public:
+  explicit ZipArchive(std::filesystem::path path);
+
+  const std::filesystem::path& path() const { return path_; }
+  /// Names of the entries in the archive's order.
+  const std::vector<std::string>& names() const { return names_; }
+  bool has(std::string_view name) const { return index_.find(name) != index_.end(); }
+  /// The size of an entry that the archive announces (unpacked).
+  std::uint64_t announced_size(std::string_view name) const;
+
+  /// The contents of an entry. Memory grows with what the entry delivers, whatever it announces.
+  /// Throws InputError when it is larger than `max_bytes`.
+  std::string read(std::string_view name, std::uint64_t max_bytes) const;
+  std::unique_ptr<ZipStream> stream(std::string_view name) const;
+
+ private:
+  std::uint64_t find(std::string_view name) const;
+
+  std::filesystem::path path_;
+  std::shared_ptr<zip> archive_;
+  std::vector<std::string> names_;
+  std::map<std::string, std::uint64_t, std::less<>> index_;
+};
+
+}  // namespace lorentznet

@@ -1,0 +1,48 @@
+#include "lorentznet/batch_norm.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/batch_norm.h>
+#include <ATen/ops/ones.h>
+#include <torch/autograd.h>
+
+namespace lorentznet {
+namespace {
+
+/// running <- (1 - momentum) running + momentum * value of this batch.
+void move_towards(at::Tensor& running, const at::Tensor& value, double momentum) {
+  running.mul_(1 - momentum).add_(value.detach(), momentum);
+}
+
+}  // namespace
+
+at::Tensor batch_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows) {
+  const bool training = norm.is_training();
+  if (rows.size(0) == 0) return rows;
+  if (training) norm.num_batches_tracked.add_(1);
+  return at::batch_norm(rows, norm.weight, norm.bias, norm.running_mean, norm.running_var, training,
+                        norm.options.momentum().value(), norm.options.eps(),
+                        /*cudnn_enabled=*/false);
+}
+
+at::Tensor batch_norm_with_ghost(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
+                                 double last_row_weight) {
+  TORCH_CHECK(norm.is_training(), "ghost rows matter for the statistics of training only");
+  TORCH_CHECK(last_row_weight > 0, "weight of the ghost row is ", last_row_weight);
+  auto weight = at::ones({rows.size(0), 1}, rows.options());
+  weight.narrow(0, -1, 1).fill_(last_row_weight);
+  const double count = static_cast<double>(rows.size(0) - 1) + last_row_weight;
+
+  const auto mean = (weight * rows).sum(0) / count;
+  const auto centred = rows - mean;
+  const auto variance = (weight * centred * centred).sum(0) / count;
+  {
+    const torch::NoGradGuard no_grad;
+    const double momentum = norm.options.momentum().value();
+    move_towards(norm.running_mean, mean, momentum);
+    move_towards(norm.running_var, variance * (count / (count - 1)), momentum);
+    norm.num_batches_tracked.add_(1);
+  }
+  return centred * (variance + norm.options.eps()).rsqrt() * norm.weight + norm.bias;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,73 @@
+#include "lorentznet/lgeb.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/zeros.h>
+#include <torch/nn/init.h>
+#include <torch/nn/modules/activation.h>
+
+#include "lorentznet/batch_norm.h"
+
+namespace lorentznet {
+namespace {
+
+torch::nn::Linear linear(std::int64_t in, std::int64_t out, bool bias = true) {
+  return torch::nn::Linear(torch::nn::LinearOptions(in, out).bias(bias));
+}
+
+/// phi_e and phi_x keep the names of their places in the published torch.nn.Sequential.
+torch::nn::Sequential sequence(auto... modules) { return torch::nn::Sequential(modules...); }
+
+}  // namespace
+
+LGEBImpl::LGEBImpl(const LGEBOptions& options) : options_(options) {
+  using torch::nn::ReLU;
+  const auto hidden = options.n_hidden;
+  edge_.edge_in = linear(2 * hidden + 2, hidden, false);
+  edge_.edge_norm = torch::nn::BatchNorm1d(hidden);
+  edge_.edge_out = linear(hidden, hidden);
+  register_module("phi_e",
+                  sequence(edge_.edge_in, edge_.edge_norm, ReLU(), edge_.edge_out, ReLU()));
+
+  node_in_ = linear(2 * hidden + options.n_scalar, hidden);
+  node_norm_ = torch::nn::BatchNorm1d(hidden);
+  node_out_ = linear(hidden, hidden);
+  register_module("phi_h", sequence(node_in_, node_norm_, ReLU(), node_out_));
+
+  if (!options.last_layer) {
+    edge_.move_in = linear(hidden, hidden);
+    edge_.move_out = linear(hidden, 1, false);
+    // The published initialisation: coordinates hardly move at first.
+    torch::nn::init::xavier_uniform_(edge_.move_out->weight, /*gain=*/0.001);
+    register_module("phi_x", sequence(edge_.move_in, ReLU(), edge_.move_out));
+  }
+
+  edge_.gate = linear(hidden, 1);
+  register_module("phi_m", sequence(edge_.gate, torch::nn::Sigmoid()));
+}
+
+LGEBState LGEBImpl::forward(const LGEBState& state, const at::Tensor& scalars,
+                            const JetGraph& graph, const EdgeKernel& kernel, double padded_rows) {
+  const auto constituents = graph.num_constituents();
+  const auto sums = kernel.forward(edge_, state.h.narrow(0, 0, constituents), state.x, graph);
+  LGEBState next{.h = update_h(state.h, sums.message, scalars, padded_rows), .x = state.x};
+  if (!options_.last_layer) {
+    next.x = state.x + sums.translation * (options_.c_weight / graph.degree()).to(state.x.dtype());
+  }
+  return next;
+}
+
+at::Tensor LGEBImpl::update_h(const at::Tensor& h, const at::Tensor& message,
+                              const at::Tensor& scalars, double padded_rows) {
+  auto received = message;
+  if (padded_rows > 0) {  // no edge leads to the ghost
+    received = at::cat({message, at::zeros({1, message.size(1)}, message.options())});
+  }
+  const auto z = node_in_->forward(at::cat({h, received, scalars}, 1));
+  const auto normed = padded_rows > 0 ? batch_norm_with_ghost(*node_norm_, z, padded_rows)
+                                      : batch_norm(*node_norm_, z);
+  return h + node_out_->forward(at::relu(normed));
+}
+
+}  // namespace lorentznet

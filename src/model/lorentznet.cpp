@@ -1,0 +1,76 @@
+#include "lorentznet/lorentznet.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/relu.h>
+#include <ATen/ops/zeros.h>
+#include <torch/nn/modules/activation.h>
+#include <torch/nn/modules/container/sequential.h>
+
+namespace lorentznet {
+
+LorentzNetImpl::LorentzNetImpl(const LorentzNetOptions& options)
+    : options_(options), kernel_(std::make_unique<PlainEdgeKernel>()) {
+  TORCH_CHECK(options.n_layers >= 1 && options.n_hidden >= 1, "a network of ", options.n_layers,
+              " layers and ", options.n_hidden, " channels has no meaning");
+  const auto hidden = options.n_hidden;
+  embedding_ = register_module("embedding", torch::nn::Linear(options.n_scalar, hidden));
+  register_module("LGEBs", blocks_);
+  for (std::int64_t layer = 0; layer < options.n_layers; ++layer) {
+    blocks_->push_back(LGEB(LGEBOptions{.n_hidden = hidden,
+                                        .n_scalar = options.n_scalar,
+                                        .c_weight = options.c_weight,
+                                        .last_layer = layer + 1 == options.n_layers}));
+  }
+  decode_in_ = torch::nn::Linear(hidden, hidden);
+  dropout_ = torch::nn::Dropout(options.dropout);
+  decode_out_ = torch::nn::Linear(hidden, options.n_class);
+  register_module("graph_dec",
+                  torch::nn::Sequential(decode_in_, torch::nn::ReLU(), dropout_, decode_out_));
+}
+
+at::Tensor LorentzNetImpl::forward(const Batch& batch) {
+  const JetGraph graph(batch.offsets, embedding_->weight.device());
+  const auto h = states(batch, graph).back().h;
+  const auto decoded = dropout_->forward(at::relu(decode_in_->forward(pool(h, batch, graph))));
+  return decode_out_->forward(decoded);
+}
+
+std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {
+  return states(batch, JetGraph(batch.offsets, embedding_->weight.device()));
+}
+
+std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph) {
+  const auto type = embedding_->weight.scalar_type();
+  auto scalars = batch.scalars.to(type);
+  // Padding enters the statistics of training only.
+  const auto padded_rows = is_training() ? static_cast<double>(batch.padded_rows) : 0;
+  if (padded_rows > 0) {
+    scalars = at::cat({scalars, at::zeros({1, options_.n_scalar}, scalars.options())});
+  }
+  const bool in_double = options_.coordinates == Coordinates::kDouble;
+  std::vector<LGEBState> states;
+  states.push_back(
+      {.h = embedding_->forward(scalars), .x = batch.p4.to(in_double ? at::kDouble : type)});
+  for (const auto& block : *blocks_) {
+    states.push_back(
+        block->as<LGEBImpl>()->forward(states.back(), scalars, graph, *kernel_, padded_rows));
+  }
+  return states;
+}
+
+at::Tensor LorentzNetImpl::pool(const at::Tensor& h, const Batch& batch,
+                                const JetGraph& graph) const {
+  const auto constituents = h.narrow(0, 0, graph.num_constituents());
+  const auto sums =
+      at::zeros({graph.num_jets(), h.size(1)}, h.options()).index_add(0, graph.jet(), constituents);
+  return sums / batch.n_nodes.to(h.dtype());
+}
+
+std::int64_t LorentzNetImpl::num_parameters() const {
+  std::int64_t count = 0;
+  for (const auto& parameter : parameters()) count += parameter.numel();
+  return count;
+}
+
+}  // namespace lorentznet

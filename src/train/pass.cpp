@@ -1,0 +1,51 @@
+#include "train/pass.h"
+
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cross_entropy_loss.h>
+#include <fmt/format.h>
+
+namespace lorentznet {
+
+Pass::Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
+           const PassSums& before)
+    : options_(options), num_batches_(num_batches), log_(log), sums_(before) {}
+
+void Pass::add(std::int64_t index, double loss, std::int64_t correct, std::int64_t jets) {
+  sums_.loss += loss * static_cast<double>(jets);
+  sums_.correct += correct;
+  sums_.jets += jets;
+  recent_.push_back({.loss = loss, .correct = correct, .jets = jets});
+  if (static_cast<std::int64_t>(recent_.size()) > options_.log_interval) recent_.pop_front();
+  if (index != 0 && index % options_.log_interval == 0) report(index);
+}
+
+PassSums Pass::sums() const {
+  PassSums sums = sums_;
+  sums.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  return sums;
+}
+
+void Pass::report(std::int64_t index) const {
+  BatchFigures recent{};
+  for (const auto& batch : recent_) {
+    recent.loss += batch.loss;
+    recent.correct += batch.correct;
+    recent.jets += batch.jets;
+  }
+  const auto last_jets = static_cast<double>(recent_.back().jets);
+  log_(
+      fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{} \t Loss {:.4f} \t Running Acc {:.3f} \t "
+                  "Total Acc {:.3f} "
+                  "\t Avg Batch Time {:.4f}",
+                  options_.partition, options_.epoch + 1, options_.epochs, index, num_batches_,
+                  recent.loss / static_cast<double>(recent_.size()),
+                  static_cast<double>(recent.correct) / static_cast<double>(recent.jets),
+                  accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
+}
+
+BatchResult score_batch(const at::Tensor& logits, const at::Tensor& label) {
+  return {.loss = at::cross_entropy_loss(logits, label),
+          .correct = logits.argmax(1).eq(label).sum().item<std::int64_t>()};
+}
+
+}  // namespace lorentznet

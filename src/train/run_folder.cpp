@@ -1,0 +1,65 @@
+#include "lorentznet/run_folder.h"
+
+#include <fmt/format.h>
+
+#include <random>
+#include <string_view>
+#include <vector>
+
+#include "io/file.h"
+
+namespace lorentznet {
+namespace fs = std::filesystem;
+namespace {
+
+constexpr std::string_view kCheckpointPrefix = "checkpoint-epoch-";
+constexpr std::string_view kBoostPrefix = "boost-";
+
+bool is_result(const std::string& name, const RunFolder& folder) {
+  for (const auto& file : {folder.args(), folder.train_result(), folder.test_result(),
+                           folder.scores(), folder.best_model(), folder.training_state()}) {
+    if (file.filename() == name) return true;
+  }
+  return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix) ||
+         name.ends_with(".partial");
+}
+
+}  // namespace
+
+fs::path RunFolder::checkpoint(std::int64_t epoch) const {
+  return path_ / fmt::format("{}{}.pt", kCheckpointPrefix, epoch);
+}
+
+fs::path RunFolder::boost(double beta) const {
+  return path_ / fmt::format("{}{}.json", kBoostPrefix, beta);
+}
+
+bool RunFolder::has_files() const { return fs::exists(path_) && !fs::is_empty(path_); }
+
+void RunFolder::create() const {
+  fs::create_directories(path_);
+  // Nothing is left of it: a WholeFile without commit() is removed.
+  WholeFile probe(path_ / "probe");
+  probe.append("x");
+}
+
+void RunFolder::remove_results() const {
+  if (!fs::exists(path_)) return;
+  std::vector<fs::path> files;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    if (is_result(entry.path().filename().string(), *this)) files.push_back(entry.path());
+  }
+  for (const auto& file : files) fs::remove(file);
+}
+
+std::string random_name() {
+  constexpr std::string_view letters =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::uniform_int_distribution<std::size_t> draw(0, letters.size() - 1);
+  std::string name;
+  for (int k = 0; k < 8; ++k) name += letters[draw(random)];
+  return name;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,58 @@
+#include "lorentznet/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+#include <stdexcept>
+#include <string>
+
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+constexpr std::int64_t kFirstPeriod = 4;          // epochs
+constexpr std::int64_t kPeriodGrowth = 2;         // each period to the one before
+constexpr std::int64_t kLastScheduledEpoch = 31;  // later epochs halve
+constexpr std::int64_t kHalvingsToZero = 4096;    // more than a double can take without reaching 0
+
+// Cosine with warm restarts, `t` epochs after the first maximum. The order of operations is part of
+// the contract: another one differs from the published rates in the last digit.
+double cosine_with_restarts(double base_lr, std::int64_t t) {
+  std::int64_t period = kFirstPeriod;
+  while (t >= period) {
+    t -= period;
+    period *= kPeriodGrowth;
+  }
+  const double angle = std::numbers::pi * static_cast<double>(t) / static_cast<double>(period);
+  return base_lr * (1.0 + std::cos(angle)) / 2.0;
+}
+
+}  // namespace
+
+WarmupCosineSchedule::WarmupCosineSchedule(double base_lr, std::int64_t warmup_epochs)
+    : base_lr_(base_lr), warmup_epochs_(warmup_epochs) {
+  // Written so that NaN fails too.
+  if (!(std::isfinite(base_lr) && base_lr >= 0)) {
+    throw InputError("the learning rate must be a number of at least 0, not " +
+                     std::to_string(base_lr));
+  }
+  if (warmup_epochs < 0) {
+    throw InputError("the number of warm-up epochs must be at least 0, not " +
+                     std::to_string(warmup_epochs));
+  }
+}
+
+double WarmupCosineSchedule::learning_rate(std::int64_t epoch) const {
+  if (epoch < 0) {
+    throw std::invalid_argument("epochs count from 0: there is no epoch " + std::to_string(epoch));
+  }
+  const std::int64_t k = std::min(epoch, kLastScheduledEpoch);
+  const auto rise = static_cast<double>(k + 1) / static_cast<double>(warmup_epochs_);
+  const std::int64_t t = k - std::max<std::int64_t>(warmup_epochs_ - 1, 0);
+  const double scheduled = k < warmup_epochs_ ? base_lr_ * rise : cosine_with_restarts(base_lr_, t);
+  const std::int64_t halvings = std::min(epoch - k, kHalvingsToZero);
+  return std::ldexp(scheduled, -static_cast<int>(halvings));
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,163 @@
+#include "lorentznet/trainer.h"
+
+#include <fmt/format.h>
+
+#include <cmath>
+
+#include "lorentznet/checkpoint.h"
+#include "lorentznet/error.h"
+#include "train/pass.h"
+
+namespace lorentznet {
+namespace {
+
+void check_split(const JetSet& set, const std::string& name, std::int64_t at_least) {
+  if (set.num_jets() >= at_least) return;
+  throw InputError(fmt::format("the {} split has {} jets, at least {} are needed", name,
+                               set.num_jets(), at_least));
+}
+
+[[noreturn]] void fail_not_finite(const JetSet& set, const Batch& batch, double loss) {
+  std::string jets;
+  for (const auto jet : batch.jets) jets += (jets.empty() ? "" : ", ") + set.describe(jet);
+  throw std::runtime_error(
+      fmt::format("the loss is {}; the step was not taken; jets of the batch: {}", loss, jets));
+}
+
+}  // namespace
+
+Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, RunFolder folder,
+                 Log log)
+    : model_(std::move(model)),
+      data_(data),
+      options_(std::move(options)),
+      folder_(std::move(folder)),
+      log_(std::move(log)),
+      optimizer_(model_->parameters(), torch::optim::AdamWOptions(options_.learning_rate(0))
+                                           .weight_decay(options_.weight_decay)),
+      setup_(data.train, options_.batch_size) {
+  check_split(data_.train, "training", options_.batch_size);
+  check_split(data_.val, "validation", 1);
+}
+
+bool Trainer::resume() {
+  const auto file = folder_.training_state();
+  if (!std::filesystem::exists(file)) return false;
+  progress_ = read_training_state(file, *model_, optimizer_, setup_);
+  return true;
+}
+
+Trainer::Outcome Trainer::run(const std::atomic<bool>& stop) {
+  while (progress_.epoch < options_.epochs) {
+    const bool validates = progress_.epoch % options_.val_interval == 0;
+    if (!train_epoch(stop) || (validates && !validate(stop))) {
+      save_state();
+      return Outcome::kStopped;
+    }
+    ++progress_.epoch;
+    progress_.step = 0;
+    progress_.sums = {};
+    if (validates) save_state();
+  }
+  return Outcome::kFinished;
+}
+
+/// \return false if stopped; progress_ then tells where.
+bool Trainer::train_epoch(const std::atomic<bool>& stop) {
+  const auto epoch = progress_.epoch;
+  optimizer_.param_groups().front().options().set_lr(options_.learning_rate(epoch));
+  model_->train();
+  const auto jets = data_.train.num_jets();
+  auto order = options_.shuffle
+                   ? shuffled_order(jets, options_.seed + static_cast<std::uint64_t>(epoch))
+                   : file_order(jets);
+  BatchLoader loader(data_.train, data_.task, data_.rule, std::move(order),
+                     {.batch_size = options_.batch_size,
+                      .for_training = true,
+                      .first_batch = progress_.step,
+                      .num_workers = options_.num_workers});
+  const auto options = pass_options("train");
+  Pass pass(options, loader.num_batches(), log_, progress_.sums);
+  while (auto batch = loader.next()) {
+    train_step(*batch, pass);
+    progress_.sums = pass.sums();
+    if (stop) return false;
+  }
+  log_(fmt::format("Time: train: {:.2f} \t Train loss {:.4f} \t Train acc: {:.4f}",
+                   progress_.sums.seconds, pass.mean_loss(), pass.accuracy()));
+  return true;
+}
+
+void Trainer::train_step(const Batch& batch, Pass& pass) {
+  const auto device = model_->parameters().front().device();
+  const auto on_device = batch.to(device);
+  optimizer_.zero_grad();
+  const auto [loss, correct] = score_batch(model_->forward(on_device), on_device.label);
+  const auto value = loss.item<double>();
+  if (!std::isfinite(value)) fail_not_finite(data_.train, batch, value);
+  loss.backward();
+  optimizer_.step();
+  pass.add(progress_.step, value, correct, batch.num_jets());
+  ++progress_.step;
+  if (options_.on_step) options_.on_step(value);
+}
+
+/// \return false if stopped.
+bool Trainer::validate(const std::atomic<bool>& stop) {
+  write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
+  auto options = pass_options(data_.task.validation_name);
+  options.stop = &stop;
+  const auto scores = evaluate(model_, data_.val, data_.task, data_.rule, options, log_);
+  if (!scores) return false;
+  save_epoch(*scores);
+  return true;
+}
+
+void Trainer::save_epoch(const Scores& validation) {
+  auto& record = progress_.record;
+  const auto& sums = progress_.sums;
+  const auto jets = static_cast<double>(sums.jets);
+  const bool best = record.epochs.empty() || validation.accuracy > record.best_val;
+  record.epochs.push_back(progress_.epoch);
+  record.lr.push_back(options_.learning_rate(progress_.epoch));
+  record.train_time.push_back(sums.seconds);
+  record.val_time.push_back(validation.seconds);
+  record.train_loss.push_back(sums.loss / jets);
+  record.val_loss.push_back(validation.loss);
+  record.train_acc.push_back(static_cast<double>(sums.correct) / jets);
+  record.val_acc.push_back(validation.accuracy);
+  if (best) {
+    log_("New best validation model, saving...");
+    write_state_dict(folder_.best_model(), model_state(*model_));
+    record.best_val = validation.accuracy;
+    record.best_epoch = progress_.epoch;
+  }
+  report_epoch(validation);
+  write_json(folder_.train_result(), to_json(record));
+}
+
+void Trainer::report_epoch(const Scores& validation) const {
+  const auto& record = progress_.record;
+  log_(fmt::format("Epoch {}/{} finished.", progress_.epoch, options_.epochs));
+  log_(fmt::format("Train time: {:.2f} \t Val time {:.2f}", record.train_time.back(),
+                   validation.seconds));
+  log_(fmt::format("Train loss {:.4f} \t Train acc: {:.4f}", record.train_loss.back(),
+                   record.train_acc.back()));
+  log_(fmt::format("Val loss: {:.4f} \t Val acc: {:.4f}", validation.loss, validation.accuracy));
+  log_(fmt::format("Best val acc: {:.4f} at epoch {}.", record.best_val, record.best_epoch));
+}
+
+void Trainer::save_state() {
+  write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_);
+}
+
+PassOptions Trainer::pass_options(const std::string& partition) const {
+  return {.partition = partition,
+          .epoch = progress_.epoch,
+          .epochs = options_.epochs,
+          .batch_size = options_.batch_size,
+          .num_workers = options_.num_workers,
+          .log_interval = options_.log_interval};
+}
+
+}  // namespace lorentznet

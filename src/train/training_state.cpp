@@ -1,0 +1,196 @@
+#include "lorentznet/training_state.h"
+
+#include <ATen/Context.h>
+#include <ATen/ops/tensor.h>
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include <bit>
+#include <map>
+
+#include "lorentznet/checkpoint.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+using Tensors = std::map<std::string, at::Tensor>;
+
+/// Reads entries of a state file; anything missing or of another form is an InputError.
+class StateReader {
+ public:
+  explicit StateReader(const std::filesystem::path& file) : file_(file) {
+    for (auto& [name, tensor] : read_state_dict(file)) tensors_.emplace(name, std::move(tensor));
+  }
+
+  const at::Tensor& get(const std::string& name) const {
+    const auto found = tensors_.find(name);
+    if (found == tensors_.end()) fail("entry " + name + " is missing");
+    return found->second;
+  }
+  std::vector<double> doubles(const std::string& name) const {
+    const auto t = typed(name, at::kDouble);
+    return {t.const_data_ptr<double>(), t.const_data_ptr<double>() + t.numel()};
+  }
+  std::vector<std::int64_t> integers(const std::string& name) const {
+    const auto t = typed(name, at::kLong);
+    return {t.const_data_ptr<std::int64_t>(), t.const_data_ptr<std::int64_t>() + t.numel()};
+  }
+  /// The entries named `prefix`NAME, as NAME.
+  StateDict below(const std::string& prefix) const {
+    StateDict state;
+    for (const auto& [name, tensor] : tensors_) {
+      if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), tensor);
+    }
+    return state;
+  }
+  [[noreturn]] void fail(const std::string& reason) const {
+    throw InputError(file_.string() + ": " + reason);
+  }
+
+ private:
+  at::Tensor typed(const std::string& name, at::ScalarType type) const {
+    const auto& tensor = get(name);
+    if (tensor.scalar_type() != type || tensor.dim() != 1) fail("entry " + name + " is damaged");
+    return tensor;
+  }
+
+  std::filesystem::path file_;
+  Tensors tensors_;
+};
+
+// The record's lists, in one place for writing and reading.
+template <typename Record>
+auto double_lists(Record& record) {
+  return std::to_array<std::pair<const char*, decltype(&record.lr)>>(
+      {{"lr", &record.lr},
+       {"train_time", &record.train_time},
+       {"val_time", &record.val_time},
+       {"train_loss", &record.train_loss},
+       {"val_loss", &record.val_loss},
+       {"train_acc", &record.train_acc},
+       {"val_acc", &record.val_acc}});
+}
+
+at::Tensor of_doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
+at::Tensor of_integers(const std::vector<std::int64_t>& values) {
+  return at::tensor(values, at::kLong);
+}
+
+void append_progress(StateDict& state, const TrainingProgress& progress,
+                     const TrainingSetup& setup) {
+  const auto& [epoch, step, sums, record] = progress;
+  state.emplace_back("progress.integers",
+                     of_integers({epoch, step, sums.correct, sums.jets, record.best_epoch}));
+  state.emplace_back("progress.doubles", of_doubles({sums.loss, sums.seconds, record.best_val}));
+  state.emplace_back("record.epochs", of_integers(record.epochs));
+  for (const auto& [name, list] : double_lists(record)) {
+    state.emplace_back(std::string("record.") + name, of_doubles(*list));
+  }
+  state.emplace_back("setup", of_integers({setup.batch_size, setup.num_jets, setup.checksum}));
+}
+
+TrainingProgress read_progress(const StateReader& state) {
+  const auto integers = state.integers("progress.integers");
+  const auto doubles = state.doubles("progress.doubles");
+  if (integers.size() != 5 || doubles.size() != 3) state.fail("its progress is damaged");
+  TrainingProgress progress;
+  progress.epoch = integers[0];
+  progress.step = integers[1];
+  progress.sums = {
+      .loss = doubles[0], .correct = integers[2], .jets = integers[3], .seconds = doubles[1]};
+  auto& record = progress.record;
+  record.best_val = doubles[2];
+  record.best_epoch = integers[4];
+  record.epochs = state.integers("record.epochs");
+  for (const auto& [name, list] : double_lists(record)) {
+    *list = state.doubles(std::string("record.") + name);
+  }
+  return progress;
+}
+
+void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::AdamW& optimizer) {
+  for (const auto& parameter : model.named_parameters()) {
+    const auto found = optimizer.state().find(parameter.value().unsafeGetTensorImpl());
+    if (found == optimizer.state().end()) continue;  // no step yet
+    const auto& adam = static_cast<const torch::optim::AdamWParamState&>(*found->second);
+    state.emplace_back("adam_step." + parameter.key(), of_integers({adam.step()}));
+    state.emplace_back("exp_avg." + parameter.key(), adam.exp_avg());
+    state.emplace_back("exp_avg_sq." + parameter.key(), adam.exp_avg_sq());
+  }
+}
+
+void restore_optimizer(const StateReader& state, LorentzNetImpl& model,
+                       torch::optim::AdamW& optimizer) {
+  const auto parameters = model.named_parameters();
+  for (const auto& [name, step] : state.below("adam_step.")) {
+    const auto* parameter = parameters.find(name);
+    if (parameter == nullptr) state.fail("AdamW's state of " + name + " is not of this network");
+    const auto moment = [&](const std::string& kind) {
+      const auto& tensor = state.get(kind + name);
+      if (tensor.sizes() != parameter->sizes())
+        state.fail("AdamW's state of " + name + " is damaged");
+      return tensor.to(parameter->options());
+    };
+    auto adam = std::make_unique<torch::optim::AdamWParamState>();
+    adam->step(state.integers("adam_step." + name).at(0));
+    adam->exp_avg(moment("exp_avg."));
+    adam->exp_avg_sq(moment("exp_avg_sq."));
+    optimizer.state()[parameter->unsafeGetTensorImpl()] = std::move(adam);
+  }
+}
+
+/// The generators that dropout draws from: the CPU's, and the GPU's where the network is on one.
+std::vector<std::pair<std::string, at::Generator>> generators(LorentzNetImpl& model) {
+  std::vector<std::pair<std::string, at::Generator>> found{
+      {"rng.cpu", at::globalContext().defaultGenerator(at::kCPU)}};
+  const auto device = model.parameters().front().device();
+  if (!device.is_cpu())
+    found.emplace_back("rng.device", at::globalContext().defaultGenerator(device));
+  return found;
+}
+
+}  // namespace
+
+TrainingSetup::TrainingSetup(const JetSet& train, std::int64_t batch)
+    : batch_size(batch), num_jets(train.num_jets()) {
+  std::uint64_t hash = 14695981039346656037U;  // FNV-1a, over words
+  const auto mix = [&hash](std::uint64_t word) { hash = (hash ^ word) * 1099511628211U; };
+  for (const auto value : train.p4) mix(std::bit_cast<std::uint64_t>(value));
+  for (const auto value : train.offsets) mix(static_cast<std::uint64_t>(value));
+  for (const auto value : train.label) mix(static_cast<std::uint64_t>(value));
+  checksum = std::bit_cast<std::int64_t>(hash);
+}
+
+void write_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
+                          torch::optim::AdamW& optimizer, const TrainingProgress& progress,
+                          const TrainingSetup& setup) {
+  StateDict state;
+  for (const auto& [name, tensor] : model_state(model)) state.emplace_back("model." + name, tensor);
+  append_optimizer(state, model, optimizer);
+  for (const auto& [name, generator] : generators(model)) {
+    state.emplace_back(name, generator.get_state().to(at::kLong));
+  }
+  append_progress(state, progress, setup);
+  write_state_dict(file, state);
+}
+
+TrainingProgress read_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
+                                     torch::optim::AdamW& optimizer, const TrainingSetup& setup) {
+  const StateReader state(file);
+  const auto saved = state.integers("setup");
+  if (saved.size() != 3) state.fail("its setup is damaged");
+  if (saved[0] != setup.batch_size || saved[1] != setup.num_jets) {
+    state.fail(fmt::format("is of a training of {} jets with batches of {}, not of {} with {}",
+                           saved[1], saved[0], setup.num_jets, setup.batch_size));
+  }
+  if (saved[2] != setup.checksum) state.fail("is of a training on other jets than these");
+  load_model_state(model, state.below("model."), file);
+  restore_optimizer(state, model, optimizer);
+  for (auto& [name, generator] : generators(model)) {
+    generator.set_state(state.get(name).to(at::kByte));
+  }
+  return read_progress(state);
+}
+
+}  // namespace lorentznet

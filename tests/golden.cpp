@@ -1,0 +1,72 @@
+#include "golden.h"
+
+#include <ATen/ops/nonzero.h>
+#include <ATen/ops/tensor.h>
+
+#include <limits>
+#include <numeric>
+
+#include "data/jet_builder.h"
+#include "data/quark_gluon_jet.h"
+
+namespace lorentznet::test {
+
+Golden::Golden(const std::filesystem::path& file) : reader_(file) {}
+
+at::Tensor Golden::tensor(const std::string& name) const {
+  const auto array = reader_.read(name);
+  return at::tensor(array.values, at::kDouble).view(array.shape);
+}
+
+StateDict Golden::state(const std::string& prefix) const {
+  StateDict state;
+  for (const auto& name : reader_.names()) {
+    if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), tensor(name));
+  }
+  for (auto& [name, value] : state) {
+    if (name.ends_with("num_batches_tracked")) value = value.to(at::kLong);
+  }
+  return state;
+}
+
+JetSet Golden::jets() const {
+  const auto rows = reader_.read(is_top() ? "towers" : "X");
+  const auto labels = reader_.read(has("label") ? "label" : "y");
+  const auto width = rows.shape.at(1);
+  JetBuilder builder(reader_.path().string());
+  for (std::int64_t jet = 0; jet < rows.shape.at(0); ++jet) {
+    const double* row = &rows.values[static_cast<std::size_t>(4 * width * jet)];
+    const double label = labels.values[static_cast<std::size_t>(jet)];
+    if (!is_top()) {
+      append_quark_gluon_jet(builder, row, width, label);
+      continue;
+    }
+    for (std::int64_t column = 0; column < width; ++column) {
+      if (row[4 * column] != 0) builder.add_constituent(column, row + 4 * column);
+    }
+    builder.end_jet(label);
+  }
+  return std::move(builder).finish();
+}
+
+at::Tensor Golden::node_rows() const { return tensor("mask").flatten().nonzero().squeeze(1); }
+
+Batch golden_batch(const Golden& golden) {
+  const auto jets = golden.jets();
+  std::vector<std::int64_t> all(static_cast<std::size_t>(jets.num_jets()));
+  std::iota(all.begin(), all.end(), 0);
+  const PoolingRule rule{.pooling = Pooling::kConstant, .n_nodes = golden.n_nodes()};
+  return make_batch(jets, all, golden.task(), rule, /*for_training=*/true);
+}
+
+double max_difference(const at::Tensor& a, const at::Tensor& b) {
+  const auto difference = (a.to(at::kDouble) - b.to(at::kDouble)).abs();
+  const auto worst = difference.numel() == 0 ? 0.0 : difference.max().item<double>();
+  return worst == worst ? worst : std::numeric_limits<double>::infinity();
+}
+
+bool agree(const at::Tensor& a, const at::Tensor& b, double tolerance) {
+  return a.sizes() == b.sizes() && max_difference(a, b) <= tolerance * b.abs().max().item<double>();
+}
+
+}  // namespace lorentznet::test

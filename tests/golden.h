@@ -1,0 +1,45 @@
+#pragma once
+
+#include <filesystem>
+#include <string>
+
+#include "io/npy_reader.h"
+#include "lorentznet/batch.h"
+#include "lorentznet/lorentznet.h"
+#include "lorentznet/state_dict.h"
+
+namespace lorentznet::test {
+
+/// A file of golden values: arrays that the Python program gave in float64.
+class Golden {
+ public:
+  explicit Golden(const std::filesystem::path& file);
+
+  bool is_top() const { return reader_.has("towers"); }
+  const Task& task() const { return is_top() ? top_tagging() : quark_gluon_tagging(); }
+  bool has(const std::string& name) const { return reader_.has(name); }
+  /// The array as a double tensor.
+  at::Tensor tensor(const std::string& name) const;
+  /// The tensors named `prefix`NAME, as NAME.
+  StateDict state(const std::string& prefix) const;
+  /// The file's jets, read as the data readers read such rows.
+  JetSet jets() const;
+  /// The width of the padded layout, which the Python program divides by.
+  std::int64_t n_nodes() const { return reader_.header("mask").shape.at(1); }
+  /// Places of the nodes of all jets, laid end to end, in the flattened [jets * width] layout.
+  at::Tensor node_rows() const;
+
+ private:
+  NpzReader reader_;
+};
+
+/// The jets of `file`, all in one batch, padded to the file's width.
+Batch golden_batch(const Golden& golden);
+
+/// Largest |a - b|; infinite if one is not a number.
+double max_difference(const at::Tensor& a, const at::Tensor& b);
+
+/// max |a - b| <= tolerance * max |b|.
+bool agree(const at::Tensor& a, const at::Tensor& b, double tolerance);
+
+}  // namespace lorentznet::test

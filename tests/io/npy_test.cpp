@@ -1,0 +1,132 @@
+#include "io/npy.h"
+
+#include <array>
+#include <catch2/catch.hpp>
+
+#include "io/file.h"
+#include "io/helpers.h"
+#include "io/npy_reader.h"
+
+using namespace lorentznet;
+using Catch::Contains;
+using Catch::StartsWith;
+using test::input_error;
+using test::TemporaryFolder;
+using test::write_file;
+
+namespace {
+
+const std::filesystem::path files = std::filesystem::path(LORENTZNET_SOURCE_DIR) / "tests/io/files";
+
+std::vector<double> cube_values() {
+  std::vector<double> values;
+  for (int i = 0; i < 24; ++i) values.push_back(i / 8.0 - 1);
+  return values;
+}
+
+// A file of version 1 with this dictionary and `data_bytes` zeros.
+std::string npy_file(const std::string& dictionary, std::size_t data_bytes) {
+  std::string file = "\x93NUMPY\x01";
+  file += {'\0', static_cast<char>(dictionary.size()), '\0'};
+  return file + dictionary + std::string(data_bytes, '\0');
+}
+
+// The message of reading a .npy file of these bytes.
+std::string error_of(const std::string& bytes) {
+  const TemporaryFolder folder;
+  const auto path = write_file(folder, "a.npy", bytes);
+  const std::string message = input_error([&] { read_npy(path); });
+  if (!message.empty()) CHECK_THAT(message, StartsWith(path.string() + ": "));
+  CHECK(message.find('\n') == std::string::npos);
+  return message;
+}
+
+std::string error_of_shape(const std::string& shape, std::size_t data_bytes) {
+  return error_of(
+      npy_file("{'descr': '<f8', 'fortran_order': False, 'shape': " + shape + "}", data_bytes));
+}
+
+}  // namespace
+
+TEST_CASE("arrays are written byte for byte as numpy writes them") {
+  const auto file = [](const char* name) { return read_file(files / name, 1 << 20); };
+  using Shape = std::vector<std::int64_t>;
+  const std::vector<float> row{0.5f, -1.25f, 3.0f};
+  CHECK(npy_bytes(row, Shape{1, 3}) == file("f4_1x3.npy"));
+  CHECK(npy_bytes(std::vector<double>{2.5}, Shape{}) == file("f8_scalar.npy"));
+  CHECK(npy_bytes(cube_values(), Shape{2, 3, 4}) == file("f8_cube.npy"));
+  const Shape no_room{0, 3, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 10, 10};
+  CHECK(npy_bytes(std::vector<float>{}, no_room) == file("f4_padded.npy"));
+  CHECK_THROWS_AS(npy_bytes(row, Shape{2, 3}), std::invalid_argument);
+}
+
+TEST_CASE("numpy's files are read back") {
+  const NpyArray cube = read_npy(files / "f8_cube.npy");
+  CHECK(cube.shape == std::vector<std::int64_t>{2, 3, 4});
+  CHECK(cube.values == cube_values());
+  CHECK(read_npy(files / "f8_scalar.npy").values == std::vector<double>{2.5});
+  CHECK(read_npy(files / "f4_1x3.npy").values == std::vector<double>{0.5, -1.25, 3.0});
+  CHECK(read_npy(files / "f4_padded.npy").values.empty());
+}
+
+TEST_CASE("a header may come in any spelling that Python allows") {
+  for (const char* text :
+       {"{'shape':(2,3),'fortran_order':True,\"descr\":\"<f4\"}",
+        "{ 'descr' : '<f4' , 'fortran_order' : True , 'shape' : ( 2L , 3L, ) , }",
+        "{'fortran_order': True, 'descr': '<f4', 'shape': (2, 3)}   \n"}) {
+    const NpyHeader header = parse_npy_dictionary(text, "FILE");
+    CHECK(header.descr == "<f4");
+    CHECK(header.fortran_order);
+    CHECK(header.shape == std::vector<std::int64_t>{2, 3});
+    CHECK(header.element_count() == 6);
+    CHECK(header.row_size() == 3);
+    CHECK(header.item_size() == 4);
+  }
+}
+
+TEST_CASE("a header that is no such dictionary is refused") {
+  for (const char* text :
+       {"", "{", "{}", "[]", "{'descr': '<f4'}", "{'descr' '<f4'}", "{'descr': '<f4}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-2,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (9223372036854775808,)}",
+        "{'descr': '<f4', 'fortran_order': false, 'shape': (2,)}",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,)} 1",
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), 'more': 1}",
+        "{'descr': '<f4', 'descr': '<f4', 'fortran_order': False, 'shape': (2,)}",
+        "{'descr': [('x', '<f4')], 'fortran_order': False, 'shape': (2,)}"}) {
+    INFO(text);
+    CHECK_THAT(input_error([&] { parse_npy_dictionary(text, "FILE"); }), StartsWith("FILE: "));
+  }
+}
+
+TEST_CASE("magic, version and length of a file are checked") {
+  const std::string good = read_file(files / "f8_cube.npy", 1 << 20);
+  REQUIRE(error_of(good).empty());
+  CHECK_THAT(error_of("PK\x03\x04 something"), Contains("is not a .npy array"));
+  CHECK_THAT(error_of(""), Contains("ends in its .npy header"));
+  std::string bytes = good;
+  bytes[6] = 4;
+  CHECK_THAT(error_of(bytes), Contains("version 4, expected 1 to 3"));
+  bytes[6] = 2;  // takes 4 bytes for the length: two of the dictionary are among them
+  CHECK_THAT(error_of(bytes), Contains("expected at most 65536"));
+  CHECK_THAT(error_of(good + "x"), Contains("has 193 bytes of data, expected 192"));
+  for (std::size_t size = 0; size < good.size(); ++size) {
+    CHECK_FALSE(error_of(good.substr(0, size)).empty());
+  }
+}
+
+TEST_CASE("a shape that can't be is refused before anything is allocated") {
+  REQUIRE(error_of_shape("(2, 3)", 48).empty());
+  REQUIRE(error_of_shape("(0, 3)", 0).empty());
+  CHECK_THAT(error_of_shape("(2, 4)", 48), Contains("48 bytes of data, expected 64"));
+  CHECK_THAT(error_of_shape("(4294967296, 4294967296)", 0), Contains("(4294967296, 4294967296)"));
+  CHECK_THAT(error_of_shape("(0, 4294967296, 4294967296)", 0), Contains("expected at most"));
+  CHECK_THAT(error_of_shape("(1152921504606846975,)", 48),
+             Contains("expected 9223372036854775800"));
+  std::string axes;
+  for (int i = 0; i < 65; ++i) axes += "1,";
+  CHECK_THAT(error_of_shape("(" + axes.substr(0, 70) + ")", 8), !Contains("axes"));
+  CHECK_THAT(error_of_shape("(" + axes + ")", 8), Contains("more axes than 64"));
+}

@@ -1,0 +1,129 @@
+#include <ATen/ATen.h>
+#include <torch/utils.h>
+
+#include <catch2/catch.hpp>
+
+#include "golden.h"
+#include "lorentznet/checkpoint.h"
+#include "naive_edges.h"
+#include "sample.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+
+namespace {
+
+constexpr std::int64_t kHidden = 12;
+
+/// Random parameters in double; running statistics that are not 0 and 1.
+EdgeParameters random_parameters(bool last_layer) {
+  using torch::nn::Linear, torch::nn::LinearOptions;
+  torch::manual_seed(2);
+  EdgeParameters p;
+  p.edge_in = Linear(LinearOptions(2 * kHidden + 2, kHidden).bias(false));
+  p.edge_norm = torch::nn::BatchNorm1d(kHidden);
+  p.edge_out = Linear(kHidden, kHidden);
+  p.gate = Linear(kHidden, 1);
+  if (!last_layer) {
+    p.move_in = Linear(kHidden, kHidden);
+    p.move_out = Linear(LinearOptions(kHidden, 1).bias(false));
+    p.move_in->to(at::kDouble);
+    p.move_out->to(at::kDouble);
+  }
+  p.edge_in->to(at::kDouble);
+  p.edge_norm->to(at::kDouble);
+  p.edge_out->to(at::kDouble);
+  p.gate->to(at::kDouble);
+  p.edge_norm->running_mean.normal_();
+  p.edge_norm->running_var.uniform_(0.5, 2);
+  p.edge_norm->eval();
+  return p;
+}
+
+StateDict named(const EdgeParameters& p) {
+  StateDict state{{"phi_e.0.weight", p.edge_in->weight},
+                  {"phi_e.1.weight", p.edge_norm->weight},
+                  {"phi_e.1.bias", p.edge_norm->bias},
+                  {"phi_e.1.running_mean", p.edge_norm->running_mean},
+                  {"phi_e.1.running_var", p.edge_norm->running_var},
+                  {"phi_e.3.weight", p.edge_out->weight},
+                  {"phi_e.3.bias", p.edge_out->bias},
+                  {"phi_m.0.weight", p.gate->weight},
+                  {"phi_m.0.bias", p.gate->bias}};
+  if (!p.move_in.is_empty()) {
+    state.emplace_back("phi_x.0.weight", p.move_in->weight);
+    state.emplace_back("phi_x.0.bias", p.move_in->bias);
+    state.emplace_back("phi_x.2.weight", p.move_out->weight);
+  }
+  for (auto& [name, tensor] : state) name = "LGEBs.0." + name;
+  return state;
+}
+
+}  // namespace
+
+TEST_CASE("the plain kernel is the paper's formula, edge by edge") {
+  const torch::NoGradGuard no_grad;
+  const auto batch = whole_batch(sample_jets(top_tagging(), 2), top_tagging());
+  const JetGraph graph(batch.offsets, at::kCPU);
+  for (const bool last_layer : {false, true}) {
+    const auto parameters = random_parameters(last_layer);
+    const LGEBState in{.h = at::randn({batch.p4.size(0), kHidden}, at::kDouble),
+                       .x = batch.p4 / 100};  // clear of the clamp
+    const auto sums = PlainEdgeKernel().forward(parameters, in.h, in.x, graph);
+    const auto naive = naive_edges(named(parameters), 0, in, graph);
+    CHECK(agree(sums.message, naive.message, 1e-13));
+    REQUIRE(sums.translation.defined() == !last_layer);
+    if (last_layer) continue;
+    REQUIRE(naive.largest_translation < 100);
+    CHECK(agree(sums.translation, naive.translation, 1e-13));
+  }
+}
+
+TEST_CASE("translations are clamped to 100 GeV, edge by edge") {
+  const torch::NoGradGuard no_grad;
+  auto parameters = random_parameters(false);
+  parameters.move_out->weight.mul_(1e6);
+  const auto x = at::tensor({3., 0., 0., 1., 1., 1., 0., 1.}, at::kDouble).view({2, 4});
+  const auto h = at::randn({2, kHidden}, at::kDouble);
+  const auto moved =
+      PlainEdgeKernel().forward(parameters, h, x, JetGraph({0, 2}, at::kCPU)).translation;
+  CHECK(at::equal(moved.abs(), at::tensor({100., 100., 0., 0.}, at::kDouble).expand({2, 4})));
+}
+
+TEST_CASE("graph: all ordered pairs of a jet, by receiver, none between jets") {
+  const JetGraph graph({0, 3, 4, 6}, at::kCPU);
+  CHECK(graph.num_jets() == 3);
+  CHECK(graph.num_constituents() == 6);
+  CHECK(at::equal(graph.receiver(), at::tensor({0, 0, 1, 1, 2, 2, 4, 5}, at::kLong)));
+  CHECK(at::equal(graph.sender(), at::tensor({1, 2, 0, 2, 0, 1, 5, 4}, at::kLong)));
+  CHECK(at::equal(graph.jet(), at::tensor({0, 0, 0, 1, 2, 2}, at::kLong)));
+  CHECK(at::equal(graph.degree().flatten(), at::tensor({2., 2., 2., 1., 1., 1.}, at::kDouble)));
+}
+
+TEST_CASE("a batch without an edge leaves the edges' statistics alone") {
+  auto set = sample_jets(quark_gluon_tagging(), 2);
+  JetSet single;
+  for (std::int64_t jet = 0; jet < 2; ++jet) {
+    single.p4.insert(single.p4.end(), set.p4.begin() + 4 * set.offsets[jet],
+                     set.p4.begin() + 4 * set.offsets[jet] + 4);
+    single.species.push_back(0);
+    single.column.push_back(0);
+    single.label.push_back(1);
+    single.offsets.push_back(jet + 1);
+  }
+  auto model = small_network(quark_gluon_tagging());
+  model->train();
+  const auto before = model_state(*model);
+  std::vector<at::Tensor> copies;
+  for (const auto& [name, tensor] : before) copies.push_back(tensor.clone());
+  const auto logits = model->forward(whole_batch(single, quark_gluon_tagging()));
+  CHECK(at::isfinite(logits).all().item<bool>());
+  for (std::size_t k = 0; k < before.size(); ++k) {
+    const auto& name = before[k].first;
+    CAPTURE(name);
+    const bool statistic =
+        name.find("running") != std::string::npos || name.find("num_batches") != std::string::npos;
+    const bool of_nodes = name.find("phi_h") != std::string::npos;
+    CHECK(at::equal(before[k].second, copies[k]) == !(statistic && of_nodes));
+  }
+}

@@ -1,0 +1,69 @@
+// The published checkpoints against the Python program's values in float64.
+#include <torch/utils.h>
+
+#include <catch2/catch.hpp>
+
+#include "golden.h"
+#include "lorentznet/checkpoint.h"
+#include "support.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+
+namespace {
+
+LorentzNet published_model(const Golden& golden) {
+  const auto file = *reference_dir() / golden.task().name / "best-val-model.pt";
+  LorentzNet model(
+      LorentzNetOptions{.n_scalar = golden.task().n_scalar, .c_weight = golden.task().c_weight});
+  load_model_state(*model, read_state_dict(file), file);
+  model->eval();
+  return model;
+}
+
+}  // namespace
+
+TEST_CASE("golden: published checkpoints, every layer and the logits in double") {
+  const auto files = golden_files("_eval.npz");
+  if (files.empty()) return skip("no reference folder with published checkpoints");
+  const torch::NoGradGuard no_grad;
+  for (const auto& file : files) {
+    CAPTURE(file);
+    const Golden golden(file);
+    const auto batch = golden_batch(golden);
+    const auto rows = golden.node_rows();
+    const auto at_nodes = [&](const at::Tensor& padded) {
+      return padded.reshape({-1, padded.size(-1)}).index_select(0, rows);
+    };
+    REQUIRE(agree(batch.p4, at_nodes(golden.tensor("p4")), 1e-14));
+    REQUIRE(agree(batch.scalars, at_nodes(golden.tensor("scalars")), 1e-15));
+
+    auto model = published_model(golden);
+    model->to(at::kDouble);
+    const auto states = model->states(batch);
+    const auto h_layers = golden.tensor("h_layers");
+    const auto x_layers = golden.tensor("x_layers");
+    REQUIRE(states.size() == static_cast<std::size_t>(h_layers.size(0)) + 1);
+    for (std::int64_t layer = 0; layer < h_layers.size(0); ++layer) {
+      CAPTURE(layer);
+      const auto& state = states[static_cast<std::size_t>(layer) + 1];
+      CHECK(agree(state.h, at_nodes(h_layers[layer]), 1e-10));
+      CHECK(agree(state.x, at_nodes(x_layers[layer]), 1e-10));
+    }
+    CHECK(agree(model->forward(batch), golden.tensor("logits_f64"), 1e-10));
+  }
+}
+
+TEST_CASE("golden: published checkpoints, logits of the float network") {
+  const auto files = golden_files("_eval.npz");
+  if (files.empty()) return skip("no reference folder with published checkpoints");
+  const torch::NoGradGuard no_grad;
+  for (const auto& file : files) {
+    CAPTURE(file);
+    const Golden golden(file);
+    auto model = published_model(golden);
+    const auto logits = model->forward(golden_batch(golden));
+    REQUIRE(logits.scalar_type() == at::kFloat);
+    CHECK(max_difference(logits, golden.tensor("logits_f64")) <= 1e-4);
+  }
+}

@@ -1,0 +1,165 @@
+"""What the tests of the programs share: how to run them, small data sets, the files of a folder.
+
+A test script takes --bin DIR, the folder of top_tagging and qg_tagging, and, where it needs torch,
+--libtorch and --stubs as torch_without_cuda.import_torch does; what else it is given goes to
+unittest. It exits with status 0 if everything holds, else 1.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+PROJECT = Path(__file__).resolve().parents[2]
+QG_SAMPLE = PROJECT / "data" / "qg" / "datasets" / "QG_jets.npz"
+TOP_SAMPLE = PROJECT / "data" / "top"
+TOP_SPLITS = {"train": 48, "val": 16, "test": 20}
+SMALL = (
+    "--n_hidden=4", "--n_layers=2", "--epochs=2", "--batch_size=8", "--device=cpu",
+    "--num_workers=0",
+)  # fmt: skip
+
+
+def _parse_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Tests of the programs.", allow_abbrev=False)
+    parser.add_argument("--bin", type=Path, default=PROJECT / "build" / "release" / "bin")
+    parser.add_argument("--libtorch", type=Path, default=PROJECT / ".deps" / "python")
+    parser.add_argument("--stubs", type=Path, help="folder to keep stand-in libraries in")
+    options, sys.argv[1:] = parser.parse_known_args()
+    options.bin = options.bin.resolve()
+    return options
+
+
+OPTIONS = _parse_options()
+
+
+def load_torch():
+    """Torch, in a process of few threads: other tests run at the same time."""
+    from torch_without_cuda import import_torch
+
+    stubs = OPTIONS.stubs or Path(tempfile.gettempdir()) / f"lorentznet-stubs-{os.getuid()}"
+    torch = import_torch(OPTIONS.libtorch.resolve(), stubs)
+    torch.set_num_threads(1)
+    return torch
+
+
+def command(task: str, *words) -> list[str]:
+    return [str(OPTIONS.bin / f"{task}_tagging"), *map(str, words)]
+
+
+def environment(threads: int = 1, **more: str) -> dict[str, str]:
+    """This process's, without a launcher's variables."""
+    kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
+    return kept | {"OMP_NUM_THREADS": str(threads)} | more
+
+
+def run(task: str, *words, threads: int = 1, env=None, **options) -> subprocess.CompletedProcess:
+    """Runs a program to its end, whatever its exit status."""
+    return subprocess.run(
+        command(task, *words), env=environment(threads, **(env or {})), timeout=120,
+        capture_output=True, text=True, **options,
+    )  # fmt: skip
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    """Contents of all files below `folder` by relative name."""
+    files = (file for file in sorted(folder.rglob("*")) if file.is_file())
+    return {str(file.relative_to(folder)): file.read_bytes() for file in files}
+
+
+def restore(folder: Path, contents: dict[str, bytes]):
+    """Makes `folder` what it was when `contents` was its snapshot."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for name, content in contents.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(content)
+
+
+def qg_arrays(first: int = 0, count: int = 100) -> dict[str, np.ndarray]:
+    """Rows of the quark/gluon sample."""
+    with np.load(QG_SAMPLE) as sample:
+        return {name: sample[name][first : first + count].copy() for name in ("X", "y")}
+
+
+def write_qg(datadir: Path, arrays=None) -> Path:
+    """A quark/gluon data folder of one file."""
+    (datadir / "datasets").mkdir(parents=True, exist_ok=True)
+    np.savez(datadir / "datasets" / "QG_jets.npz", **(arrays or qg_arrays()))
+    return datadir
+
+
+def top_arrays(split: str, first: int = 0, count: int | None = None) -> dict[str, np.ndarray]:
+    """Rows of a file of the top sample."""
+    count = TOP_SPLITS[split] if count is None else count
+    with h5py.File(TOP_SAMPLE / f"{split}.h5") as sample:
+        return {name: values[first : first + count] for name, values in sample.items()}
+
+
+def write_h5(file: Path, arrays: dict[str, np.ndarray]) -> Path:
+    with h5py.File(file, "w") as out:
+        for name, values in arrays.items():
+            out.create_dataset(name, data=values)
+    return file
+
+
+def write_top(datadir: Path, **replaced) -> Path:
+    """A top data folder; `replaced` gives other arrays for a split."""
+    datadir.mkdir(parents=True, exist_ok=True)
+    for split in TOP_SPLITS:
+        write_h5(datadir / f"{split}.h5", replaced.get(split) or top_arrays(split))
+    return datadir
+
+
+def write_data(task: str, datadir: Path) -> Path:
+    return write_top(datadir) if task == "top" else write_qg(datadir)
+
+
+class ProgramTest(unittest.TestCase):
+    """A test class with a folder of its own, `self.folder`, that all its tests share."""
+
+    @classmethod
+    def setUpClass(cls):
+        scratch = tempfile.TemporaryDirectory(prefix="lorentznet-")
+        cls.addClassCleanup(scratch.cleanup)
+        cls.folder = Path(scratch.name)
+
+    def assert_finished(self, result: subprocess.CompletedProcess):
+        """Status 0 and nothing on stderr."""
+        self.assertEqual((result.returncode, result.stderr), (0, ""), result.args)
+
+    def assert_refused(self, result: subprocess.CompletedProcess, *expected: str):
+        """Status 2 and one line on stderr, with each of `expected` in it."""
+        self.assertEqual(result.returncode, 2, (result.args, result.stderr))
+        self.assertRegex(result.stderr, r"\A(top|qg)_tagging: [^\n]+\n\Z", result.args)
+        for text in expected:
+            self.assertIn(str(text), result.stderr, result.args)
+
+
+    def assert_untouched(self, folder: Path, before: dict[str, bytes]):
+        """The files of `folder` are those of `before`, byte for byte; else it is restored."""
+        after = snapshot(folder)
+        changed = [name for name in sorted({*before, *after})
+                   if before.get(name) != after.get(name)]  # fmt: skip
+        if changed:
+            restore(folder, before)
+        self.assertEqual(changed, [], f"files that were touched in {folder}")
+
+
+def train(task: str, logdir: Path, datadir: Path, name: str, *words, **options):
+    """Trains a small network; throws if that fails. Returns the experiment's folder."""
+    result = run(task, *SMALL, "--datadir", datadir, "--logdir", logdir, "--exp_name", name,
+                 *words, **options)  # fmt: skip
+    if result.returncode != 0:
+        raise RuntimeError(f"{result.args}: status {result.returncode}: {result.stderr}")
+    return logdir / name
+
+
+def main():
+    unittest.main(module="__main__", verbosity=2)

@@ -1,0 +1,19 @@
+#pragma once
+
+#include <cstdint>
+
+#include "lorentznet/batch.h"
+#include "lorentznet/lorentznet.h"
+
+namespace lorentznet::test {
+
+/// The first jets of the project's sample data.
+JetSet sample_jets(const Task& task, std::int64_t count);
+
+/// A small network of random weights in double, in which coordinates move visibly.
+LorentzNet small_network(const Task& task, double dropout = 0);
+
+/// All jets of `set` in one batch, pooled jet by jet.
+Batch whole_batch(const JetSet& set, const Task& task);
+
+}  // namespace lorentznet::test

@@ -1,0 +1,49 @@
+#include "support.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdlib>
+#include <iostream>
+#include <stdexcept>
+
+namespace lorentznet::test {
+namespace fs = std::filesystem;
+
+std::optional<fs::path> reference_dir() {
+  const char* chosen = std::getenv("LORENTZNET_REFERENCE");
+  const fs::path folder =
+      chosen != nullptr ? fs::path(chosen)
+                        : fs::path(LORENTZNET_SOURCE_DIR).parent_path() / "shared" / "reference";
+  if (!fs::is_directory(folder)) return std::nullopt;
+  return folder;
+}
+
+std::vector<fs::path> golden_files(const std::string& suffix) {
+  std::vector<fs::path> folders{fs::path(LORENTZNET_SOURCE_DIR) / "tests" / "data"};
+  if (const auto reference = reference_dir()) folders.push_back(*reference / "golden");
+  std::vector<fs::path> files;
+  for (const auto& folder : folders) {
+    if (!fs::is_directory(folder)) continue;
+    for (const auto& entry : fs::directory_iterator(folder)) {
+      if (entry.path().filename().string().ends_with(suffix)) files.push_back(entry.path());
+    }
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+void skip(const std::string& reason) { std::cout << "[skipped] " << reason << '\n'; }
+
+TemporaryFolder::TemporaryFolder() {
+  std::string name = fs::temp_directory_path() / "lorentznet-test-XXXXXX";
+  if (mkdtemp(name.data()) == nullptr) throw std::runtime_error("cannot create " + name);
+  path_ = name;
+}
+
+TemporaryFolder::~TemporaryFolder() {
+  std::error_code ignored;
+  fs::remove_all(path_, ignored);
+}
+
+}  // namespace lorentznet::test

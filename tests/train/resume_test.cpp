@@ -1,0 +1,163 @@
+// A training that was stopped goes on to the same bits as one that never was.
+#include <ATen/ATen.h>
+#include <torch/utils.h>
+
+#include <atomic>
+#include <catch2/catch.hpp>
+
+#include "lorentznet/checkpoint.h"
+#include "lorentznet/error.h"
+#include "lorentznet/schedule.h"
+#include "lorentznet/trainer.h"
+#include "sample.h"
+#include "support.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+
+namespace {
+
+constexpr std::int64_t kNever = -1;
+
+struct Course {
+  std::int64_t stop_after = kNever;  ///< steps, counted over epochs
+  bool resume = false;
+  std::int64_t val_interval = 1;
+  std::int64_t epochs = 3;
+};
+
+struct Jets {
+  JetSet train = sample_jets(quark_gluon_tagging(), 50).slice(0, 40);
+  JetSet val = sample_jets(quark_gluon_tagging(), 50).slice(40, 10);
+};
+
+/// Trains in a folder, 5 steps an epoch with dropout. The seed is set as a program does at its
+/// start, also where the state replaces it.
+Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& course,
+                       const JetSet* other_jets = nullptr) {
+  const auto& task = quark_gluon_tagging();
+  torch::manual_seed(4);
+  LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2, .dropout = 0.5});
+  const WarmupCosineSchedule schedule(1e-2, 2);
+  std::atomic<bool> stop = false;
+  std::int64_t steps = 0;
+  TrainerOptions options;
+  options.epochs = course.epochs;
+  options.batch_size = 8;
+  options.val_interval = course.val_interval;
+  options.num_workers = 2;
+  options.learning_rate = [&](std::int64_t epoch) { return schedule.learning_rate(epoch); };
+  options.on_step = [&](double) { stop = ++steps == course.stop_after || stop; };
+  const JetSet& training = other_jets != nullptr ? *other_jets : jets.train;
+  Trainer trainer(model, {training, jets.val, task, {.pooling = Pooling::kJet}}, options, folder,
+                  [](const std::string&) {});
+  if (course.resume) REQUIRE(trainer.resume());
+  return trainer.run(stop);
+}
+
+/// All that a state holds but times.
+void require_same_state(const std::filesystem::path& a, const std::filesystem::path& b) {
+  const auto first = read_state_dict(a), second = read_state_dict(b);
+  REQUIRE(first.size() == second.size());
+  for (std::size_t k = 0; k < first.size(); ++k) {
+    CAPTURE(first[k].first);
+    REQUIRE(first[k].first == second[k].first);
+    if (first[k].first.find("_time") != std::string::npos) continue;
+    REQUIRE(first[k].second.equal(second[k].second));
+  }
+}
+
+void require_same_run(const RunFolder& a, const RunFolder& b, std::int64_t val_interval) {
+  require_same_state(a.training_state(), b.training_state());
+  require_same_state(a.best_model(), b.best_model());
+  for (std::int64_t epoch = 0; epoch < 3; epoch += val_interval) {
+    require_same_state(a.checkpoint(epoch), b.checkpoint(epoch));
+  }
+  const auto first = read_json(a.train_result()), second = read_json(b.train_result());
+  for (const auto* key : {"epochs", "lr", "train_loss", "val_loss", "train_acc", "val_acc",
+                          "best_val", "best_epoch"}) {
+    CAPTURE(key);
+    CHECK(first.at(key) == second.at(key));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("a training stopped after any step ends with the same bits") {
+  const Jets jets;
+  for (const std::int64_t val_interval : {1, 2}) {
+    const TemporaryFolder undisturbed;
+    const RunFolder whole(undisturbed.path());
+    REQUIRE(train(jets, whole, {.val_interval = val_interval}) == Trainer::Outcome::kFinished);
+    for (std::int64_t stop_after = 1; stop_after <= 15; stop_after += 2) {
+      CAPTURE(val_interval, stop_after);
+      const TemporaryFolder disturbed;
+      const RunFolder parts(disturbed.path());
+      REQUIRE(train(jets, parts, {.stop_after = stop_after, .val_interval = val_interval}) ==
+              Trainer::Outcome::kStopped);
+      // A second stop, one step later, where there is one.
+      const auto again =
+          train(jets, parts, {.stop_after = 1, .resume = true, .val_interval = val_interval});
+      CHECK((again == Trainer::Outcome::kStopped) == (stop_after < 15));
+      REQUIRE(train(jets, parts, {.resume = true, .val_interval = val_interval}) ==
+              Trainer::Outcome::kFinished);
+      require_same_run(whole, parts, val_interval);
+    }
+  }
+}
+
+TEST_CASE("a finished training goes on with more epochs") {
+  const Jets jets;
+  const TemporaryFolder at_once, in_parts;
+  REQUIRE(train(jets, RunFolder(at_once.path()), {.epochs = 3}) == Trainer::Outcome::kFinished);
+  REQUIRE(train(jets, RunFolder(in_parts.path()), {.epochs = 2}) == Trainer::Outcome::kFinished);
+  REQUIRE(train(jets, RunFolder(in_parts.path()), {.resume = true, .epochs = 3}) ==
+          Trainer::Outcome::kFinished);
+  require_same_run(RunFolder(at_once.path()), RunFolder(in_parts.path()), 1);
+}
+
+TEST_CASE("a state goes on only with the jets it was made with") {
+  const Jets jets;
+  const TemporaryFolder folder;
+  const RunFolder run(folder.path());
+  REQUIRE(train(jets, run, {.epochs = 1}) == Trainer::Outcome::kFinished);
+  JetSet other = jets.train;
+  other.p4[3] += 1e-9;
+  CHECK_THROWS_AS(train(jets, run, {.resume = true}, &other), InputError);
+  const auto fewer = jets.train.slice(0, 39);
+  CHECK_THROWS_WITH(train(jets, run, {.resume = true}, &fewer), Catch::Contains("40 jets"));
+}
+
+TEST_CASE("a loss that is not finite stops before the step and names the jets") {
+  auto set = sample_jets(quark_gluon_tagging(), 20);
+  const auto val = set;
+  set.p4[4 * set.offsets[13]] = std::numeric_limits<double>::quiet_NaN();
+  LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2});
+  const TemporaryFolder folder;
+  TrainerOptions options;
+  options.batch_size = 10;
+  options.shuffle = false;
+  options.learning_rate = [](std::int64_t) { return 1e-3; };
+  Trainer trainer(model, {set, val, quark_gluon_tagging(), {.pooling = Pooling::kJet}}, options,
+                  RunFolder(folder.path()), [](const std::string&) {});
+  const std::atomic<bool> stop = false;
+  CHECK_THROWS_WITH(trainer.run(stop), Catch::Contains("loss is nan") &&
+                                           Catch::Contains("jet 13") && !Catch::Contains("jet 9"));
+  for (const auto& parameter : model->parameters())
+    CHECK(at::isfinite(parameter).all().item<bool>());
+}
+
+TEST_CASE("a split that is too small is refused") {
+  const Jets jets;
+  LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2});
+  TrainerOptions options;
+  options.batch_size = 41;
+  options.learning_rate = [](std::int64_t) { return 1e-3; };
+  const auto make = [&](const JetSet& train, const JetSet& val) {
+    Trainer(model, {train, val, quark_gluon_tagging(), {}}, options, RunFolder(""), {});
+  };
+  CHECK_THROWS_WITH(make(jets.train, jets.val),
+                    Catch::Contains("40 jets") && Catch::Contains("41"));
+  CHECK_THROWS_WITH(make(sample_jets(quark_gluon_tagging(), 41), JetSet{}),
+                    Catch::Contains("validation"));
+}
