@@ -21,7 +21,7 @@ LorentzNet small_network(const Task& task, double dropout) {
                                      .n_layers = 3,
                                      .c_weight = task.c_weight,
                                      .dropout = dropout});
-  model->to(at::kDouble);
+  model->set_type(at::kDouble);
   const torch::NoGradGuard no_grad;
   for (auto& parameter : model->named_parameters()) {
     // The initial weights of phi_x.2 are a thousandth of the others'.

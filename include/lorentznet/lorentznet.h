@@ -43,6 +43,10 @@ class LorentzNetImpl : public torch::nn::Module {
   /// The state of `batch` after the embedding and after each LGEB, for tests and studies.
   std::vector<LGEBState> states(const Batch& batch);
 
+  /// Makes the network one of float or double. (Module::to would make the counters of batches,
+  /// which are integers, of that type too.)
+  void set_type(at::ScalarType type);
+
   const LorentzNetOptions& options() const { return options_; }
   /// Number of trainable parameters.
   std::int64_t num_parameters() const;

@@ -58,7 +58,7 @@ void append_our_flags(std::vector<Flag>& flags) {
       {"Run", "device", &A::device, "cpu, cuda or cuda:K (default: a GPU where there is one)",
        "DEVICE", 0, false, false},
       {"Run", "boost", &A::boost, "test again with all jets boosted along x: equivariance",
-       "BETA[,BETA...]", 0, false, false},
+       "BETA[,BETA...]", kAny, false, false},
       {"Run", "resume", &A::resume, "go on with a training that was stopped", "", 0, false, false},
       {"Run", "overwrite", &A::overwrite, "replace an experiment of this name", "", 0, false,
        false},
@@ -94,7 +94,7 @@ std::vector<double> parse_betas(const Flag& flag, const std::string& text) {
   for (std::size_t begin = 0; begin <= text.size();) {
     const auto end = std::min(text.find(',', begin), text.size());
     betas.push_back(parse_number<double>(flag, text.substr(begin, end - begin)));
-    if (betas.back() >= 1) fail(flag, text, "below 1, the velocity of light");
+    if (std::abs(betas.back()) >= 1) fail(flag, text, "between -1 and 1, the velocity of light");
     begin = end + 1;
   }
   return betas;

@@ -67,6 +67,13 @@ at::Tensor LorentzNetImpl::pool(const at::Tensor& h, const Batch& batch,
   return sums / batch.n_nodes.to(h.dtype());
 }
 
+void LorentzNetImpl::set_type(at::ScalarType type) {
+  for (auto& tensor : parameters()) tensor.set_data(tensor.to(type));
+  for (auto& tensor : buffers()) {
+    if (tensor.is_floating_point()) tensor.set_data(tensor.to(type));
+  }
+}
+
 std::int64_t LorentzNetImpl::num_parameters() const {
   std::int64_t count = 0;
   for (const auto& parameter : parameters()) count += parameter.numel();

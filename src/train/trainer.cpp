@@ -17,11 +17,11 @@ void check_split(const JetSet& set, const std::string& name, std::int64_t at_lea
                                set.num_jets(), at_least));
 }
 
-[[noreturn]] void fail_not_finite(const JetSet& set, const Batch& batch, double loss) {
+[[noreturn]] void fail_not_finite(const JetSet& set, const Batch& batch) {
   std::string jets;
   for (const auto jet : batch.jets) jets += (jets.empty() ? "" : ", ") + set.describe(jet);
-  throw std::runtime_error(
-      fmt::format("the loss is {}; the step was not taken; jets of the batch: {}", loss, jets));
+  throw std::runtime_error("the loss is not finite; the step was not taken; jets of the batch: " +
+                           jets);
 }
 
 }  // namespace
@@ -94,7 +94,7 @@ void Trainer::train_step(const Batch& batch, Pass& pass) {
   optimizer_.zero_grad();
   const auto [loss, correct] = score_batch(model_->forward(on_device), on_device.label);
   const auto value = loss.item<double>();
-  if (!std::isfinite(value)) fail_not_finite(data_.train, batch, value);
+  if (!std::isfinite(value)) fail_not_finite(data_.train, batch);
   loss.backward();
   optimizer_.step();
   pass.add(progress_.step, value, correct, batch.num_jets());

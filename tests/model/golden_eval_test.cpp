@@ -39,7 +39,7 @@ TEST_CASE("golden: published checkpoints, every layer and the logits in double")
     REQUIRE(agree(batch.scalars, at_nodes(golden.tensor("scalars")), 1e-15));
 
     auto model = published_model(golden);
-    model->to(at::kDouble);
+    model->set_type(at::kDouble);
     const auto states = model->states(batch);
     const auto h_layers = golden.tensor("h_layers");
     const auto x_layers = golden.tensor("x_layers");

@@ -26,7 +26,7 @@ LorentzNet initial_model(const Golden& golden, const std::filesystem::path& file
                                      .n_layers = layers,
                                      .c_weight = golden.task().c_weight,
                                      .dropout = 0});
-  model->to(at::kDouble);
+  model->set_type(at::kDouble);
   load_model_state(*model, init, file);
   return model;
 }

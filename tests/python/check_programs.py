@@ -15,6 +15,7 @@ NUMBER = r"\d+\.\d+"
 TEST_LINE = rf"Test: Loss {NUMBER} \t Acc {NUMBER} \t AUC: {NUMBER} \t 1/eB 0\.3: \S.* \t 1/eB 0\.5: \S.*"
 WRITTEN = {"args.json", "best-val-model.pt", "checkpoint-epoch-0.pt", "checkpoint-epoch-1.pt",
            "score.npy", "test-result.json", "train-result.json", "training-state.pt"}  # fmt: skip
+FIGURES = ["test_loss", "test_acc", "test_auc", "test_1/eB_0.3", "test_1/eB_0.5"]
 VALIDATION = {"top": "valid", "qg": "val"}
 
 
@@ -137,9 +138,30 @@ class ProgramsTest(harness.ProgramTest):
         (run / "train-result.json").unlink()
         self.assert_finished(self.run_program("qg", "bare", "--test_mode"))
         keys = list(json.loads((run / "test-result.json").read_text()))
-        self.assertEqual(keys, ["test_loss", "test_acc", "test_auc", "test_1/eB_0.3",
-                                "test_1/eB_0.5"])  # fmt: skip
+        self.assertEqual(keys, FIGURES)
         self.assertFalse((run / "train-result.json").exists())
+
+    def test_figures_without_value(self):
+        """Jets of one class have no curve. Perfect scores leave no background: "> n" of n jets."""
+        run = self.copy("qg", "one-class")
+        arrays = harness.qg_arrays()
+        quarks = {name: values[arrays["y"] == 1] for name, values in arrays.items()}
+        np.savez(self.folder / "quarks.npz", **quarks)
+        words = ["--test_mode", "--test_data", self.folder / "quarks.npz"]
+        self.assert_finished(self.run_program("qg", "one-class", *words))
+        self.assertEqual(np.load(run / "score.npy").shape, (len(quarks["y"]), 3))
+        result = json.loads((run / "test-result.json").read_text())
+        self.assertEqual([result[key] for key in FIGURES[2:]], [None] * 3)
+        # Of the best and the worst jet the best is called quark.
+        p1 = np.load(run / "score.npy")[:, 2]
+        two = {"X": quarks["X"][[p1.argmax(), p1.argmin()]], "y": np.array([1.0, 0.0])}
+        np.savez(self.folder / "two.npz", **two)
+        words = ["--test_mode", "--test_data", self.folder / "two.npz"]
+        found = self.run_program("qg", "one-class", *words)
+        self.assert_finished(found)
+        self.assertRegex(found.stdout, r"AUC: 1\.0000 \t 1/eB 0\.3: > 1 \t 1/eB 0\.5: > 1\n\Z")
+        result = json.loads((run / "test-result.json").read_text())
+        self.assertEqual([result[key] for key in FIGURES[2:]], [1, None, None])
 
     def test_contradictions(self):
         """Test mode takes the network from args.json; a flag given can only agree."""

@@ -142,13 +142,14 @@ class ProgramTest(unittest.TestCase):
             self.assertIn(str(text), result.stderr, result.args)
 
 
-    def assert_untouched(self, folder: Path, before: dict[str, bytes]):
-        """The files of `folder` are those of `before`, byte for byte; else it is restored."""
+    def assert_harmless(self, result, folder: Path, before: dict[str, bytes], *expected):
+        """Refused, and the files of `folder` are those of `before`, byte for byte, or are made so."""
         after = snapshot(folder)
         changed = [name for name in sorted({*before, *after})
                    if before.get(name) != after.get(name)]  # fmt: skip
         if changed:
             restore(folder, before)
+        self.assert_refused(result, *expected)
         self.assertEqual(changed, [], f"files that were touched in {folder}")
 
 

@@ -18,7 +18,7 @@ std::vector<double> train_in_file_order(const Golden& golden, const std::filesys
   const auto& task = golden.task();
   LorentzNet model(
       LorentzNetOptions{.n_scalar = task.n_scalar, .c_weight = task.c_weight, .dropout = 0});
-  model->to(at::kDouble);
+  model->set_type(at::kDouble);
   load_model_state(*model, read_state_dict(init), init);
 
   const auto jets = golden.jets();

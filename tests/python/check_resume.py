@@ -1,0 +1,237 @@
+"""A training that is stopped, by a signal or by force, and resumed ends with the bits of one that
+never was. The moments are drawn at random, from a fixed seed.
+"""
+
+import json
+import random
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import harness
+
+torch = harness.load_torch()
+
+SEED = 20220317
+TRAINING = ("--epochs=4", "--num_workers=3", "--dropout=0.2", "--log_interval=1")
+TIMES = ("train_time", "val_time")
+# Entries of training-state.pt that hold seconds.
+SECONDS = ("module.record.train_time", "module.record.val_time")
+STOPPED = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
+
+
+def without_times(file):
+    return {key: value for key, value in json.loads(file.read_text()).items() if key not in TIMES}
+
+
+def state_of(file):
+    """training-state.pt without its seconds."""
+    state = torch.load(file, weights_only=True)
+    state["module.progress.doubles"][1] = 0
+    return {name: tensor for name, tensor in state.items() if name not in SECONDS}
+
+
+def stop_at_line(process, wanted, number, delay):
+    """Sends the signal `number` `delay` seconds after the `wanted`-th line of the training.
+
+    Returns the lines up to there, all if there are fewer of the training."""
+    lines = []
+    for line in process.stdout:
+        lines.append(line)
+        wanted -= line.startswith((">> ", "Time: ", "New best", "Epoch "))
+        if wanted <= 0:
+            time.sleep(delay)
+            process.send_signal(number)
+            break
+    return lines
+
+
+def steps_in(output):
+    """(epoch, batch) of the lines of training, in the order of `output`."""
+    return re.findall(r"(?m)^>> train \t Epoch (\d+)/\d+ \t Batch (\d+)/", output)
+
+
+class ResumeTest(harness.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = {task: harness.write_data(task, cls.folder / "data" / task)
+                    for task in ("top", "qg")}  # fmt: skip
+        cls.random = random.Random(SEED)
+        cls.undisturbed = {}
+
+    def train(self, task, logs, *words, **options):
+        return harness.train(task, self.folder / logs, self.data[task], "run", *TRAINING, *words,
+                             **options)  # fmt: skip
+
+    def whole(self, task, *words, **options):
+        """The undisturbed training with these flags."""
+        key = (task, *words, *options.items())
+        if key not in self.undisturbed:
+            logs = f"whole-{len(self.undisturbed)}"
+            self.undisturbed[key] = self.train(task, logs, *words, **options)
+        return self.undisturbed[key]
+
+    def stop_once(self, task, words, number, threads, lines, twice):
+        """Starts the program and sends the signal; returns the exit status."""
+        process = subprocess.Popen(harness.command(task, *words), text=True,
+                                   env=harness.environment(threads), stdout=subprocess.PIPE,
+                                   stderr=subprocess.PIPE)  # fmt: skip
+        with process:
+            # Half of the time in the midst of a step or of writing, else as soon as possible.
+            delay = self.random.choice((0, self.random.uniform(0, 0.04)))
+            before = stop_at_line(process, self.random.randint(*lines), number, delay)
+            if twice:
+                process.send_signal(number)
+            after, errors = process.communicate(timeout=120)
+        output = "".join(before) + after
+        self.steps += steps_in(output)
+        self.assertEqual(errors, "")
+        if process.returncode != 0:
+            # Behind the training, in the test at the end, a signal ends the program at once.
+            self.assertIn(process.returncode, (STOPPED[number], -number))
+        if process.returncode == 128 + number:
+            self.assertRegex(output, rf"Stopped by signal {int(number)}; .*--resume.*\n\Z")
+        return process.returncode
+
+    def disturbed(self, task, logs, numbers, *words, threads=1, lines=(1, 9), twice=False):
+        """Trains with one stop for each of `numbers`, and then to the end."""
+        logdir = self.folder / logs
+        start = [*harness.SMALL, *TRAINING, "--datadir", self.data[task], "--logdir", logdir,
+                 "--exp_name=run", *words]  # fmt: skip
+        resume = ["--logdir", logdir, "--exp_name=run", "--resume", "--device=cpu"]
+        statuses, self.steps = [], []
+        for place, number in enumerate(numbers):
+            words = resume if place else start
+            statuses.append(self.stop_once(task, words, number, threads, lines, twice))
+        self.assertTrue(set(statuses) & set(STOPPED.values()), f"never stopped: {statuses}")
+        last = harness.run(task, *resume, threads=threads)
+        self.assert_finished(last)
+        self.steps += steps_in(last.stdout)
+        return logdir / "run"
+
+    def assert_same(self, run, whole):
+        """All files but for times."""
+        names = {name for name in harness.snapshot(run) if not name.endswith(".partial")}
+        self.assertEqual(names, set(harness.snapshot(whole)))
+        for name in sorted(names):
+            ours, expected = run / name, whole / name
+            if name == "args.json":
+                different = {"logdir"}
+                args = [json.loads(file.read_text()) for file in (ours, expected)]
+                self.assertEqual(*({k: v for k, v in a.items() if k not in different} for a in args))
+            elif name.endswith(".json"):
+                self.assertEqual(without_times(ours), without_times(expected))
+            elif name == "training-state.pt":
+                self.assert_same_state(state_of(ours), state_of(expected))
+            else:
+                self.assertEqual(ours.read_bytes(), expected.read_bytes(), name)
+
+    def assert_same_state(self, ours, expected):
+        self.assertEqual(list(ours), list(expected))
+        for name, tensor in expected.items():
+            self.assertEqual(ours[name].numpy().tobytes(), tensor.numpy().tobytes(), name)
+
+    def test_signals(self):
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGTERM]
+        run = self.disturbed("qg", "signals", numbers)
+        self.assert_same(run, self.whole("qg"))
+        # No step was taken twice: 4 epochs of 10, the first of each has no line.
+        expected = [(str(epoch), str(batch)) for epoch in range(1, 5) for batch in range(1, 10)]
+        self.assertEqual(self.steps, expected)
+
+    def test_second_signal(self):
+        """It ends the program at once, whatever has been saved by then."""
+        run = self.disturbed("qg", "twice", [signal.SIGTERM] * 3, twice=True)
+        self.assert_same(run, self.whole("qg"))
+
+    def test_kills(self):
+        run = self.disturbed("qg", "kills", [signal.SIGKILL] * 5, lines=(3, 18))
+        self.assert_same(run, self.whole("qg"))
+
+    def test_threads(self):
+        numbers = [signal.SIGTERM, signal.SIGKILL, signal.SIGINT]
+        run = self.disturbed("qg", "threads", numbers, threads=2)
+        self.assert_same(run, self.whole("qg", threads=2))
+
+    def test_val_interval(self):
+        words = ("--val_interval=2", "--pooling=jet")
+        numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGTERM]
+        run = self.disturbed("top", "interval", numbers, *words)
+        self.assert_same(run, self.whole("top", *words))
+        record = json.loads((run / "train-result.json").read_text())
+        self.assertEqual(record["epochs"], [0, 2])
+        self.assertEqual(len({record["lr"][0], *record["lr"]}), 2)
+
+    def test_top(self):
+        run = self.disturbed("top", "top", [signal.SIGINT, signal.SIGTERM])
+        self.assert_same(run, self.whole("top"))
+
+    def test_init_from_before_the_first_state(self):
+        """Killed before anything was saved: --resume begins anew, from the same weights."""
+        source = self.whole("qg") / "best-val-model.pt"
+        words = ("--init_from", source, "--seed=5")
+        whole = self.train("qg", "init-whole", *words)
+        run = self.disturbed("qg", "init", [signal.SIGKILL], *words, lines=(2, 2))
+        self.assert_same(run, whole)
+
+    def test_more_epochs(self):
+        """The first two of four epochs, and then the others."""
+        run = self.train("qg", "longer", "--epochs=2")
+        resume = ["--logdir", run.parent, "--exp_name=run", "--resume"]
+        self.assert_finished(harness.run("qg", *resume, "--epochs=4", "--num_workers=0"))
+        args = json.loads((run / "args.json").read_text())
+        self.assertEqual((args["epochs"], args["num_workers"]), (4, 0))
+        args["num_workers"] = 3
+        (run / "args.json").write_text(json.dumps(args))
+        self.assert_same(run, self.whole("qg"))
+        # Once more: there is nothing left to train, and the test gives the same.
+        self.assert_finished(harness.run("qg", *resume, "--num_workers=3"))
+        self.assert_same(run, self.whole("qg"))
+
+    def test_dropout_is_there(self):
+        """The random generator is part of what is resumed only if something draws from it."""
+        with_dropout, without = self.whole("qg"), self.train("qg", "none", "--dropout=0")
+        self.assertFalse(np.array_equal(np.load(with_dropout / "score.npy"),
+                                        np.load(without / "score.npy")))  # fmt: skip
+
+    def test_refusals(self):
+        run = self.train("qg", "refused", "--epochs=1")
+        before = harness.snapshot(run)
+        other = harness.write_qg(self.folder / "other", harness.qg_arrays(first=200))
+        arrays = harness.qg_arrays()
+        arrays["X"][-10:], arrays["y"][-10:] = arrays["X"][:10], arrays["y"][:10]
+        validation = harness.write_qg(self.folder / "other-validation", arrays)
+        fewer = harness.write_qg(self.folder / "fewer", harness.qg_arrays(count=50))
+        for words, expected in (
+            (["--lr=0.5"], ["--lr", "0.5", "0.001", "args.json"]),
+            (["--batch_size=9"], ["--batch_size", "9", "8"]),
+            (["--seed=100"], ["--seed", "100", "99"]),
+            (["--dropout=0.1"], ["--dropout", "0.1", "0.2"]),
+            (["--num_data=50"], ["--num_data", "50", "-1"]),
+            (["--n_hidden=8"], ["--n_hidden", "8", "4"]),
+            (["--weight_decay=0"], ["--weight_decay"]),
+            (["--val_interval=3"], ["--val_interval", "3", "1"]),
+            (["--n_nodes=200"], ["--n_nodes", "200"]),
+            (["--datadir", other, "--epochs=3"], ["training-state.pt", "other jets"]),
+            (["--datadir", validation, "--epochs=3"], ["training-state.pt", "other jets"]),
+            (["--datadir", fewer], ["training-state.pt", "80", "40"]),
+        ):
+            with self.subTest(words=words):
+                result = harness.run("qg", "--logdir", run.parent, "--exp_name=run", "--resume",
+                                     *words)  # fmt: skip
+                self.assert_harmless(result, run, before, *expected)
+
+    def test_nothing_to_resume(self):
+        logdir = self.folder / "nothing"
+        result = harness.run("qg", "--logdir", logdir, "--exp_name=run", "--resume")
+        self.assert_refused(result, logdir / "run", "nothing to resume")
+        self.assertFalse(logdir.exists())
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
