@@ -37,9 +37,11 @@ Json read_json(const std::filesystem::path& file);
 /// Writes with the published files' indentation, whole or not at all.
 void write_json(const std::filesystem::path& file, const Json& json);
 
-/// Writes score.npy, whole or not at all: float [N, 3] = (label, p0, p1).
+/// Writes the two files of a test, each whole or not at all and neither before both are on disk:
+/// score.npy, float [N, 3] = (label, p0, p1), and test-result.json.
 /// probability: [N, 2]; label: [N].
-void write_scores(const std::filesystem::path& file, std::span<const float> probability,
-                  std::span<const std::int8_t> label);
+void write_test(const std::filesystem::path& score_file, std::span<const float> probability,
+                std::span<const std::int8_t> label, const std::filesystem::path& result_file,
+                const Json& result);
 
 }  // namespace lorentznet

@@ -2,7 +2,9 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <string>
+#include <vector>
 
 namespace lorentznet {
 
@@ -22,14 +24,20 @@ class RunFolder {
   /// What a stopped training goes on from.
   std::filesystem::path training_state() const { return path_ / "training-state.pt"; }
 
+  /// Whether something is there besides what a killed run left half written.
   bool has_files() const;
   /// Creates the folder where it is missing, and shows that files can be written there.
   /// \throws std::system_error naming it
   void create() const;
   /// Removes what an earlier run wrote, and nothing else.
   void remove_results() const;
+  /// Removes what a killed run left half written.
+  void remove_partial_files() const;
 
  private:
+  std::vector<std::filesystem::path> files_where(
+      const std::function<bool(const std::string&)>& chosen) const;
+
   std::filesystem::path path_;
 };
 

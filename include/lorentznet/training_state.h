@@ -29,11 +29,11 @@ struct TrainingProgress {
 /// What a resumed training must share with the one before, or the bits would differ.
 struct TrainingSetup {
   std::int64_t batch_size = 0;
-  std::int64_t num_jets = 0;
-  std::int64_t checksum = 0;  ///< of the training jets
+  std::int64_t train_jets = 0, val_jets = 0;
+  std::int64_t checksum = 0;  ///< of both splits
 
   TrainingSetup() = default;
-  TrainingSetup(const JetSet& train, std::int64_t batch_size);
+  TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch_size);
 };
 
 /// Writes all that a training is: parameters, running statistics, AdamW's moments, the random

@@ -169,11 +169,20 @@ void adopt_saved(Arguments& arguments, const Json& saved, const std::vector<std:
     const bool wanted = std::find(names.begin(), names.end(), flag.name) != names.end();
     if (!wanted || !saved.contains(flag.name)) continue;
     if (!arguments.given.contains(flag.name)) {
-      set_flag(arguments, flag, saved.at(flag.name));
+      try {
+        set_flag(arguments, flag, saved.at(flag.name));
+      } catch (const InputError& error) {
+        throw InputError(file.string() + ": " + error.what());
+      }
     } else if (flag_value(arguments, flag) != saved.at(flag.name)) {
       throw InputError("--" + flag.name + " " + flag_value(arguments, flag).dump() +
                        " contradicts " + saved.at(flag.name).dump() + " in " + file.string());
     }
+  }
+  try {
+    check(arguments);
+  } catch (const InputError& error) {
+    throw InputError(file.string() + ": " + error.what());
   }
 }
 

@@ -89,6 +89,15 @@ Number parse_number(const Flag& flag, const std::string& text) {
   return value;
 }
 
+/// Results are JSON, which holds nothing else.
+void require_utf8(const Flag& flag, const std::string& text) {
+  try {
+    static_cast<void>(Json(text).dump());
+  } catch (const Json::exception&) {
+    fail(flag, "...", "valid UTF-8");
+  }
+}
+
 std::vector<double> parse_betas(const Flag& flag, const std::string& text) {
   std::vector<double> betas;
   for (std::size_t begin = 0; begin <= text.size();) {
@@ -124,6 +133,7 @@ void set_flag(Arguments& arguments, const Flag& flag, const std::string& text) {
     } else if constexpr (std::is_arithmetic_v<Value>) {
       arguments.*member = parse_number<Value>(flag, text);
     } else if constexpr (std::is_same_v<Value, std::string>) {
+      require_utf8(flag, text);
       arguments.*member = text;
     } else if constexpr (std::is_same_v<Value, std::vector<double>>) {
       arguments.*member = parse_betas(flag, text);
@@ -139,11 +149,13 @@ Json flag_value(const Arguments& arguments, const Flag& flag) {
 }
 
 void set_flag(Arguments& arguments, const Flag& flag, const Json& value) {
-  try {
-    std::visit([&](auto member) { value.get_to(arguments.*member); }, flag.target);
-  } catch (const Json::exception&) {
-    fail(flag, value.dump(), "of the right type");
+  if (value == flag_value(Arguments{}, flag)) {  // "not given" need not be what can be given
+    std::visit([&](auto member) { arguments.*member = Arguments{}.*member; }, flag.target);
+    return;
   }
+  const bool is_text = std::holds_alternative<std::string Arguments::*>(flag.target);
+  if (value.is_string() != is_text) fail(flag, value.dump(), "of the right type");
+  set_flag(arguments, flag, is_text ? value.get<std::string>() : value.dump());
 }
 
 }  // namespace lorentznet

@@ -33,8 +33,9 @@ Arguments default_arguments(const Task& task);
 /// Reads `text` into the flag's member. \throws InputError naming flag and value
 void set_flag(Arguments& arguments, const Flag& flag, const std::string& text);
 
-/// The flag's value as JSON, and back. \throws InputError for a value of another type
+/// The flag's value as JSON.
 Json flag_value(const Arguments& arguments, const Flag& flag);
+/// The other way, with the checks of the command line. \throws InputError naming flag and value
 void set_flag(Arguments& arguments, const Flag& flag, const Json& value);
 
 }  // namespace lorentznet

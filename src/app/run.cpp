@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <exception>
+#include <stdexcept>
 #include <system_error>
 
 #include "app/memory.h"
@@ -14,11 +15,14 @@ namespace {
 
 int run(const Task& task, const std::vector<std::string>& words) {
   const auto line = parse_command_line(task, words);
-  if (!line.text.empty()) {
+  int status = 0;
+  if (line.text.empty()) {
+    status = run_session(task, line.arguments);
+  } else {
     print(line.text);
-    return 0;
   }
-  return run_session(task, line.arguments);
+  if (std::ferror(stdout) != 0) throw std::runtime_error("stdout could not be written");
+  return status;
 }
 
 /// c10::Error's what() has a backtrace behind its first line.

@@ -36,8 +36,8 @@ class Session {
     announce(data);
     torch::manual_seed(static_cast<std::uint64_t>(arguments_.seed));
     make_model();
-    if (!arguments_.init_from.empty() && !arguments_.resume) load(arguments_.init_from);
-    prepare_folder();
+    const bool goes_on = arguments_.resume && std::filesystem::exists(folder_.training_state());
+    if (!arguments_.init_from.empty() && !goes_on) load(arguments_.init_from);
     const int stopped = run_training(data);
     if (stopped != 0) return stopped;
     load(folder_.best_model());
@@ -48,8 +48,10 @@ class Session {
   int test_only() {
     adopt_trained_network(arguments_, task_, folder_, print);
     rule_ = testing_rule(arguments_, task_);
+    const auto state = read_state_dict(folder_.best_model());
+    check_network(arguments_, state, folder_.best_model());
     make_model();
-    load(folder_.best_model());
+    load_model_state(*model_, state, folder_.best_model());
     const auto data = read_data();
     announce(data);
     test(data.test);
@@ -67,7 +69,9 @@ class Session {
     if (!own_test || !arguments_.test_mode) data = task_.read_splits(selection);
     if (own_test) data.test = {};
     for (const auto& file : arguments_.test_data) data.test.append(task_.read_file(file));
-    if (data.test.num_jets() == 0) throw InputError("the test split has no jets");
+    if (data.test.num_jets() == 0) {
+      throw InputError(arguments_.datadir + ": the test split has no jets");
+    }
     return data;
   }
 
@@ -90,10 +94,11 @@ class Session {
     load_model_state(*model_, read_state_dict(file), file);
   }
 
-  /// After the input has been read: nothing that was there is touched for a flag that is wrong.
+  /// After all input has been found to be good: until then nothing that was there is touched.
   void prepare_folder() {
     if (arguments_.overwrite) folder_.remove_results();
     folder_.create();
+    folder_.remove_partial_files();
     write_json(folder_.args(), to_json(arguments_, task_));
   }
 
@@ -105,8 +110,10 @@ class Session {
       print(trainer.resume() ? "Going on from " + folder_.training_state().string()
                              : "No state was saved yet: starting at the first epoch");
     }
+    prepare_folder();
     const StopSignal signal;
-    if (trainer.run(signal.requested()) == Trainer::Outcome::kFinished) return 0;
+    trainer.run(signal.requested());
+    if (!signal.requested()) return 0;
     print(fmt::format("Stopped by signal {}; --exp_name {} --resume goes on from here",
                       signal.number(), arguments_.exp_name));
     return 128 + signal.number();
@@ -129,8 +136,7 @@ class Session {
                       ? read_json(folder_.train_result())
                       : Json::object();
     result.update(to_json(record));
-    write_scores(folder_.scores(), scores.probability, scores.label);
-    write_json(folder_.test_result(), result);
+    write_test(folder_.scores(), scores.probability, scores.label, folder_.test_result(), result);
     print(test_line(record));
     for (const double beta : arguments_.boost) test_boosted(jets, beta);
   }
@@ -165,7 +171,9 @@ class Session {
 /// Several processes in one folder would overwrite each other's results.
 void refuse_several_processes() {
   const char* world_size = std::getenv("WORLD_SIZE");
-  if (world_size == nullptr || std::string(world_size) == "1") return;
+  if (world_size == nullptr || std::string(world_size).empty() || std::string(world_size) == "1") {
+    return;
+  }
   throw InputError(std::string("WORLD_SIZE is ") + world_size +
                    ": this version trains in one process only");
 }

@@ -44,6 +44,16 @@ std::string pooling_of(const Arguments& arguments, const Task& task) {
   return task.pools_over_batch ? "batch" : "constant";
 }
 
+/// Padding to n_nodes is part of the training statistics, so each training jet must fit.
+void check_fits(const JetSet& train, const Task& task, std::int64_t n_nodes) {
+  const auto beams = task.beam_scalars.empty() ? 0 : kNumBeams;
+  for (std::int64_t jet = 0; jet < train.num_jets(); ++jet) {
+    if (train.multiplicity(jet) + beams <= n_nodes) continue;
+    throw InputError(fmt::format("{}: has {} nodes, more than --n_nodes {}", train.describe(jet),
+                                 train.multiplicity(jet) + beams, n_nodes));
+  }
+}
+
 std::int64_t widest_jet(const Task& task, const DataSplits& data) {
   const auto constituents = std::max(
       {data.train.max_multiplicity(), data.val.max_multiplicity(), data.test.max_multiplicity()});
@@ -68,6 +78,19 @@ at::Device choose_device(const std::string& name) {
     if (index == std::to_string(gpu)) return {at::kCUDA, static_cast<at::DeviceIndex>(gpu)};
   }
   throw InputError(fmt::format("--device {}: there are {} GPUs", name, gpus));
+}
+
+void check_network(const Arguments& arguments, const StateDict& state,
+                   const std::filesystem::path& file) {
+  std::int64_t layers = 0, hidden = 0;
+  for (const auto& [name, tensor] : state) {
+    if (name == "embedding.bias") hidden = tensor.numel();
+    if (name.ends_with(".phi_m.0.bias")) ++layers;
+  }
+  if (hidden == arguments.n_hidden && layers == arguments.n_layers) return;
+  throw InputError(fmt::format("{}: holds {} layers of width {}, not {} of {} (args.json or flags)",
+                               file.string(), layers, hidden, arguments.n_layers,
+                               arguments.n_hidden));
 }
 
 void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& folder) {
@@ -106,9 +129,12 @@ void adopt_trained_network(Arguments& arguments, const Task& task, const RunFold
   const auto saved = read_json(folder.args());
   adopt_saved(arguments, saved, {"n_hidden", "n_layers", "c_weight", "coordinates"}, task,
               folder.args());
-  // --n_nodes or --pooling on the command line decides alone.
-  if (!arguments.given.contains("n_nodes") && !arguments.given.contains("pooling")) {
+  // --n_nodes or --pooling on the command line decides before args.json.
+  if (arguments.given.contains("n_nodes")) return;
+  if (!arguments.given.contains("pooling")) {
     adopt_saved(arguments, saved, {"n_nodes", "pooling"}, task, folder.args());
+  } else if (arguments.pooling == "constant") {
+    adopt_saved(arguments, saved, {"n_nodes"}, task, folder.args());
   }
 }
 
@@ -118,6 +144,7 @@ AnnouncedRule training_rule(Arguments& arguments, const Task& task, const DataSp
   if (arguments.pooling == "batch") return batch_rule();
   if (arguments.pooling == "jet") return jet_rule();
   const auto widest = widest_jet(task, data);
+  if (given > 0) check_fits(data.train, task, given);
   arguments.n_nodes = given > 0 ? given : widest;
   return constant_rule(arguments.n_nodes,
                        given > 0 ? "by --n_nodes or args.json" : "the widest jet of the data");

@@ -9,6 +9,7 @@
 #include "lorentznet/evaluate.h"
 #include "lorentznet/run_folder.h"
 #include "lorentznet/schedule.h"
+#include "lorentznet/state_dict.h"
 #include "lorentznet/trainer.h"
 
 namespace lorentznet {
@@ -29,6 +30,11 @@ void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& f
 /// \throws InputError if a flag that was given contradicts the shape
 void adopt_trained_network(Arguments& arguments, const Task& task, const RunFolder& folder,
                            const Log& log);
+
+/// Compares the shape of the network to be made with that of a checkpoint, before it is made.
+/// \throws InputError with both
+void check_network(const Arguments& arguments, const StateDict& state,
+                   const std::filesystem::path& file);
 
 /// How jets are pooled, and the line that says so.
 struct AnnouncedRule {

@@ -23,11 +23,13 @@ std::string shape_of(const at::Tensor& tensor) {
 /// The width of the first Linear is the number of input scalars, which tells the tasks apart.
 void check_task(const LorentzNetImpl& model, const at::Tensor& embedding,
                 const std::filesystem::path& file) {
-  if (embedding.dim() != 2 || embedding.size(1) == model.options().n_scalar) return;
+  if (embedding.dim() != 2) return;
   const auto task = [](std::int64_t scalars) {
-    return scalars == 2 ? " (top tagging)" : scalars == 8 ? " (quark/gluon tagging)" : "";
+    return scalars == 2 ? " (top tagging)" : " (quark/gluon tagging)";
   };
   const auto found = embedding.size(1), expected = model.options().n_scalar;
+  const bool both_known = (found == 2 && expected == 8) || (found == 8 && expected == 2);
+  if (!both_known) return;
   fail(file,
        fmt::format("a checkpoint of another task: it takes {} input scalars{}, this program {}{}",
                    found, task(found), expected, task(expected)));

@@ -1,7 +1,6 @@
 #include "lorentznet/records.h"
 
 #include <array>
-#include <fstream>
 #include <stdexcept>
 
 #include "io/file.h"
@@ -44,8 +43,9 @@ void write_json(const std::filesystem::path& file, const Json& json) {
   write_file_whole(file, json.dump(4));
 }
 
-void write_scores(const std::filesystem::path& file, std::span<const float> probability,
-                  std::span<const std::int8_t> label) {
+void write_test(const std::filesystem::path& score_file, std::span<const float> probability,
+                std::span<const std::int8_t> label, const std::filesystem::path& result_file,
+                const Json& result) {
   if (probability.size() != 2 * label.size()) {
     throw std::invalid_argument(std::to_string(probability.size()) + " probabilities for " +
                                 std::to_string(label.size()) + " jets of 2 classes");
@@ -57,7 +57,11 @@ void write_scores(const std::filesystem::path& file, std::span<const float> prob
                 {static_cast<float>(label[jet]), probability[2 * jet], probability[2 * jet + 1]});
   }
   const std::array<std::int64_t, 2> shape{static_cast<std::int64_t>(label.size()), 3};
-  write_file_whole(file, npy_bytes(rows, shape));
+  WholeFile scores(score_file), results(result_file);
+  scores.append(npy_bytes(rows, shape));
+  results.append(result.dump(4));
+  scores.commit();
+  results.commit();
 }
 
 }  // namespace lorentznet

@@ -36,6 +36,7 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
     batch = batch->to(device);
     const auto logits = model->forward(*batch);
     const auto result = score_batch(logits, batch->label);
+    check_finite(result.loss.item<double>(), set, *batch);
     append_probabilities(scores.probability, logits);
     pass.add(index, result.loss.item<double>(), result.correct, batch->num_jets());
   }

@@ -4,6 +4,9 @@
 #include <ATen/ops/cross_entropy_loss.h>
 #include <fmt/format.h>
 
+#include <cmath>
+#include <stdexcept>
+
 namespace lorentznet {
 
 Pass::Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
@@ -41,6 +44,13 @@ void Pass::report(std::int64_t index) const {
                   recent.loss / static_cast<double>(recent_.size()),
                   static_cast<double>(recent.correct) / static_cast<double>(recent.jets),
                   accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
+}
+
+void check_finite(double loss, const JetSet& set, const Batch& batch) {
+  if (std::isfinite(loss)) return;
+  std::string jets;
+  for (const auto jet : batch.jets) jets += (jets.empty() ? "" : ", ") + set.describe(jet);
+  throw std::runtime_error("the loss is not finite; jets of the batch: " + jets);
 }
 
 BatchResult score_batch(const at::Tensor& logits, const at::Tensor& label) {

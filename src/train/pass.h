@@ -46,6 +46,8 @@ struct BatchResult {
   at::Tensor loss;  ///< scalar, mean cross-entropy
   std::int64_t correct;
 };
+/// \throws std::runtime_error naming the jets of the batch if its loss is not finite
+void check_finite(double loss, const JetSet& set, const Batch& batch);
 BatchResult score_batch(const at::Tensor& logits, const at::Tensor& label);
 
 }  // namespace lorentznet

@@ -15,13 +15,14 @@ namespace {
 constexpr std::string_view kCheckpointPrefix = "checkpoint-epoch-";
 constexpr std::string_view kBoostPrefix = "boost-";
 
+bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
+
 bool is_result(const std::string& name, const RunFolder& folder) {
   for (const auto& file : {folder.args(), folder.train_result(), folder.test_result(),
                            folder.scores(), folder.best_model(), folder.training_state()}) {
     if (file.filename() == name) return true;
   }
-  return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix) ||
-         name.ends_with(".partial");
+  return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix);
 }
 
 }  // namespace
@@ -34,7 +35,9 @@ fs::path RunFolder::boost(double beta) const {
   return path_ / fmt::format("{}{}.json", kBoostPrefix, beta);
 }
 
-bool RunFolder::has_files() const { return fs::exists(path_) && !fs::is_empty(path_); }
+bool RunFolder::has_files() const {
+  return !files_where([](const std::string& name) { return !is_partial(name); }).empty();
+}
 
 void RunFolder::create() const {
   fs::create_directories(path_);
@@ -44,12 +47,24 @@ void RunFolder::create() const {
 }
 
 void RunFolder::remove_results() const {
-  if (!fs::exists(path_)) return;
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::directory_iterator(path_)) {
-    if (is_result(entry.path().filename().string(), *this)) files.push_back(entry.path());
+  for (const auto& file :
+       files_where([this](const auto& name) { return is_result(name, *this); })) {
+    fs::remove(file);
   }
-  for (const auto& file : files) fs::remove(file);
+}
+
+void RunFolder::remove_partial_files() const {
+  for (const auto& file : files_where(is_partial)) fs::remove(file);
+}
+
+std::vector<fs::path> RunFolder::files_where(
+    const std::function<bool(const std::string&)>& chosen) const {
+  std::vector<fs::path> files;
+  if (!fs::exists(path_)) return files;
+  for (const auto& entry : fs::directory_iterator(path_)) {
+    if (chosen(entry.path().filename().string())) files.push_back(entry.path());
+  }
+  return files;
 }
 
 std::string random_name() {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <cmath>
-
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "train/pass.h"
@@ -13,15 +11,9 @@ namespace {
 
 void check_split(const JetSet& set, const std::string& name, std::int64_t at_least) {
   if (set.num_jets() >= at_least) return;
-  throw InputError(fmt::format("the {} split has {} jets, at least {} are needed", name,
+  const auto file = set.sources.empty() ? "" : set.sources.front().file + ": ";
+  throw InputError(fmt::format("{}the {} split has {} jets, at least {} are needed", file, name,
                                set.num_jets(), at_least));
-}
-
-[[noreturn]] void fail_not_finite(const JetSet& set, const Batch& batch) {
-  std::string jets;
-  for (const auto jet : batch.jets) jets += (jets.empty() ? "" : ", ") + set.describe(jet);
-  throw std::runtime_error("the loss is not finite; the step was not taken; jets of the batch: " +
-                           jets);
 }
 
 }  // namespace
@@ -35,7 +27,7 @@ Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, Run
       log_(std::move(log)),
       optimizer_(model_->parameters(), torch::optim::AdamWOptions(options_.learning_rate(0))
                                            .weight_decay(options_.weight_decay)),
-      setup_(data.train, options_.batch_size) {
+      setup_(data.train, data.val, options_.batch_size) {
   check_split(data_.train, "training", options_.batch_size);
   check_split(data_.val, "validation", 1);
 }
@@ -57,7 +49,7 @@ Trainer::Outcome Trainer::run(const std::atomic<bool>& stop) {
     ++progress_.epoch;
     progress_.step = 0;
     progress_.sums = {};
-    if (validates) save_state();
+    if (validates || progress_.epoch == options_.epochs) save_state();
   }
   return Outcome::kFinished;
 }
@@ -94,7 +86,7 @@ void Trainer::train_step(const Batch& batch, Pass& pass) {
   optimizer_.zero_grad();
   const auto [loss, correct] = score_batch(model_->forward(on_device), on_device.label);
   const auto value = loss.item<double>();
-  if (!std::isfinite(value)) fail_not_finite(data_.train, batch);
+  check_finite(value, data_.train, batch);
   loss.backward();
   optimizer_.step();
   pass.add(progress_.step, value, correct, batch.num_jets());

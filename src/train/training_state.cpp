@@ -1,11 +1,14 @@
 #include "lorentznet/training_state.h"
 
 #include <ATen/Context.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <bit>
+#include <cmath>
 #include <map>
 
 #include "lorentznet/checkpoint.h"
@@ -28,12 +31,13 @@ class StateReader {
     if (found == tensors_.end()) fail("entry " + name + " is missing");
     return found->second;
   }
-  std::vector<double> doubles(const std::string& name) const {
-    const auto t = typed(name, at::kDouble);
+  /// A list of numbers; `size` of them, if given.
+  std::vector<double> doubles(const std::string& name, std::int64_t size = -1) const {
+    const auto t = list(name, at::kDouble, size);
     return {t.const_data_ptr<double>(), t.const_data_ptr<double>() + t.numel()};
   }
-  std::vector<std::int64_t> integers(const std::string& name) const {
-    const auto t = typed(name, at::kLong);
+  std::vector<std::int64_t> integers(const std::string& name, std::int64_t size = -1) const {
+    const auto t = list(name, at::kLong, size);
     return {t.const_data_ptr<std::int64_t>(), t.const_data_ptr<std::int64_t>() + t.numel()};
   }
   /// The entries named `prefix`NAME, as NAME.
@@ -49,9 +53,12 @@ class StateReader {
   }
 
  private:
-  at::Tensor typed(const std::string& name, at::ScalarType type) const {
+  at::Tensor list(const std::string& name, at::ScalarType type, std::int64_t size) const {
     const auto& tensor = get(name);
-    if (tensor.scalar_type() != type || tensor.dim() != 1) fail("entry " + name + " is damaged");
+    if (tensor.scalar_type() != type || tensor.dim() != 1 ||
+        (size >= 0 && tensor.numel() != size)) {
+      fail("entry " + name + " is damaged");
+    }
     return tensor;
   }
 
@@ -87,13 +94,27 @@ void append_progress(StateDict& state, const TrainingProgress& progress,
   for (const auto& [name, list] : double_lists(record)) {
     state.emplace_back(std::string("record.") + name, of_doubles(*list));
   }
-  state.emplace_back("setup", of_integers({setup.batch_size, setup.num_jets, setup.checksum}));
+  state.emplace_back(
+      "setup", of_integers({setup.batch_size, setup.train_jets, setup.val_jets, setup.checksum}));
 }
 
-TrainingProgress read_progress(const StateReader& state) {
-  const auto integers = state.integers("progress.integers");
-  const auto doubles = state.doubles("progress.doubles");
-  if (integers.size() != 5 || doubles.size() != 3) state.fail("its progress is damaged");
+void check_progress(const StateReader& state, const TrainingProgress& progress,
+                    const TrainingSetup& setup) {
+  const auto& [epoch, step, sums, record] = progress;
+  bool sound = epoch >= 0 && step >= 0 && step <= setup.train_jets / setup.batch_size;
+  sound = sound && sums.jets == step * setup.batch_size && sums.correct >= 0 &&
+          sums.correct <= sums.jets && std::isfinite(sums.loss) && std::isfinite(sums.seconds) &&
+          std::isfinite(record.best_val);
+  for (const auto& [name, list] : double_lists(record)) {
+    sound = sound && list->size() == record.epochs.size();
+    for (const double value : *list) sound = sound && std::isfinite(value);
+  }
+  if (!sound) state.fail("its progress is damaged");
+}
+
+TrainingProgress read_progress(const StateReader& state, const TrainingSetup& setup) {
+  const auto integers = state.integers("progress.integers", 5);
+  const auto doubles = state.doubles("progress.doubles", 3);
   TrainingProgress progress;
   progress.epoch = integers[0];
   progress.step = integers[1];
@@ -106,6 +127,7 @@ TrainingProgress read_progress(const StateReader& state) {
   for (const auto& [name, list] : double_lists(record)) {
     *list = state.doubles(std::string("record.") + name);
   }
+  check_progress(state, progress, setup);
   return progress;
 }
 
@@ -120,23 +142,32 @@ void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::Ada
   }
 }
 
+/// One of AdamW's running means of a parameter's gradient or its square.
+at::Tensor read_moment(const StateReader& state, const std::string& name, const at::Tensor& like) {
+  const auto& moment = state.get(name);
+  if (moment.sizes() != like.sizes() || moment.scalar_type() != like.scalar_type() ||
+      !at::isfinite(moment).all().item<bool>()) {
+    state.fail("entry " + name + " is damaged");
+  }
+  return moment.to(like.device());
+}
+
 void restore_optimizer(const StateReader& state, LorentzNetImpl& model,
                        torch::optim::AdamW& optimizer) {
+  const auto steps = state.below("adam_step.");
   const auto parameters = model.named_parameters();
-  for (const auto& [name, step] : state.below("adam_step.")) {
-    const auto* parameter = parameters.find(name);
-    if (parameter == nullptr) state.fail("AdamW's state of " + name + " is not of this network");
-    const auto moment = [&](const std::string& kind) {
-      const auto& tensor = state.get(kind + name);
-      if (tensor.sizes() != parameter->sizes())
-        state.fail("AdamW's state of " + name + " is damaged");
-      return tensor.to(parameter->options());
-    };
+  if (steps.empty()) return;  // stopped before the first step
+  if (steps.size() != parameters.size()) state.fail("AdamW's state is not that of this network");
+  for (const auto& parameter : parameters) {
+    const auto& name = parameter.key();
     auto adam = std::make_unique<torch::optim::AdamWParamState>();
-    adam->step(state.integers("adam_step." + name).at(0));
-    adam->exp_avg(moment("exp_avg."));
-    adam->exp_avg_sq(moment("exp_avg_sq."));
-    optimizer.state()[parameter->unsafeGetTensorImpl()] = std::move(adam);
+    adam->step(state.integers("adam_step." + name, 1).front());
+    adam->exp_avg(read_moment(state, "exp_avg." + name, parameter.value()));
+    adam->exp_avg_sq(read_moment(state, "exp_avg_sq." + name, parameter.value()));
+    if (adam->step() < 1 || (adam->exp_avg_sq() < 0).any().item<bool>()) {
+      state.fail("AdamW's state of " + name + " is damaged");
+    }
+    optimizer.state()[parameter.value().unsafeGetTensorImpl()] = std::move(adam);
   }
 }
 
@@ -152,13 +183,15 @@ std::vector<std::pair<std::string, at::Generator>> generators(LorentzNetImpl& mo
 
 }  // namespace
 
-TrainingSetup::TrainingSetup(const JetSet& train, std::int64_t batch)
-    : batch_size(batch), num_jets(train.num_jets()) {
+TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch)
+    : batch_size(batch), train_jets(train.num_jets()), val_jets(val.num_jets()) {
   std::uint64_t hash = 14695981039346656037U;  // FNV-1a, over words
   const auto mix = [&hash](std::uint64_t word) { hash = (hash ^ word) * 1099511628211U; };
-  for (const auto value : train.p4) mix(std::bit_cast<std::uint64_t>(value));
-  for (const auto value : train.offsets) mix(static_cast<std::uint64_t>(value));
-  for (const auto value : train.label) mix(static_cast<std::uint64_t>(value));
+  for (const auto* set : {&train, &val}) {
+    for (const auto value : set->p4) mix(std::bit_cast<std::uint64_t>(value));
+    for (const auto value : set->offsets) mix(static_cast<std::uint64_t>(value));
+    for (const auto value : set->label) mix(static_cast<std::uint64_t>(value));
+  }
   checksum = std::bit_cast<std::int64_t>(hash);
 }
 
@@ -178,19 +211,25 @@ void write_training_state(const std::filesystem::path& file, LorentzNetImpl& mod
 TrainingProgress read_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
                                      torch::optim::AdamW& optimizer, const TrainingSetup& setup) {
   const StateReader state(file);
-  const auto saved = state.integers("setup");
-  if (saved.size() != 3) state.fail("its setup is damaged");
-  if (saved[0] != setup.batch_size || saved[1] != setup.num_jets) {
-    state.fail(fmt::format("is of a training of {} jets with batches of {}, not of {} with {}",
-                           saved[1], saved[0], setup.num_jets, setup.batch_size));
+  const auto saved = state.integers("setup", 4);
+  if (saved[0] != setup.batch_size || saved[1] != setup.train_jets || saved[2] != setup.val_jets) {
+    state.fail(fmt::format(
+        "is of a training of {} jets (validation {}) with batches of {}, not of {} "
+        "({}) with {}",
+        saved[1], saved[2], saved[0], setup.train_jets, setup.val_jets, setup.batch_size));
   }
-  if (saved[2] != setup.checksum) state.fail("is of a training on other jets than these");
+  if (saved[3] != setup.checksum) state.fail("is of a training on other jets than these");
+  auto progress = read_progress(state, setup);
   load_model_state(model, state.below("model."), file);
   restore_optimizer(state, model, optimizer);
   for (auto& [name, generator] : generators(model)) {
-    generator.set_state(state.get(name).to(at::kByte));
+    try {
+      generator.set_state(state.get(name).to(at::kByte));
+    } catch (const c10::Error&) {
+      state.fail("entry " + name + " is no state of a random generator");
+    }
   }
-  return read_progress(state);
+  return progress;
 }
 
 }  // namespace lorentznet

@@ -97,9 +97,9 @@ class TopTest(PeerTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        test = harness.top_arrays("test", count=60)
-        test["Pmu"][:, :5, 0] *= 1.05  # the sample's towers have no mass
-        cls.data = harness.write_top(cls.folder / "data", test=test)
+        cls.arrays = harness.top_arrays("test", count=60)
+        cls.arrays["Pmu"][:, :5, 0] *= 1.05  # the sample's towers have no mass
+        cls.data = harness.write_top(cls.folder / "data", test=cls.arrays)
         cls.run_folder = harness.train("top", cls.folder, cls.data, "batch", "--n_hidden=8",
                                        "--batch_size=7", "--num_train=40")  # fmt: skip
         cls.jets = peer.read_top(cls.data / "test.h5")
@@ -142,6 +142,7 @@ class TopTest(PeerTest):
         run = self.retest("top", self.run_folder, "clamped", "--pooling=jet")
         state = torch.load(run / "best-val-model.pt", weights_only=True)
         state["module.LGEBs.0.phi_x.2.weight"] *= 1e5
+        state["module.graph_dec.3.weight"] *= 30
         torch.save(state, run / "best-val-model.pt")
         run = self.retest("top", run, "boosted", "--pooling=jet", "--boost=0.5,0.9")
         network = peer.load(run / "best-val-model.pt", read(run / "args.json"), 2)
@@ -151,15 +152,17 @@ class TopTest(PeerTest):
             logits = peer.logits(network, jets, [len(jet.p4) for jet in jets])
             label = torch.tensor([jet.label for jet in jets])
             loss = torch.nn.functional.cross_entropy(torch.from_numpy(logits), label).item()
-            self.assertGreater(abs(loss - rest), 1e-4)
             record = read(run / f"boost-{beta}.json")
+            self.assertGreater(abs(loss - rest), 1e-3)
             self.assertAlmostEqual(record["loss"], loss, delta=1e-5)
             correct = (logits.argmax(1) == label.numpy()).mean()
             self.assertAlmostEqual(record["acc"], correct, delta=1e-12)
 
     def test_data_files(self):
-        one = harness.write_h5(self.folder / "one.h5", harness.top_arrays("test", count=25))
-        two = harness.write_h5(self.folder / "two.h5", harness.top_arrays("test", 25, 35))
+        halves = ({name: values[part] for name, values in self.arrays.items()}
+                  for part in (slice(25), slice(25, None)))  # fmt: skip
+        one, two = (harness.write_h5(self.folder / f"part-{k}.h5", half)
+                    for k, half in enumerate(halves))  # fmt: skip
         run = self.retest("top", self.run_folder, "own-files", "--test_data", one, two,
                           "--batch_size=7")  # fmt: skip
         self.assertEqual((run / "score.npy").read_bytes(),

@@ -55,9 +55,9 @@ def command(task: str, *words) -> list[str]:
 
 
 def environment(threads: int = 1, **more: str) -> dict[str, str]:
-    """This process's, without a launcher's variables."""
+    """This process's, without a launcher's variables. Threads that wait leave the core to others."""
     kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    return kept | {"OMP_NUM_THREADS": str(threads)} | more
+    return kept | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE"} | more
 
 
 def run(task: str, *words, threads: int = 1, env=None, **options) -> subprocess.CompletedProcess:
