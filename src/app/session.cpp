@@ -49,7 +49,7 @@ class Session {
     adopt_trained_network(arguments_, task_, folder_, print);
     rule_ = testing_rule(arguments_, task_);
     const auto state = read_state_dict(folder_.best_model());
-    check_network(arguments_, state, folder_.best_model());
+    check_network(arguments_, state, folder_.best_model(), folder_.args());
     make_model();
     load_model_state(*model_, state, folder_.best_model());
     const auto data = read_data();

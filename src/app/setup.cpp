@@ -81,16 +81,18 @@ at::Device choose_device(const std::string& name) {
 }
 
 void check_network(const Arguments& arguments, const StateDict& state,
-                   const std::filesystem::path& file) {
+                   const std::filesystem::path& file, const std::filesystem::path& args_file) {
   std::int64_t layers = 0, hidden = 0;
   for (const auto& [name, tensor] : state) {
     if (name == "embedding.bias") hidden = tensor.numel();
     if (name.ends_with(".phi_m.0.bias")) ++layers;
   }
-  if (hidden == arguments.n_hidden && layers == arguments.n_layers) return;
-  throw InputError(fmt::format("{}: holds {} layers of width {}, not {} of {} (args.json or flags)",
-                               file.string(), layers, hidden, arguments.n_layers,
-                               arguments.n_hidden));
+  // What is smaller, or no state of such a network at all, is told tensor by tensor on loading.
+  if (layers == 0 || hidden == 0) return;
+  if (arguments.n_hidden <= hidden && arguments.n_layers <= layers) return;
+  throw InputError(fmt::format(
+      "{}: is of n_layers {} and n_hidden {}; {} or the flags say {} and {}", file.string(), layers,
+      hidden, args_file.string(), arguments.n_layers, arguments.n_hidden));
 }
 
 void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& folder) {

@@ -31,10 +31,10 @@ void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& f
 void adopt_trained_network(Arguments& arguments, const Task& task, const RunFolder& folder,
                            const Log& log);
 
-/// Compares the shape of the network to be made with that of a checkpoint, before it is made.
-/// \throws InputError with both
+/// Compares the size of the network to be made with that of a checkpoint, before it is made: a
+/// wrong one may not fit into memory. \throws InputError with both
 void check_network(const Arguments& arguments, const StateDict& state,
-                   const std::filesystem::path& file);
+                   const std::filesystem::path& file, const std::filesystem::path& args_file);
 
 /// How jets are pooled, and the line that says so.
 struct AnnouncedRule {
