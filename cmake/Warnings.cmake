@@ -10,6 +10,7 @@ if(LORENTZNET_WERROR)
 endif()
 if(LORENTZNET_SANITIZE)
   set(sanitizers -fsanitize=address,undefined -fno-sanitize-recover=all -fno-omit-frame-pointer)
-  target_compile_options(lorentznet_options INTERFACE ${sanitizers})
+  # With sanitizers GCC sees uninitialised values in the standard library that are not there.
+  target_compile_options(lorentznet_options INTERFACE ${sanitizers} -Wno-maybe-uninitialized)
   target_link_options(lorentznet_options INTERFACE ${sanitizers})
 endif()
