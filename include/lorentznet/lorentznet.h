@@ -7,9 +7,11 @@
 #include <torch/nn/pimpl.h>
 
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "lorentznet/batch.h"
+#include "lorentznet/isa.h"
 #include "lorentznet/lgeb.h"
 
 namespace lorentznet {
@@ -19,6 +21,9 @@ enum class Coordinates {
   kDouble,   ///< from the file to the last layer: E^2 - p^2 cancels
   kNetwork,  ///< the network's own type, as in the Python program
 };
+
+/// Of the products of the fused kernel in inference; sums are of float in both.
+enum class Precision { kFp32, kBf16 };
 
 struct LorentzNetOptions {
   std::int64_t n_scalar = 2;   ///< S, input scalars of a node
@@ -46,6 +51,14 @@ class LorentzNetImpl : public torch::nn::Module {
   /// Makes the network one of float or double. (Module::to would make the counters of batches,
   /// which are integers, of that type too.)
   void set_type(at::ScalarType type);
+
+  /// The kernel of the LGEBs' edge part; a new network has the plain one.
+  void use_plain_kernel();
+  /// \throws c10::Error if the kernel can't do what is asked of this network: a processor without
+  ///         `isa`, bf16 without its dot products, coordinates in float
+  void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
+  /// "plain", "fused avx512", "fused avx512 bf16", ...
+  std::string kernel_name() const;
 
   const LorentzNetOptions& options() const { return options_; }
   /// Number of trainable parameters.

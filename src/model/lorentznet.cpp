@@ -36,6 +36,14 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
   return decode_out_->forward(decoded);
 }
 
+void LorentzNetImpl::use_plain_kernel() { kernel_ = std::make_unique<PlainEdgeKernel>(); }
+
+void LorentzNetImpl::use_fused_kernel(Isa isa, Precision /*precision*/) {
+  TORCH_CHECK(false, "fused ", name(isa), ": not there yet");
+}
+
+std::string LorentzNetImpl::kernel_name() const { return "plain"; }
+
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {
   return states(batch, JetGraph(batch.offsets, embedding_->weight.device()));
 }
