@@ -40,6 +40,13 @@ struct Batch {
   Batch to(const at::Device& device) const;
 };
 
+/// Nodes of a jet of `set`: its constituents, and the beams of a task that has them.
+std::int64_t num_nodes(const JetSet& set, std::int64_t jet, const Task& task);
+
+/// Padding to a constant n_nodes is part of the training statistics, so a training jet must fit.
+/// \throws InputError naming the jet if it has more than `n_nodes` nodes
+void check_fits(const JetSet& set, std::int64_t jet, const Task& task, std::int64_t n_nodes);
+
 /// Gathers jets of `set` into a batch: adds the beams (of tasks that have them) before each jet's
 /// constituents, computes the input scalars and n_nodes.
 ///

@@ -31,8 +31,6 @@ struct JetSet {
   std::int64_t num_constituents() const { return offsets.back(); }
   /// Number of constituents of jet `jet`.
   std::int64_t multiplicity(std::int64_t jet) const { return offsets[jet + 1] - offsets[jet]; }
-  /// Number of constituents of the widest jet, 0 for an empty set.
-  std::int64_t max_multiplicity() const;
   /// "FILE: jet ROW" of jet `jet` (ROW from 0, in the file), for messages; "jet ROW" where no file
   /// is known. Throws std::out_of_range.
   std::string describe(std::int64_t jet) const;

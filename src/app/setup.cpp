@@ -12,8 +12,6 @@
 namespace lorentznet {
 namespace {
 
-constexpr std::int64_t kNumBeams = 2;
-
 /// Flags that a resumed training may change: the bits do not depend on them, or, for epochs, only
 /// later ones do. The state itself knows whether the jets are the same.
 const std::vector<std::string> kFreeOnResume = {"exp_name",    "test_mode", "log_interval",
@@ -44,20 +42,15 @@ std::string pooling_of(const Arguments& arguments, const Task& task) {
   return task.pools_over_batch ? "batch" : "constant";
 }
 
-/// Padding to n_nodes is part of the training statistics, so each training jet must fit.
-void check_fits(const JetSet& train, const Task& task, std::int64_t n_nodes) {
-  const auto beams = task.beam_scalars.empty() ? 0 : kNumBeams;
-  for (std::int64_t jet = 0; jet < train.num_jets(); ++jet) {
-    if (train.multiplicity(jet) + beams <= n_nodes) continue;
-    throw InputError(fmt::format("{}: has {} nodes, more than --n_nodes {}", train.describe(jet),
-                                 train.multiplicity(jet) + beams, n_nodes));
-  }
-}
-
+/// Nodes of the widest jet.
 std::int64_t widest_jet(const Task& task, const DataSplits& data) {
-  const auto constituents = std::max(
-      {data.train.max_multiplicity(), data.val.max_multiplicity(), data.test.max_multiplicity()});
-  return constituents + (task.beam_scalars.empty() ? 0 : kNumBeams);
+  std::int64_t widest = 0;
+  for (const auto* set : {&data.train, &data.val, &data.test}) {
+    for (std::int64_t jet = 0; jet < set->num_jets(); ++jet) {
+      widest = std::max(widest, num_nodes(*set, jet, task));
+    }
+  }
+  return widest;
 }
 
 }  // namespace
@@ -145,11 +138,14 @@ AnnouncedRule training_rule(Arguments& arguments, const Task& task, const DataSp
   arguments.pooling = pooling_of(arguments, task);
   if (arguments.pooling == "batch") return batch_rule();
   if (arguments.pooling == "jet") return jet_rule();
-  const auto widest = widest_jet(task, data);
-  if (given > 0) check_fits(data.train, task, given);
-  arguments.n_nodes = given > 0 ? given : widest;
-  return constant_rule(arguments.n_nodes,
-                       given > 0 ? "by --n_nodes or args.json" : "the widest jet of the data");
+  if (given == 0) {
+    arguments.n_nodes = widest_jet(task, data);
+    return constant_rule(arguments.n_nodes, "the widest jet of the data");
+  }
+  for (std::int64_t jet = 0; jet < data.train.num_jets(); ++jet) {
+    check_fits(data.train, jet, task, given);
+  }
+  return constant_rule(given, "by --n_nodes or args.json");
 }
 
 AnnouncedRule testing_rule(const Arguments& arguments, const Task& task) {

@@ -76,23 +76,23 @@ std::int64_t occupied_columns(const JetSet& set, std::span<const std::int64_t> i
   return static_cast<std::int64_t>(columns.size());
 }
 
-/// Padding to the constant is part of the training statistics, so a jet must fit into it.
-void check_fits(const JetSet& set, const Batch& batch, std::int64_t n_nodes) {
-  for (std::int64_t k = 0; k < batch.num_jets(); ++k) {
-    const auto nodes = batch.offsets[k + 1] - batch.offsets[k];
-    if (nodes > n_nodes) {
-      throw InputError(fmt::format("{}: has {} nodes, more than n_nodes = {} (see --n_nodes)",
-                                   set.describe(batch.jets[k]), nodes, n_nodes));
-    }
-  }
-}
-
 void set_n_nodes(Batch& batch, std::int64_t width) {
   batch.n_nodes = at::empty({batch.num_jets(), 1}, at::kDouble).fill_(static_cast<double>(width));
   batch.padded_rows = batch.num_jets() * width - batch.offsets.back();
 }
 
 }  // namespace
+
+std::int64_t num_nodes(const JetSet& set, std::int64_t jet, const Task& task) {
+  return num_beams(task) + set.multiplicity(jet);
+}
+
+void check_fits(const JetSet& set, std::int64_t jet, const Task& task, std::int64_t n_nodes) {
+  const auto nodes = num_nodes(set, jet, task);
+  if (nodes <= n_nodes) return;
+  throw InputError(fmt::format("{}: has {} nodes, more than n_nodes = {} (see --n_nodes)",
+                               set.describe(jet), nodes, n_nodes));
+}
 
 Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
                  const PoolingRule& rule, bool for_training) {
@@ -106,13 +106,15 @@ Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const
       set_n_nodes(batch, num_beams(task) + occupied_columns(set, indices));
       break;
     case Pooling::kConstant:
-      if (for_training) check_fits(set, batch, rule.n_nodes);
+      if (for_training) {
+        for (const auto jet : indices) check_fits(set, jet, task, rule.n_nodes);
+      }
       set_n_nodes(batch, rule.n_nodes);
       break;
     case Pooling::kJet: {
       std::vector<double> nodes;
-      for (std::int64_t k = 0; k < batch.num_jets(); ++k) {
-        nodes.push_back(static_cast<double>(batch.offsets[k + 1] - batch.offsets[k]));
+      for (const auto jet : indices) {
+        nodes.push_back(static_cast<double>(num_nodes(set, jet, task)));
       }
       batch.n_nodes = at::tensor(nodes, at::kDouble).unsqueeze(1);
       break;

@@ -39,12 +39,6 @@ std::vector<T> subrange(const std::vector<T>& values, std::int64_t begin, std::i
 
 }  // namespace
 
-std::int64_t JetSet::max_multiplicity() const {
-  std::int64_t widest = 0;
-  for (std::int64_t jet = 0; jet < num_jets(); ++jet) widest = std::max(widest, multiplicity(jet));
-  return widest;
-}
-
 std::string JetSet::describe(std::int64_t jet) const {
   if (jet < 0 || jet >= num_jets()) {
     throw std::out_of_range("jet " + std::to_string(jet) + " of a set of " +

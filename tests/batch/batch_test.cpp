@@ -84,6 +84,13 @@ TEST_CASE("a jet wider than the constant n_nodes is refused in training alone") 
   CHECK_NOTHROW(make_batch(set, kAll, quark_gluon_tagging(), rule, false));
 }
 
+TEST_CASE("a jet's nodes are its constituents and the task's beams") {
+  CHECK(num_nodes(three_jets(true), 1, quark_gluon_tagging()) == 3);
+  CHECK(num_nodes(three_jets(false), 1, top_tagging()) == 5);
+  CHECK_NOTHROW(check_fits(three_jets(false), 1, top_tagging(), 5));
+  CHECK_THROWS_AS(check_fits(three_jets(false), 1, top_tagging(), 4), InputError);
+}
+
 TEST_CASE("a boost along x keeps masses and turns back") {
   const auto batch =
       make_batch(three_jets(false), kAll, top_tagging(), {.pooling = Pooling::kJet}, false);

@@ -33,12 +33,7 @@ TEST_CASE("an empty set has no jets") {
   const JetSet jets;
   CHECK(jets.num_jets() == 0);
   CHECK(jets.num_constituents() == 0);
-  CHECK(jets.max_multiplicity() == 0);
   CHECK(jets.slice(0, 0).num_jets() == 0);
-}
-
-TEST_CASE("max_multiplicity is that of the widest jet") {
-  CHECK(numbered_jets({2, 5, 1}, "a.h5").max_multiplicity() == 5);
 }
 
 TEST_CASE("a slice holds its jets and knows where they came from") {
