@@ -32,15 +32,10 @@ std::vector<std::filesystem::path> find_quark_gluon_files(const std::filesystem:
 JetSet read_quark_gluon_files(const std::vector<std::filesystem::path>& files,
                               std::int64_t max_jets = -1);
 
-/// Parts of a quark/gluon data set.
-struct QuarkGluonSplits {
-  JetSet train, val, test;
-};
-
 /// Splits N jets by position, as the published program does: train is the first floor(0.8 N), test
 /// the next floor(0.1 N), val the last floor(0.1 N); up to two jets between test and val are in
 /// none. (Python's int(.8 * N) and int(.1 * N) are exactly these integers: the doubles nearest to
 /// .8 and .1 lie above them by less than what a product's rounding takes away.)
-QuarkGluonSplits split_by_position(const JetSet& jets);
+DataSplits split_by_position(const JetSet& jets);
 
 }  // namespace lorentznet

@@ -10,11 +10,6 @@
 
 namespace lorentznet {
 
-/// The three parts of a data set.
-struct DataSplits {
-  JetSet train, val, test;
-};
-
 /// Which jets to read.
 struct DataSelection {
   std::filesystem::path datadir;

@@ -44,9 +44,7 @@ DataSplits read_quark_gluon_splits(const DataSelection& selection) {
   const auto files = find_quark_gluon_files(selection.datadir);
   auto splits = split_by_position(read_quark_gluon_files(files, selection.num_data));
   if (selection.test_only) return {.train = {}, .val = {}, .test = std::move(splits.test)};
-  return {.train = std::move(splits.train),
-          .val = std::move(splits.val),
-          .test = std::move(splits.test)};
+  return splits;
 }
 
 }  // namespace

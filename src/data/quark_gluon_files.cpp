@@ -60,7 +60,7 @@ JetSet read_quark_gluon_files(const std::vector<Path>& files, std::int64_t max_j
   return jets;
 }
 
-QuarkGluonSplits split_by_position(const JetSet& jets) {
+DataSplits split_by_position(const JetSet& jets) {
   const std::int64_t num_jets = jets.num_jets();
   const std::int64_t num_train = num_jets * 8 / 10;
   const std::int64_t num_tenth = num_jets / 10;
