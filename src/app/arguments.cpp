@@ -121,6 +121,17 @@ void check(const Arguments& arguments) {
   }
 }
 
+void refuse_contradiction(const Arguments& arguments, const Json& saved,
+                          const std::vector<Flag>& flags, const std::filesystem::path& file) {
+  for (const auto& flag : flags) {
+    if (!arguments.given.contains(flag.name)) continue;
+    const auto given = flag_value(arguments, flag);
+    if (given == saved.at(flag.name)) continue;
+    throw InputError("--" + flag.name + " " + given.dump() + " contradicts " +
+                     saved.at(flag.name).dump() + " in " + file.string());
+  }
+}
+
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -165,21 +176,16 @@ Json to_json(const Arguments& arguments, const Task& task) {
 
 void adopt_saved(Arguments& arguments, const Json& saved, const std::vector<std::string>& names,
                  const Task& task, const std::filesystem::path& file) {
-  for (const auto& flag : flags_of(task)) {
-    const bool wanted = std::find(names.begin(), names.end(), flag.name) != names.end();
-    if (!wanted || !saved.contains(flag.name)) continue;
-    if (!arguments.given.contains(flag.name)) {
-      try {
-        set_flag(arguments, flag, saved.at(flag.name));
-      } catch (const InputError& error) {
-        throw InputError(file.string() + ": " + error.what());
-      }
-    } else if (flag_value(arguments, flag) != saved.at(flag.name)) {
-      throw InputError("--" + flag.name + " " + flag_value(arguments, flag).dump() +
-                       " contradicts " + saved.at(flag.name).dump() + " in " + file.string());
-    }
-  }
+  auto flags = flags_of(task);
+  std::erase_if(flags, [&](const Flag& flag) {
+    return !saved.contains(flag.name) ||
+           std::find(names.begin(), names.end(), flag.name) == names.end();
+  });
+  refuse_contradiction(arguments, saved, flags, file);
   try {
+    for (const auto& flag : flags) {
+      if (!arguments.given.contains(flag.name)) set_flag(arguments, flag, saved.at(flag.name));
+    }
     check(arguments);
   } catch (const InputError& error) {
     throw InputError(file.string() + ": " + error.what());

@@ -2,9 +2,10 @@
 
 #include <catch2/catch.hpp>
 
-#include "lorentznet/error.h"
+#include "io/helpers.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 
 namespace {
 
@@ -13,12 +14,14 @@ Arguments parse(const std::vector<std::string>& words, const Task& task = top_ta
 }
 
 std::string message(const std::vector<std::string>& words) {
-  try {
-    parse(words);
-  } catch (const InputError& error) {
-    return error.what();
-  }
-  return "";
+  return input_error([&] { parse(words); });
+}
+
+/// The message of adopting `names` from the args.json `saved`, which is called "x/args.json".
+std::string message_of_adopting(const Json& saved, const std::vector<std::string>& names,
+                                const std::vector<std::string>& words) {
+  auto arguments = parse(words);
+  return input_error([&] { adopt_saved(arguments, saved, names, top_tagging(), "x/args.json"); });
 }
 
 }  // namespace
@@ -112,14 +115,17 @@ TEST_CASE("args.json begins with the published keys, and gives back what it was 
 
 TEST_CASE("a flag that contradicts args.json is an error with both values") {
   const Json json{{"n_hidden", 24}};
-  auto contradicting = parse({"--n_hidden", "25"});
-  CHECK_THROWS_WITH(adopt_saved(contradicting, json, {"n_hidden"}, top_tagging(), "args.json"),
-                    Catch::Contains("25") && Catch::Contains("24") && Catch::Contains("args.json"));
-  auto agreeing = parse({"--n_hidden", "24"});
-  CHECK_NOTHROW(adopt_saved(agreeing, json, {"n_hidden"}, top_tagging(), "args.json"));
-  auto ill = parse({});
-  CHECK_THROWS_AS(adopt_saved(ill, Json{{"n_hidden", "wide"}}, {"n_hidden"}, top_tagging(), "f"),
-                  InputError);
+  CHECK(message_of_adopting(json, {"n_hidden"}, {"--n_hidden", "25"}) ==
+        "--n_hidden 25 contradicts 24 in x/args.json");
+  CHECK(message_of_adopting(json, {"n_hidden"}, {"--n_hidden", "24"}).empty());
+  CHECK(message_of_adopting(json, {"n_layers"}, {"--n_hidden", "25"}).empty());
+}
+
+TEST_CASE("a value of args.json that cannot be is an error that names the file once") {
+  CHECK(message_of_adopting({{"n_hidden", "wide"}}, {"n_hidden"}, {}) ==
+        "x/args.json: --n_hidden: '\"wide\"' is not of the right type");
+  CHECK(message_of_adopting({{"dropout", 1.5}}, {"dropout"}, {}) ==
+        "x/args.json: --dropout: must be below 1");
 }
 
 TEST_CASE("help and version are texts, not runs") {
