@@ -42,6 +42,13 @@ H5::DSetAccPropList band_cache(const H5::DataSet& dataset) {
   return access;
 }
 
+/// What a user can do about a failed opening, where that is known.
+std::string way_out(const std::string& reason) {
+  if (reason.find("unable to lock file") == std::string::npos) return "";
+  return " (another program is writing to the file, or its file system knows no locks: then set "
+         "HDF5_USE_FILE_LOCKING=FALSE in the environment)";
+}
+
 }  // namespace
 
 std::string hdf5_reason() {
@@ -139,7 +146,8 @@ Hdf5File::Hdf5File(const std::filesystem::path& path) : name_(path.string()) {
     if (!H5::H5File::isHdf5(name_)) throw_file_error(name_, "not an HDF5 file");
     file_.openFile(name_, H5F_ACC_RDONLY);
   } catch (const H5::Exception&) {
-    throw_file_error(name_, "cannot be opened as HDF5: " + hdf5_reason());
+    const std::string reason = hdf5_reason();
+    throw_file_error(name_, "cannot be opened as HDF5: " + reason + way_out(reason));
   }
 }
 

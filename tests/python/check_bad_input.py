@@ -1,5 +1,6 @@
 """Data that cannot be used: one line that names file, jet and reason, status 2, nothing touched."""
 
+import fcntl
 import sys
 
 import h5py
@@ -98,11 +99,13 @@ class BadDataTest(harness.ProgramTest):
                                            "--epochs=1")  # fmt: skip
             cls.before[task] = harness.snapshot(cls.kept[task])
 
+    def run_kept(self, task, words, **options):
+        return harness.run(task, "--logdir", self.kept[task].parent, "--exp_name=kept",
+                           "--device=cpu", *words, **options)  # fmt: skip
+
     def refused(self, task, words, expected, **options):
-        run = self.kept[task]
-        result = harness.run(task, "--logdir", run.parent, "--exp_name=kept", "--device=cpu",
-                             *words, **options)  # fmt: skip
-        self.assert_harmless(result, run, self.before[task], *expected)
+        result = self.run_kept(task, words, **options)
+        self.assert_harmless(result, self.kept[task], self.before[task], *expected)
 
     def refused_test(self, task, file, *expected):
         with self.subTest(file=file.name):
@@ -173,6 +176,18 @@ class BadDataTest(harness.ProgramTest):
                 self.refused_test(task, file)
             self.refused_test(task, self.folder / f"missing{source.suffix}")
             self.refused_test(task, self.folder)
+
+    def test_locked_file(self):
+        """HDF5 refuses a file that it cannot lock. The way out that the line names is one."""
+        file = self.folder / "data" / "top" / "test.h5"
+        words = ["--test_mode", "--test_data", file]
+        with file.open() as other:
+            fcntl.flock(other, fcntl.LOCK_EX)
+            self.refused("top", words, [file, "lock", "HDF5_USE_FILE_LOCKING=FALSE"],
+                         env={"HDF5_USE_FILE_LOCKING": "TRUE"})  # fmt: skip
+            self.addCleanup(harness.restore, self.kept["top"], self.before["top"])
+            result = self.run_kept("top", words, env={"HDF5_USE_FILE_LOCKING": "FALSE"})
+            self.assert_finished(result)
 
     def test_flipped_bytes(self):
         """An archive's checksum finds what no check of the values can."""
