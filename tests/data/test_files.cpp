@@ -4,7 +4,7 @@
 
 #include <catch2/catch.hpp>
 
-#include "lorentznet/error.h"
+#include "io/helpers.h"
 
 namespace lorentznet::test {
 
@@ -13,17 +13,9 @@ void truncate_file(const std::filesystem::path& path) {
 }
 
 std::string input_error(const std::filesystem::path& file, const std::function<void()>& action) {
-  try {
-    action();
-  } catch (const InputError& error) {
-    const std::string message = error.what();
-    INFO(message);
-    CHECK(message.starts_with(file.string() + ": "));
-    CHECK(message.find('\n') == std::string::npos);
-    return message;
-  }
-  FAIL_CHECK("no InputError for " << file);
-  return "";
+  const std::string message = input_error_naming(file, action);
+  if (message.empty()) FAIL_CHECK("no InputError for " << file);
+  return message;
 }
 
 void check_same_jets(const JetSet& left, const JetSet& right) {

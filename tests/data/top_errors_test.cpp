@@ -49,6 +49,14 @@ std::string error_after(void (*spoil_file)(const std::filesystem::path&)) {
   return input_error(file, [&] { read_top_jets(file); });
 }
 
+/// The error of reading these jets from a file of the converted layout.
+std::string error_of(const PaddedJets& jets) {
+  const TemporaryFolder folder;
+  const auto file = folder / "train.h5";
+  write_converted(file, jets);
+  return input_error(file, [&] { read_top_jets(file); });
+}
+
 }  // namespace
 
 TEST_CASE("a bad top jet is named, in both layouts") {
@@ -67,27 +75,20 @@ TEST_CASE("a bad top jet is named, in both layouts") {
 }
 
 TEST_CASE("a label that contradicts the energy is refused, either way") {
-  const TemporaryFolder folder;
-  const auto file = folder / "train.h5";
   PaddedJets jets = make_padded_jets(4, 5);
   jets.present[15] = 0;
-  write_converted(file, jets);
-  CHECK_THAT(input_error(file, [&] { read_top_jets(file); }),
+  CHECK_THAT(error_of(jets),
              Catch::Contains("jet 3 (counted from 0): column 0 has label 0 but energy "));
   jets = make_padded_jets(4, 5);
   std::fill_n(jets.particle(3, 0), 4, 0.0);
-  write_converted(file, jets);
-  CHECK_THAT(input_error(file, [&] { read_top_jets(file); }),
+  CHECK_THAT(error_of(jets),
              Catch::Contains("jet 3 (counted from 0): column 0 has label 1 but energy 0 GeV"));
 }
 
 TEST_CASE("a jet beyond the first block is counted from the start of the file") {
-  const TemporaryFolder folder;
-  const auto file = folder / "train.h5";
   PaddedJets jets = make_padded_jets(3000, 3);
   jets.is_signal[2999] = 7;
-  write_converted(file, jets);
-  CHECK_THAT(input_error(file, [&] { read_top_jets(file); }), Catch::Contains(": jet 2999 "));
+  CHECK_THAT(error_of(jets), Catch::Contains(": jet 2999 "));
 }
 
 TEST_CASE("files that are not top data are refused with the reason") {

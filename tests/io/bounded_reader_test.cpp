@@ -7,9 +7,9 @@
 #include "io/message.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 using Catch::Contains;
 using Catch::StartsWith;
-using test::input_error;
 
 TEST_CASE("numbers are little-endian") {
   BoundedReader reader("\x01\x02\x03\xfe\xff\xff\xff\x80\x81\x82\x83\x84\x85\x86\x87\xff", "FILE");

@@ -12,11 +12,9 @@
 #include "io/helpers.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 using Catch::Contains;
 using Catch::StartsWith;
-using test::input_error;
-using test::TemporaryFolder;
-using test::write_file;
 
 namespace {
 

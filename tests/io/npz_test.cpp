@@ -6,24 +6,14 @@
 #include "io/zip_bytes.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 using Catch::Contains;
 using Catch::StartsWith;
-using test::input_error;
-using test::TemporaryFolder;
-using test::write_file;
 
 namespace {
 
-const std::filesystem::path files = std::filesystem::path(LORENTZNET_SOURCE_DIR) / "tests/io/files";
-
 NpzReader open_either() {
-  return NpzReader(files / GENERATE(as<std::string>(), "stored.npz", "deflated.npz"));
-}
-
-std::vector<double> cube_values() {
-  std::vector<double> values;
-  for (int i = 0; i < 24; ++i) values.push_back(i / 8.0 - 1);
-  return values;
+  return NpzReader(numpy_file(GENERATE(as<std::string>(), "stored.npz", "deflated.npz")));
 }
 
 }  // namespace
@@ -103,7 +93,7 @@ TEST_CASE("rows of arrays without rows in line are refused") {
 
 TEST_CASE("rows outlive their reader") {
   std::vector<double> values;
-  NpyRows rows = NpzReader(files / "deflated.npz").rows("cube");
+  NpyRows rows = NpzReader(numpy_file("deflated.npz")).rows("cube");
   CHECK(rows.read(1, values) == 1);
   auto expected = cube_values();
   expected.resize(12);
@@ -112,7 +102,7 @@ TEST_CASE("rows outlive their reader") {
 
 TEST_CASE("a cut-off npz is refused") {
   const TemporaryFolder folder;
-  const std::string whole = read_file(files / "deflated.npz", 1 << 20);
+  const std::string whole = read_file(numpy_file("deflated.npz"), 1 << 20);
   const auto path = write_file(folder, "a.npz", whole.substr(0, whole.size() / 2));
   CHECK_THAT(input_error([&] { NpzReader reader(path); }), Contains("cut-off zip archive"));
 }
@@ -121,9 +111,9 @@ TEST_CASE("rows that end before the announced size are refused") {
   const TemporaryFolder folder;
   const std::vector<float> zeros(1000);
   const std::string npy = npy_bytes(zeros, std::vector<std::int64_t>{500, 2});
-  test::ZipBytes entry("x.npy", npy.substr(0, npy.size() - 4));
+  ZipBytes entry("x.npy", npy.substr(0, npy.size() - 4));
   entry.size += 4;  // as the shape needs
-  const auto path = write_file(folder, "a.npz", test::zip_bytes({entry}));
+  const auto path = write_file(folder, "a.npz", zip_bytes({entry}));
   NpyRows rows = NpzReader(path).rows("x");
   std::vector<double> values;
   CHECK_THAT(input_error([&] { rows.read(500, values); }), StartsWith(path.string() + ": "));
@@ -132,9 +122,9 @@ TEST_CASE("rows that end before the announced size are refused") {
 TEST_CASE("a flipped data byte is found by whole reads and by rows") {
   const TemporaryFolder folder;
   std::string npy = npy_bytes(std::vector<float>(1000), std::vector<std::int64_t>{500, 2});
-  test::ZipBytes entry("x.npy", npy);
+  ZipBytes entry("x.npy", npy);
   entry.data[2000] ^= 1;
-  const NpzReader npz(write_file(folder, "a.npz", test::zip_bytes({entry})));
+  const NpzReader npz(write_file(folder, "a.npz", zip_bytes({entry})));
   CHECK_THAT(input_error([&] { npz.read("x"); }), Contains("CRC"));
   NpyRows rows = npz.rows("x");
   std::vector<double> values;

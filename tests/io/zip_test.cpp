@@ -9,25 +9,17 @@
 #include "io/zip_bytes.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 using Catch::Contains;
 using Catch::StartsWith;
-using test::input_error;
-using test::TemporaryFolder;
-using test::write_file;
-using test::ZipBytes;
 
 namespace {
-
-const std::filesystem::path files = std::filesystem::path(LORENTZNET_SOURCE_DIR) / "tests/io/files";
 
 // The message of reading the entry "entry" of an archive of `entries`.
 std::string error_of(const std::vector<ZipBytes>& entries, std::uint64_t max_bytes = 1 << 20) {
   const TemporaryFolder folder;
-  const auto path = write_file(folder, "a.zip", test::zip_bytes(entries));
-  const std::string message = input_error([&] { ZipArchive(path).read("entry", max_bytes); });
-  if (!message.empty()) CHECK_THAT(message, StartsWith(path.string() + ": "));
-  CHECK(message.find('\n') == std::string::npos);
-  return message;
+  const auto path = write_file(folder, "a.zip", zip_bytes(entries));
+  return input_error_naming(path, [&] { ZipArchive(path).read("entry", max_bytes); });
 }
 
 std::string error_of_file(const std::string& bytes) {
@@ -46,8 +38,8 @@ long peak_kilobytes() {
 TEST_CASE("entries are listed and read whole") {
   const TemporaryFolder folder;
   const std::string large(300000, 'x');
-  const ZipArchive archive(write_file(
-      folder, "a.zip", test::zip_bytes({{"top/b", "contents"}, {"a", large}, {"none", ""}})));
+  const ZipArchive archive(
+      write_file(folder, "a.zip", zip_bytes({{"top/b", "contents"}, {"a", large}, {"none", ""}})));
   CHECK(archive.names() == std::vector<std::string>{"top/b", "a", "none"});
   CHECK(archive.read("top/b", 8) == "contents");
   CHECK(archive.read("a", large.size()) == large);
@@ -59,7 +51,7 @@ TEST_CASE("entries are listed and read whole") {
 
 TEST_CASE("a stream hands out an entry in pieces and keeps the archive open") {
   const TemporaryFolder folder;
-  const auto path = write_file(folder, "a.zip", test::zip_bytes({{"entry", "0123456789"}}));
+  const auto path = write_file(folder, "a.zip", zip_bytes({{"entry", "0123456789"}}));
   const auto stream = ZipArchive(path).stream("entry");
   std::string piece(4, ' ');
   CHECK(stream->announced_size() == 10);
@@ -73,8 +65,8 @@ TEST_CASE("a stream hands out an entry in pieces and keeps the archive open") {
 }
 
 TEST_CASE("deflated entries give what stored ones give") {
-  const ZipArchive deflated(files / "deflated.npz");
-  const ZipArchive stored(files / "stored.npz");
+  const ZipArchive deflated(numpy_file("deflated.npz"));
+  const ZipArchive stored(numpy_file("stored.npz"));
   REQUIRE(deflated.names().size() == 23);
   for (const std::string& name : stored.names()) {
     CHECK(deflated.read(name, 1 << 20) == stored.read(name, 1 << 20));
@@ -82,7 +74,7 @@ TEST_CASE("deflated entries give what stored ones give") {
 }
 
 TEST_CASE("what is not a whole zip archive is refused") {
-  const std::string whole = test::zip_bytes({{"entry", "contents"}});
+  const std::string whole = zip_bytes({{"entry", "contents"}});
   REQUIRE(error_of_file(whole).empty());
   CHECK_THAT(error_of_file(""), Contains("is empty"));
   CHECK_THAT(error_of_file("\x80\x02}q\x01."), Contains("is not a zip archive"));
@@ -121,9 +113,9 @@ TEST_CASE("damaged contents are found") {
 }
 
 TEST_CASE("the announced size is neither trusted nor exceeded") {
-  ZipBytes zeros("entry", test::deflated_zeros(258 * 1000 + 1));
+  ZipBytes zeros("entry", deflated_zeros(258 * 1000 + 1));
   zeros.method = 8;
-  zeros.crc = test::crc32(std::string(258 * 1000 + 1, '\0'));
+  zeros.crc = crc32(std::string(258 * 1000 + 1, '\0'));
   zeros.size = 258 * 1000 + 1;
   REQUIRE(error_of({zeros}).empty());
 
@@ -138,7 +130,7 @@ TEST_CASE("memory grows with what an entry delivers") {
   ZipBytes entry("entry", "contents");
   entry.size = 1u << 29;
   entry.method = 8;
-  entry.data = test::deflated_zeros(259);
+  entry.data = deflated_zeros(259);
   const long before = peak_kilobytes();
   CHECK_FALSE(error_of({entry}, 1u << 30).empty());
   CHECK(peak_kilobytes() - before < 64 * 1024);
@@ -146,7 +138,7 @@ TEST_CASE("memory grows with what an entry delivers") {
 
 TEST_CASE("a flipped byte anywhere never does harm") {
   const TemporaryFolder folder;
-  const std::string whole = test::zip_bytes({{"entry", "contents"}, {"other", "more"}});
+  const std::string whole = zip_bytes({{"entry", "contents"}, {"other", "more"}});
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string bytes = whole;
     bytes[i] = static_cast<char>(~bytes[i]);

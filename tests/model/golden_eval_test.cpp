@@ -2,6 +2,7 @@
 #include <torch/utils.h>
 
 #include <catch2/catch.hpp>
+#include <functional>
 
 #include "golden.h"
 #include "lorentznet/checkpoint.h"
@@ -21,15 +22,21 @@ LorentzNet published_model(const Golden& golden) {
   return model;
 }
 
-}  // namespace
-
-TEST_CASE("golden: published checkpoints, every layer and the logits in double") {
+/// Checks each published checkpoint against its golden values; skipped where there are none.
+void for_each_published(const std::function<void(const Golden&)>& check) {
   const auto files = golden_files("_eval.npz");
   if (files.empty()) return skip("no reference folder with published checkpoints");
   const torch::NoGradGuard no_grad;
   for (const auto& file : files) {
     CAPTURE(file);
-    const Golden golden(file);
+    check(Golden(file));
+  }
+}
+
+}  // namespace
+
+TEST_CASE("golden: published checkpoints, every layer and the logits in double") {
+  for_each_published([](const Golden& golden) {
     const auto batch = golden_batch(golden);
     const auto rows = golden.node_rows();
     const auto at_nodes = [&](const at::Tensor& padded) {
@@ -51,19 +58,14 @@ TEST_CASE("golden: published checkpoints, every layer and the logits in double")
       CHECK(agree(state.x, at_nodes(x_layers[layer]), 1e-10));
     }
     CHECK(agree(model->forward(batch), golden.tensor("logits_f64"), 1e-10));
-  }
+  });
 }
 
 TEST_CASE("golden: published checkpoints, logits of the float network") {
-  const auto files = golden_files("_eval.npz");
-  if (files.empty()) return skip("no reference folder with published checkpoints");
-  const torch::NoGradGuard no_grad;
-  for (const auto& file : files) {
-    CAPTURE(file);
-    const Golden golden(file);
+  for_each_published([](const Golden& golden) {
     auto model = published_model(golden);
     const auto logits = model->forward(golden_batch(golden));
     REQUIRE(logits.scalar_type() == at::kFloat);
     CHECK(max_difference(logits, golden.tensor("logits_f64")) <= 1e-4);
-  }
+  });
 }

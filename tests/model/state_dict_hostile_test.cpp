@@ -12,10 +12,9 @@
 #include "model/pickle_writer.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 using Catch::Contains;
 using Catch::StartsWith;
-using test::TemporaryFolder;
-using test::ZipBytes;
 using Op = PickleOpcode;
 
 namespace {
@@ -79,11 +78,8 @@ std::vector<ZipBytes> entries_of(const std::string& pickle) {
 // "" when it was read.
 std::string error_of(const std::vector<ZipBytes>& entries) {
   const TemporaryFolder folder;
-  const auto path = test::write_file(folder, "a.pt", test::zip_bytes(entries));
-  const std::string message = test::input_error([&] { read_state_dict(path); });
-  if (!message.empty()) CHECK_THAT(message, StartsWith(path.string() + ": "));
-  CHECK(message.find('\n') == std::string::npos);
-  return message;
+  const auto path = write_file(folder, "a.pt", zip_bytes(entries));
+  return input_error_naming(path, [&] { read_state_dict(path); });
 }
 
 std::string error_of_pickle(const std::string& pickle) { return error_of(entries_of(pickle)); }
@@ -97,12 +93,12 @@ std::string error_of_tensor(const Description& tensor) {
 TEST_CASE("a file that is no checkpoint is refused") {
   const TemporaryFolder folder;
   const auto error = [&](const std::string& bytes) {
-    const auto path = test::write_file(folder, "a.pt", bytes);
-    return test::input_error([&] { read_state_dict(path); });
+    const auto path = write_file(folder, "a.pt", bytes);
+    return input_error([&] { read_state_dict(path); });
   };
   CHECK_THAT(error(""), Contains("is empty"));
   CHECK_THAT(error("{\"lr\": 1}"), Contains("is not a zip archive"));
-  CHECK_THAT(test::input_error([&] { read_state_dict(folder / "missing.pt"); }),
+  CHECK_THAT(input_error([&] { read_state_dict(folder / "missing.pt"); }),
              Contains("No such file"));
   CHECK_THAT(error_of({{"x.npy", "x"}}), Contains("without 'data.pkl'"));
 }
@@ -264,7 +260,7 @@ TEST_CASE("memory is bounded whatever is announced") {
   // 1 GB of zeros in 7 MB.
   constexpr std::uint64_t zeros = 258 * 4000000 + 1;
   auto entries = entries_of(pickle_of({{"w", {}}}));
-  ZipBytes bomb("top/data.pkl", test::deflated_zeros(zeros));
+  ZipBytes bomb("top/data.pkl", deflated_zeros(zeros));
   bomb.method = 8;
   bomb.size = zeros;
   entries[0] = bomb;
@@ -301,9 +297,8 @@ TEST_CASE("a checkpoint cut off anywhere is refused") {
   write_state_dict(folder / "whole.pt", {{"a", at::arange(3, at::kFloat)}, {"b", at::full({}, 2)}});
   const std::string whole = read_file(folder / "whole.pt", 1 << 20);
   for (std::size_t size = 0; size < whole.size(); ++size) {
-    const auto path = test::write_file(folder, "cut.pt", whole.substr(0, size));
-    REQUIRE_THAT(test::input_error([&] { read_state_dict(path); }),
-                 StartsWith(path.string() + ": "));
+    const auto path = write_file(folder, "cut.pt", whole.substr(0, size));
+    REQUIRE_THAT(input_error([&] { read_state_dict(path); }), StartsWith(path.string() + ": "));
   }
 }
 
@@ -316,9 +311,9 @@ TEST_CASE("a checkpoint with a flipped byte is refused or read as it was") {
     for (const char mask : {'\x01', '\x80', '\xff'}) {
       std::string bytes = whole;
       bytes[i] = static_cast<char>(bytes[i] ^ mask);
-      const auto path = test::write_file(folder, "flipped.pt", bytes);
+      const auto path = write_file(folder, "flipped.pt", bytes);
       StateDict found = written;
-      test::input_error([&] { found = read_state_dict(path); });
+      input_error([&] { found = read_state_dict(path); });
       REQUIRE(found.size() == 2);
       REQUIRE(found[0].second.equal(written[0].second));
     }
@@ -333,9 +328,9 @@ TEST_CASE("a pickle with a flipped byte never does harm") {
     for (int value = 0; value < 256; value += 5) {
       std::string bytes = pickle;
       bytes[i] = static_cast<char>(bytes[i] + value);
-      const auto path = test::write_file(folder, "a.pt", test::zip_bytes(entries_of(bytes)));
+      const auto path = write_file(folder, "a.pt", zip_bytes(entries_of(bytes)));
       StateDict found;
-      test::input_error([&] { found = read_state_dict(path); });
+      input_error([&] { found = read_state_dict(path); });
       for (const auto& entry : found) REQUIRE(entry.second.numel() <= 6);
     }
   }

@@ -14,9 +14,9 @@
 #include "support.h"
 
 using namespace lorentznet;
+using namespace lorentznet::test;
 using Catch::Contains;
 using Catch::StartsWith;
-using test::TemporaryFolder;
 
 namespace {
 
@@ -91,7 +91,7 @@ TEST_CASE("equal content gives equal bytes, other content others") {
 
 TEST_CASE("what can't be a checkpoint isn't written, and the old one stays") {
   const TemporaryFolder folder;
-  const auto path = test::write_file(folder, "a.pt", "old");
+  const auto path = write_file(folder, "a.pt", "old");
   const auto refuse = [&](const std::string& name, const at::Tensor& tensor) {
     StateDict tensors = sample();
     tensors.emplace_back(name, tensor);
@@ -107,8 +107,8 @@ TEST_CASE("what can't be a checkpoint isn't written, and the old one stays") {
 }
 
 TEST_CASE("the published checkpoints are read") {
-  const auto reference = test::reference_dir();
-  if (!reference) return test::skip("no reference folder");
+  const auto reference = reference_dir();
+  if (!reference) return skip("no reference folder");
   struct Published {
     const char* task;
     std::int64_t parameters;
@@ -137,8 +137,8 @@ TEST_CASE("the published checkpoints are read") {
 }
 
 TEST_CASE("a plain dict of doubles, as Python saves it, is read") {
-  const auto reference = test::reference_dir();
-  if (!reference) return test::skip("no reference folder");
+  const auto reference = reference_dir();
+  if (!reference) return skip("no reference folder");
   for (const char* name : {"qg_train_init.pt", "top_train_init.pt", "qg_trajectory_init.pt"}) {
     const StateDict tensors = read_state_dict(*reference / "golden" / name);
     CHECK(tensors.front().first == "embedding.weight");
