@@ -77,14 +77,7 @@ WRONG_ARGS = {
 }
 
 
-class BadCheckpointTest(harness.ProgramTest):
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        cls.data = harness.write_qg(cls.folder / "data", harness.qg_arrays(count=40))
-        cls.kept = harness.train("qg", cls.folder, cls.data, "kept", "--epochs=1")
-        cls.good = harness.snapshot(cls.kept)
-
+class BadCheckpointTest(harness.TrainedTest):
     def setUp(self):
         self.addCleanup(harness.restore, self.kept, self.good)
 

@@ -28,13 +28,10 @@ def limit_files(size):
     return limit
 
 
-class DiskTest(harness.ProgramTest):
+class DiskTest(harness.TrainedTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.data = harness.write_qg(cls.folder / "data", harness.qg_arrays(count=40))
-        cls.kept = harness.train("qg", cls.folder, cls.data, "kept", "--epochs=1")
-        cls.good = harness.snapshot(cls.kept)
         # The same training, longer, never disturbed.
         cls.whole = harness.train("qg", cls.folder, cls.data, "whole", "--epochs=6")
 

@@ -141,7 +141,6 @@ class ProgramTest(unittest.TestCase):
         for text in expected:
             self.assertIn(str(text), result.stderr, result.args)
 
-
     def assert_harmless(self, result, folder: Path, before: dict[str, bytes], *expected):
         """Refused, and the files of `folder` are those of `before`, byte for byte, or are made so."""
         after = snapshot(folder)
@@ -160,6 +159,19 @@ def train(task: str, logdir: Path, datadir: Path, name: str, *words, **options):
     if result.returncode != 0:
         raise RuntimeError(f"{result.args}: status {result.returncode}: {result.stderr}")
     return logdir / name
+
+
+class TrainedTest(ProgramTest):
+    """A test class with a quark/gluon experiment `self.kept` of one epoch, trained on `self.data`;
+    `self.good` are its files.
+    """
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = write_qg(cls.folder / "data", qg_arrays(count=40))
+        cls.kept = train("qg", cls.folder, cls.data, "kept", "--epochs=1")
+        cls.good = snapshot(cls.kept)
 
 
 def main():
