@@ -9,13 +9,11 @@ namespace lorentznet {
 /// minimum 0), then halving.
 ///
 /// With W warm-up epochs, base rate lr and epoch k from 0:
-///   - k < W: lr * ((k + 1) / W);
-///   - else lr (1 + cos(pi T / P)) / 2, where T is the place of t = k - max(W - 1, 0) in its period
-///   of
-///     P = 4, 8, 16, ... epochs. The last warm-up epoch is thus t = 0;
-///   - from epoch 32 on, half of the epoch before, whatever stood at epoch 31 (a warm-up of more
-///   than
-///     32 epochs is therefore cut short).
+/// - k < W: lr * ((k + 1) / W);
+/// - else lr (1 + cos(pi T / P)) / 2, where T is the place of t = k - max(W - 1, 0), which is 0 at
+///   the last warm-up epoch, in its period of P = 4, 8, 16, ... epochs;
+/// - from epoch 32 on, half of the epoch before, whatever stood at epoch 31 (a warm-up of more
+///   than 32 epochs is therefore cut short).
 ///
 /// The rate is a function of the epoch alone, so a resumed training needs no saved state. It equals
 /// the published traces to the last digit.

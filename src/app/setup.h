@@ -21,9 +21,8 @@ namespace lorentznet {
 at::Device choose_device(const std::string& name);
 
 /// A new training's folder must be new; a resumed one's flags come from its args.json.
-/// \throws InputError if the folder is there without --resume or --overwrite, if there is nothing
-/// to
-///         resume, or if a flag that was given contradicts the training so far
+/// \throws InputError if the folder is there without --resume or --overwrite, if nothing is there
+///         to resume, or if a flag that was given contradicts the training so far
 void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& folder);
 
 /// Test mode: the network's shape and pooling come from the experiment's args.json.
