@@ -63,7 +63,7 @@ tidy_file() {
 check_tidy() {
   local files
   cd "$PROJECT_DIR"
-  mapfile -t files < <(sources 'src/*.cpp' 'apps/*.cpp')
+  mapfile -t files < <(sources 'src/*.cpp' 'apps/*.cpp' 'bench/*.cpp')
   tidy_context=$("$clang_tidy" --version &&
     sources '*.h' .clang-tidy '*CMakeLists.txt' '*.cmake' | sort | xargs cat | sha256sum)
   mkdir -p "$PASSED_DIR"

@@ -1,0 +1,165 @@
+#include "bench/flags.h"
+
+#include <algorithm>
+#include <cxxopts.hpp>
+#include <thread>
+#include <utility>
+
+#include "lorentznet/error.h"
+
+namespace lorentznet::bench {
+namespace {
+
+using Words = std::vector<std::string>;
+template <typename Value>
+using Choices = std::vector<std::pair<std::string, Value>>;
+
+const char* available_threads() { return std::thread::hardware_concurrency() > 1 ? "1,2" : "1"; }
+
+cxxopts::Options describe_flags() {
+  cxxopts::Options options("lorentznet_bench", "Measures LorentzNet; see bench/README.md\n");
+  options.set_width(100);
+  const auto list = [](const std::string& value) {
+    return cxxopts::value<Words>()->default_value(value);
+  };
+  const auto numbers = [](const std::string& value) {
+    return cxxopts::value<std::vector<std::int64_t>>()->default_value(value);
+  };
+  const auto text = [](const std::string& value) {
+    return cxxopts::value<std::string>()->default_value(value);
+  };
+  auto add = options.add_options();
+  add("task", "top, qg", list("top,qg"));
+  add("mode", "inference, training", list("inference,training"));
+  add("kernel", "plain, fused", list("plain,fused"));
+  add("isa", "of the fused kernel: portable, avx2, avx512 (default: this machine's best)",
+      cxxopts::value<Words>());
+  add("precision", "of the fused kernel in inference: fp32, bf16", list("fp32,bf16"));
+  add("threads", "numbers of threads", numbers(available_threads()));
+  add("batch_size", "jets a batch", numbers("32"));
+  add("memory_batch", "jets a batch where a training step's memory is measured",
+      cxxopts::value<std::int64_t>()->default_value("512"));
+  add("part", "rates, latency, memory, end_to_end", list("rates,latency,memory,end_to_end"));
+  add("seconds", "time of each row, about", cxxopts::value<double>()->default_value("2"));
+  add("quick", "little and tiny batches, to see that it works");
+  add("datadir", "folder with top/ and qg/", text("data"));
+  add("checkpoint", "weights (default: random ones of the full-size network); needs one --task",
+      text(""));
+  add("json", "file to write", text("bench.json"));
+  add("help", "print this and exit");
+  return options;
+}
+
+template <typename Value>
+std::vector<Value> chosen(const std::string& flag, const Words& words,
+                          const Choices<Value>& choices) {
+  std::vector<Value> values;
+  for (const auto& word : words) {
+    const auto same = [&](const auto& choice) { return choice.first == word; };
+    const auto found = std::find_if(choices.begin(), choices.end(), same);
+    if (found == choices.end()) {
+      std::string names;
+      for (const auto& choice : choices) names += (names.empty() ? "" : ", ") + choice.first;
+      throw InputError("--" + flag + ": '" + word + "' is none of " + names);
+    }
+    values.push_back(found->second);
+  }
+  return values;
+}
+
+/// The plain kernel, and all that the flags make of the fused one.
+std::vector<KernelChoice> kernels_of(const cxxopts::ParseResult& flags) {
+  const Choices<Isa> all_isas{{std::string(name(Isa::kPortable)), Isa::kPortable},
+                              {std::string(name(Isa::kAvx2)), Isa::kAvx2},
+                              {std::string(name(Isa::kAvx512)), Isa::kAvx512}};
+  const Choices<Precision> all_precisions{{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}};
+  const auto best = choose_isa();
+  const auto isas = flags.count("isa") > 0 ? chosen("isa", flags["isa"].as<Words>(), all_isas)
+                                           : std::vector<Isa>{best};
+  const auto precisions = chosen("precision", flags["precision"].as<Words>(), all_precisions);
+  std::vector<KernelChoice> kernels;
+  const Choices<bool> fused_or_not{{"plain", false}, {"fused", true}};
+  for (const bool fused : chosen("kernel", flags["kernel"].as<Words>(), fused_or_not)) {
+    if (!fused) {
+      kernels.push_back({.fused = false, .isa = best});
+      continue;
+    }
+    for (const auto isa : isas) {
+      for (const auto precision : precisions) kernels.push_back({true, isa, precision});
+    }
+  }
+  return kernels;
+}
+
+void make_quick(Settings& settings, const cxxopts::ParseResult& flags) {
+  settings.rounds = 3;
+  settings.memory_batch = 8;
+  settings.latency_calls = 10;
+  if (flags.count("seconds") == 0) settings.seconds = 0.06;
+  if (flags.count("batch_size") == 0) settings.batch_sizes = {4};
+}
+
+void check(const Settings& settings) {
+  const auto at_least_one = [](const std::string& flag, const std::vector<std::int64_t>& values) {
+    if (values.empty() || std::any_of(values.begin(), values.end(), [](auto n) { return n < 1; })) {
+      throw InputError("--" + flag + ": must be 1 or more");
+    }
+  };
+  at_least_one("threads", settings.threads);
+  at_least_one("batch_size", settings.batch_sizes);
+  at_least_one("memory_batch", {settings.memory_batch});
+  if (!(settings.seconds > 0 && settings.seconds <= 3600)) {
+    throw InputError("--seconds: must be above 0 and at most 3600");
+  }
+  if (!settings.checkpoint.empty() && settings.tasks.size() != 1) {
+    throw InputError("--checkpoint is of one task: choose it with --task");
+  }
+}
+
+Settings read_flags(const cxxopts::ParseResult& flags) {
+  if (!flags.unmatched().empty()) {
+    throw InputError("'" + flags.unmatched().front() + "' is not a flag (see --help)");
+  }
+  const Choices<const Task*> all_tasks{{"top", &top_tagging()}, {"qg", &quark_gluon_tagging()}};
+  const Choices<Mode> all_modes{{"inference", Mode::kInference}, {"training", Mode::kTraining}};
+  Choices<std::string> all_parts;
+  for (const std::string part : {"rates", "latency", "memory", "end_to_end"}) {
+    all_parts.emplace_back(part, part);
+  }
+  Settings settings{.tasks = chosen("task", flags["task"].as<Words>(), all_tasks),
+                    .modes = chosen("mode", flags["mode"].as<Words>(), all_modes),
+                    .kernels = kernels_of(flags),
+                    .parts = chosen("part", flags["part"].as<Words>(), all_parts),
+                    .threads = flags["threads"].as<std::vector<std::int64_t>>(),
+                    .batch_sizes = flags["batch_size"].as<std::vector<std::int64_t>>(),
+                    .seconds = flags["seconds"].as<double>(),
+                    .memory_batch = flags["memory_batch"].as<std::int64_t>(),
+                    .datadir = flags["datadir"].as<std::string>(),
+                    .checkpoint = flags["checkpoint"].as<std::string>(),
+                    .json = flags["json"].as<std::string>()};
+  if (flags.count("quick") > 0) make_quick(settings, flags);
+  check(settings);
+  return settings;
+}
+
+}  // namespace
+
+bool Settings::has_part(const std::string& part) const {
+  return std::find(parts.begin(), parts.end(), part) != parts.end();
+}
+
+Settings parse_flags(int argc, const char* const* argv, std::string& help) {
+  auto options = describe_flags();
+  try {
+    const auto flags = options.parse(argc, argv);
+    if (flags.count("help") > 0) {
+      help = options.help();
+      return {};
+    }
+    return read_flags(flags);
+  } catch (const cxxopts::exceptions::exception& error) {
+    throw InputError(error.what());
+  }
+}
+
+}  // namespace lorentznet::bench

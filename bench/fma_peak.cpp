@@ -1,0 +1,122 @@
+#include "bench/fma_peak.h"
+
+#include <chrono>
+#include <cstdint>
+#include <numeric>
+#include <thread>
+#include <vector>
+
+namespace lorentznet::bench {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// In assembly, so that the result depends on no compiler, flag or sanitizer. Fourteen independent
+// sums hide the latency. Each is a <- addend - a, which becomes neither large nor small nor
+// constant, so no denormal and no idle wire changes the speed.
+constexpr float kFactor = -1, kAddend = 0.98765432F;
+constexpr int kSums = 14;
+/// Pairs of bfloat16 whose products cancel: (1.2266, 1.2266) and (1.1094, -1.1094).
+constexpr std::uint32_t kPair = 0x3F9D3F9D, kCancellingPair = 0xBF8E3F8E;
+
+void multiply_add_sse2(std::int64_t rounds) {
+  asm volatile(
+      "movss %[factor], %%xmm14\n shufps $0, %%xmm14, %%xmm14\n"
+      "movss %[addend], %%xmm15\n shufps $0, %%xmm15, %%xmm15\n"
+      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n movaps %%xmm15, %%xmm\\r\n .endr\n"
+      "1:\n .irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n"
+      "mulps %%xmm14, %%xmm\\r\n addps %%xmm15, %%xmm\\r\n .endr\n"
+      "dec %[rounds]\n jnz 1b\n"
+      : [rounds] "+r"(rounds)
+      : [factor] "m"(kFactor), [addend] "m"(kAddend)
+      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+void fma_avx2(std::int64_t rounds) {
+  asm volatile(
+      "vbroadcastss %[factor], %%ymm14\n vbroadcastss %[addend], %%ymm15\n"
+      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n vmovaps %%ymm15, %%ymm\\r\n .endr\n"
+      "1:\n .irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n"
+      "vfmadd213ps %%ymm15, %%ymm14, %%ymm\\r\n .endr\n"
+      "dec %[rounds]\n jnz 1b\n vzeroupper\n"
+      : [rounds] "+r"(rounds)
+      : [factor] "m"(kFactor), [addend] "m"(kAddend)
+      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+void fma_avx512(std::int64_t rounds) {
+  asm volatile(
+      "vbroadcastss %[factor], %%zmm14\n vbroadcastss %[addend], %%zmm15\n"
+      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n vmovaps %%zmm15, %%zmm\\r\n .endr\n"
+      "1:\n .irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n"
+      "vfmadd213ps %%zmm15, %%zmm14, %%zmm\\r\n .endr\n"
+      "dec %[rounds]\n jnz 1b\n vzeroupper\n"
+      : [rounds] "+r"(rounds)
+      : [factor] "m"(kFactor), [addend] "m"(kAddend)
+      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+void bf16_dot_avx512(std::int64_t rounds) {
+  asm volatile(
+      "vpbroadcastd %[pair], %%zmm14\n vpbroadcastd %[cancelling], %%zmm15\n"
+      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n vmovaps %%zmm14, %%zmm\\r\n .endr\n"
+      "1:\n .irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n"
+      "vdpbf16ps %%zmm15, %%zmm14, %%zmm\\r\n .endr\n"
+      "dec %[rounds]\n jnz 1b\n vzeroupper\n"
+      : [rounds] "+r"(rounds)
+      : [pair] "m"(kPair), [cancelling] "m"(kCancellingPair)
+      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
+        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
+}
+
+/// A loop of rounds of kSums multiply-adds, and the flops of one multiply-add.
+struct PeakLoop {
+  void (*run)(std::int64_t rounds);
+  int flops;
+};
+
+PeakLoop loop_for(Isa isa, Precision precision) {
+  if (isa == Isa::kPortable) return {multiply_add_sse2, 8};
+  if (isa == Isa::kAvx2) return {fma_avx2, 16};
+  return precision == Precision::kBf16 ? PeakLoop{bf16_dot_avx512, 64} : PeakLoop{fma_avx512, 32};
+}
+
+/// GFLOP/s of this thread from now to about `seconds` later.
+double run_for(const PeakLoop& loop, double seconds) {
+  constexpr std::int64_t block = 2000;  // some 10 microseconds between looks at the clock
+  const auto begin = Clock::now();
+  std::int64_t rounds = 0;
+  double elapsed = 0;
+  do {
+    loop.run(block);
+    rounds += block;
+    elapsed = std::chrono::duration<double>(Clock::now() - begin).count();
+  } while (elapsed < seconds);
+  return 1e-9 * static_cast<double>(rounds) * kSums * loop.flops / elapsed;
+}
+
+}  // namespace
+
+double measure_fma_peak(Isa isa, Precision precision, int threads, double seconds) {
+  // In this time LibTorch's idle OpenMP threads, which spin at first, fall asleep.
+  constexpr double settling_seconds = 0.002;
+  const auto loop = loop_for(isa, precision);
+  std::vector<double> rate(static_cast<std::size_t>(threads));
+  const auto measure = [&](std::size_t thread) {
+    run_for(loop, settling_seconds);
+    rate[thread] = run_for(loop, seconds);
+  };
+  {
+    std::vector<std::jthread> others;
+    for (std::size_t thread = 1; thread < rate.size(); ++thread) {
+      others.emplace_back(measure, thread);
+    }
+    measure(0);
+  }
+  return std::reduce(rate.begin(), rate.end());
+}
+
+}  // namespace lorentznet::bench

@@ -1,0 +1,55 @@
+#include <unistd.h>
+
+#include <cstdlib>
+#include <exception>
+#include <string>
+
+#include "app/memory.h"
+#include "bench/flags.h"
+#include "bench/measure.h"
+#include "bench/runner.h"
+#include "bench/table.h"
+#include "console/console.h"
+#include "lorentznet/error.h"
+
+namespace {
+
+using namespace lorentznet;
+
+/// OpenMP's threads spin while they wait, by default, and where others use the machine too that is
+/// most of what they do: the plain kernel was 7 times slower on two threads of a busy machine.
+/// OpenMP reads the variable when it is loaded, so the program starts again where it isn't set.
+void wait_passively(char** argv) {
+  const auto* variable = "OMP_WAIT_POLICY";
+  if (std::getenv(variable) != nullptr) return;
+  if (setenv(variable, "passive", /*overwrite=*/0) == 0) execv("/proc/self/exe", argv);
+}
+
+void run(int argc, const char* const* argv) {
+  std::string help;
+  const auto settings = bench::parse_flags(argc, argv, help);
+  if (!help.empty()) return print(help);
+  keep_freed_memory();  // as the programs do
+  const auto results = bench::measure(settings, print_error);
+  write_json(settings.json, results);
+  print(bench::table(results));
+}
+
+int fail(const std::exception& error, int status) {
+  print_error("lorentznet_bench: " + bench::first_line(error));
+  return status;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  wait_passively(argv);
+  try {
+    run(argc, argv);
+    return 0;
+  } catch (const InputError& error) {
+    return fail(error, 2);
+  } catch (const std::exception& error) {
+    return fail(error, 1);
+  }
+}

@@ -1,0 +1,179 @@
+#include "bench/measure.h"
+
+#include <ATen/Parallel.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <fstream>
+#include <thread>
+
+#include "bench/child.h"
+#include "bench/end_to_end.h"
+#include "bench/latency.h"
+#include "bench/memory_use.h"
+#include "bench/rates.h"
+#include "bench/runner.h"
+
+namespace lorentznet::bench {
+namespace {
+
+/// What `measure` returns, or {"error": ...}.
+Json result_or_error(const std::function<Json()>& measure) {
+  try {
+    return in_child(measure);
+  } catch (const std::exception& error) {
+    return {{"error", first_line(error)}};
+  }
+}
+
+std::string processor() {
+  std::ifstream in("/proc/cpuinfo");
+  for (std::string line; std::getline(in, line);) {
+    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
+  }
+  return "unknown";
+}
+
+Json describe_machine() {
+  return {{"processor", processor()},
+          {"cores", std::thread::hardware_concurrency()},
+          {"isa", name(choose_isa())},
+          {"bf16_dot", has_bf16_dot()}};
+}
+
+/// The measurements of one task, each in processes of its own.
+class TaskBench {
+ public:
+  TaskBench(const Settings& settings, const Workload& workload,
+            const std::function<void(const std::string&)>& progress, Json& results)
+      : settings_(settings), workload_(workload), progress_(progress), results_(results) {}
+
+  void run() {
+    const auto has = [&](const char* part) { return settings_.has_part(part); };
+    for (const auto mode : settings_.modes) {
+      for (const auto batch_size : settings_.batch_sizes) {
+        if (has("rates")) add_rates(rates_of(mode, batch_size));
+        if (has("end_to_end")) add_end_to_end(rates_of(mode, batch_size));
+      }
+    }
+    if (has("latency")) add_latency();
+    if (has("memory")) add_training_memory();
+  }
+
+ private:
+  /// bf16 is for inference.
+  RateSettings rates_of(Mode mode, std::int64_t batch_size) const {
+    RateSettings rates{.mode = mode,
+                       .batch_size = batch_size,
+                       .rounds = settings_.rounds,
+                       .seconds = settings_.seconds,
+                       .contenders = {}};
+    for (const auto threads : settings_.threads) {
+      for (const auto& choice : settings_.kernels) {
+        if (mode == Mode::kTraining && choice.precision == Precision::kBf16) continue;
+        rates.contenders.push_back({.choice = choice, .threads = static_cast<int>(threads)});
+      }
+    }
+    return rates;
+  }
+
+  void announce(const std::string& what) const {
+    progress_(fmt::format("measuring {}: {} ...", workload_.task.name, what));
+  }
+
+  void add_rates(const RateSettings& rates) {
+    announce(fmt::format("{}, batches of {}", name(rates.mode), rates.batch_size));
+    const auto rows = result_or_error([&] { return measure_rates(workload_, rates); });
+    for (std::size_t k = 0; k < rates.contenders.size(); ++k) {
+      auto row = describe(workload_, rates.mode, rates.batch_size, rates.contenders[k]);
+      row.update(rows.is_array() ? rows[k] : rows);
+      if (settings_.has_part("memory") && !row.contains("error")) {
+        row.update(memory_of(rates.mode, rates.contenders[k], rates.batch_size));
+      }
+      results_["rates"].push_back(row);
+    }
+  }
+
+  Json memory_of(Mode mode, const Contender& contender, std::int64_t batch_size) const {
+    return result_or_error([&]() -> Json {
+      return {{"peak_memory_mb", peak_memory_mb(workload_, mode, contender, batch_size)}};
+    });
+  }
+
+  /// The loader is the same for all kernels: it costs most beside the fast ones.
+  void add_end_to_end(const RateSettings& rates) {
+    const bool only_plain = !has_fused();
+    for (const auto& contender : rates.contenders) {
+      if (!contender.choice.fused && !only_plain) continue;
+      auto row = describe(workload_, rates.mode, rates.batch_size, contender);
+      announce(fmt::format("{} with its loader, {}, threads {}", name(rates.mode),
+                           label(contender.choice), contender.threads));
+      row.update(result_or_error([&] {
+        return measure_end_to_end(workload_, {.mode = rates.mode,
+                                              .batch_size = rates.batch_size,
+                                              .rounds = rates.rounds,
+                                              .seconds = rates.seconds,
+                                              .contender = contender});
+      }));
+      results_["end_to_end"].push_back(row);
+    }
+  }
+
+  void add_latency() {
+    announce("one jet at a time");
+    const auto rows = result_or_error([&] {
+      return measure_latency(workload_,
+                             {.calls = settings_.latency_calls, .kernels = settings_.kernels});
+    });
+    for (std::size_t k = 0; k < settings_.kernels.size(); ++k) {
+      Json row{{"task", workload_.task.name}};
+      row.update(to_json(settings_.kernels[k]));
+      row.update(rows.is_array() ? rows[k] : rows);
+      results_["latency"].push_back(row);
+    }
+  }
+
+  /// Of the fused kernel: the plain one would not fit.
+  void add_training_memory() {
+    for (const auto& contender : rates_of(Mode::kTraining, settings_.memory_batch).contenders) {
+      if (!contender.choice.fused && has_fused()) continue;
+      auto row = describe(workload_, Mode::kTraining, settings_.memory_batch, contender);
+      announce(fmt::format("memory of a training step of {} jets, threads {}",
+                           settings_.memory_batch, contender.threads));
+      row.update(memory_of(Mode::kTraining, contender, settings_.memory_batch));
+      results_["memory"].push_back(row);
+    }
+  }
+
+  bool has_fused() const {
+    return std::any_of(settings_.kernels.begin(), settings_.kernels.end(),
+                       [](const auto& choice) { return choice.fused; });
+  }
+
+  const Settings& settings_;
+  const Workload& workload_;
+  const std::function<void(const std::string&)>& progress_;
+  Json& results_;
+};
+
+}  // namespace
+
+Json measure(const Settings& settings, const std::function<void(const std::string&)>& progress) {
+  at::set_num_threads(1);  // threads here would be lost to the processes forked later
+  Json results{{"machine", describe_machine()}, {"data", Json::array()}};
+  for (const auto* part : {"rates", "latency", "memory", "end_to_end"}) {
+    results[part] = Json::array();
+  }
+  for (const auto* task : settings.tasks) {
+    const auto workload = load_workload(*task, settings.datadir, settings.checkpoint);
+    results["data"].push_back({{"task", task->name},
+                               {"jets", workload.train.num_jets()},
+                               {"hidden", workload.options.n_hidden},
+                               {"layers", workload.options.n_layers},
+                               {"reading_jets_per_s", workload.reading_jets_per_s}});
+    TaskBench(settings, workload, progress, results).run();
+  }
+  return results;
+}
+
+}  // namespace lorentznet::bench

@@ -1,0 +1,12 @@
+#pragma once
+
+#include <string>
+
+#include "lorentznet/records.h"
+
+namespace lorentznet::bench {
+
+/// What measure() found, for people: lines of at most 110 columns.
+std::string table(const Json& results);
+
+}  // namespace lorentznet::bench
