@@ -58,7 +58,7 @@ class LorentzNetImpl : public torch::nn::Module {
   ///         `isa`, bf16 without its dot products, coordinates in float
   void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
   /// "plain", "fused avx512", "fused avx512 bf16", ...
-  std::string kernel_name() const;
+  const std::string& kernel_name() const { return kernel_name_; }
 
   const LorentzNetOptions& options() const { return options_; }
   /// Number of trainable parameters.
@@ -70,6 +70,7 @@ class LorentzNetImpl : public torch::nn::Module {
 
   LorentzNetOptions options_;
   std::unique_ptr<EdgeKernel> kernel_;
+  std::string kernel_name_ = "plain";
   torch::nn::Linear embedding_{nullptr};
   torch::nn::ModuleList blocks_;
   torch::nn::Linear decode_in_{nullptr}, decode_out_{nullptr};

@@ -13,40 +13,38 @@ at::Tensor to_tensor(const std::vector<std::int64_t>& values, const at::Device& 
   return at::tensor(values, at::kLong).to(device);
 }
 
-std::int64_t count_edges(const std::vector<std::int64_t>& offsets) {
-  std::int64_t edges = 0;
-  for (std::size_t jet = 0; jet + 1 < offsets.size(); ++jet) {
-    const auto n = offsets[jet + 1] - offsets[jet];
-    edges += n * (n - 1);
-  }
-  return edges;
-}
-
 }  // namespace
 
 JetGraph::JetGraph(std::vector<std::int64_t> offsets, const at::Device& device)
-    : offsets_(std::move(offsets)) {
-  std::vector<std::int64_t> receiver, sender, jet_of;
+    : offsets_(std::move(offsets)), device_(device) {
+  std::vector<std::int64_t> jet_of;
   std::vector<double> degree;
-  const auto edges = static_cast<std::size_t>(count_edges(offsets_));
-  receiver.reserve(edges);
-  sender.reserve(edges);
   for (std::int64_t jet = 0; jet < num_jets(); ++jet) {
-    const auto begin = offsets_[jet], end = offsets_[jet + 1];
-    for (auto i = begin; i < end; ++i) {
-      jet_of.push_back(jet);
-      degree.push_back(static_cast<double>(std::max<std::int64_t>(1, end - begin - 1)));
-      for (auto j = begin; j < end; ++j) {
+    const auto n = offsets_[jet + 1] - offsets_[jet];
+    num_edges_ += n * (n - 1);
+    jet_of.insert(jet_of.end(), n, jet);
+    degree.insert(degree.end(), n, static_cast<double>(std::max<std::int64_t>(1, n - 1)));
+  }
+  jet_ = to_tensor(jet_of, device);
+  degree_ = at::tensor(degree, at::kDouble).unsqueeze(1).to(device);
+}
+
+const JetGraph::Edges& JetGraph::edges() const {
+  if (edges_) return *edges_;
+  std::vector<std::int64_t> receiver, sender;
+  receiver.reserve(static_cast<std::size_t>(num_edges_));
+  sender.reserve(static_cast<std::size_t>(num_edges_));
+  for (std::int64_t jet = 0; jet < num_jets(); ++jet) {
+    for (auto i = offsets_[jet]; i < offsets_[jet + 1]; ++i) {
+      for (auto j = offsets_[jet]; j < offsets_[jet + 1]; ++j) {
         if (j == i) continue;
         receiver.push_back(i);
         sender.push_back(j);
       }
     }
   }
-  receiver_ = to_tensor(receiver, device);
-  sender_ = to_tensor(sender, device);
-  jet_ = to_tensor(jet_of, device);
-  degree_ = at::tensor(degree, at::kDouble).unsqueeze(1).to(device);
+  edges_ = Edges{to_tensor(receiver, device_), to_tensor(sender, device_)};
+  return *edges_;
 }
 
 }  // namespace lorentznet

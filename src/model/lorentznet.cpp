@@ -7,6 +7,8 @@
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/sequential.h>
 
+#include "kernels/fused_edge_kernel.h"
+
 namespace lorentznet {
 
 LorentzNetImpl::LorentzNetImpl(const LorentzNetOptions& options)
@@ -36,13 +38,18 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
   return decode_out_->forward(decoded);
 }
 
-void LorentzNetImpl::use_plain_kernel() { kernel_ = std::make_unique<PlainEdgeKernel>(); }
-
-void LorentzNetImpl::use_fused_kernel(Isa isa, Precision /*precision*/) {
-  TORCH_CHECK(false, "fused ", name(isa), ": not there yet");
+void LorentzNetImpl::use_plain_kernel() {
+  kernel_ = std::make_unique<PlainEdgeKernel>();
+  kernel_name_ = "plain";
 }
 
-std::string LorentzNetImpl::kernel_name() const { return "plain"; }
+void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
+  TORCH_CHECK(options_.coordinates == Coordinates::kDouble,
+              "the fused kernel takes coordinates in double only");
+  TORCH_CHECK(precision == Precision::kFp32, "bf16: not there yet");
+  kernel_ = std::make_unique<FusedEdgeKernel>(isa);
+  kernel_name_ = "fused " + std::string(lorentznet::name(isa));
+}
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {
   return states(batch, JetGraph(batch.offsets, embedding_->weight.device()));

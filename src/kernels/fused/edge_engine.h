@@ -1,0 +1,112 @@
+#pragma once
+
+#include <cstdint>
+
+#include "kernels/fused/packed_layer.h"
+
+namespace lorentznet::fused {
+
+// What the instruction sets' translation units offer to the others, jet by jet: plain pointers,
+// since nothing with inline functions may stand on both sides. T is the network's type.
+
+/// A jet's input. All arrays are rows: one constituent after the other.
+template <typename T>
+struct JetInput {
+  int n;            ///< constituents
+  const T* a_b;     ///< [n, 2H] a_i and b_i: z_ij = a_i + b_j + u s_ij + v t_ij
+  const double* x;  ///< [n, 4] coordinates
+};
+
+/// Batch norm as the kernel uses it: y = z scale + shift.
+template <typename T>
+struct Normalisation {
+  const T *scale, *shift;  ///< [H]
+};
+
+/// What the forward pass gives of a jet.
+template <typename T>
+struct JetForward {
+  T* message;           ///< [n, H] sum_j m_ij
+  double* translation;  ///< [n, 4]; null in the last layer
+  T* phi;               ///< [pairs] phi_x(m_ij), for the backward pass
+  std::int32_t* signs;  ///< [signs] for the backward pass; null: not kept
+};
+
+/// Sums over a jet's edges, for the statistics of batch norm: 2H doubles, sum z and sum z^2.
+/// Added to.
+struct JetStatistics {
+  double *z, *z2;  ///< [H]
+};
+
+/// What the backward pass over the edges takes and gives; q is dL/d(output of the batch norm).
+template <typename T>
+struct JetBackward {
+  const T* message_gradient;           ///< [n, H]
+  const double* translation_gradient;  ///< [n, 4]; null in the last layer
+  const T* phi;                        ///< as JetForward::phi
+  const std::int32_t* signs;
+  T *receivers, *senders;  ///< [n, H] sum_j q_ij, sum_i q_ij
+  T *s, *t;                ///< [pairs] sum_c scale u q_ij, sum_c scale v q_ij
+};
+
+/// Gradients of a layer's parameters and sums over edges, of some jets. Added to.
+template <typename T>
+struct LayerGradients {
+  T *edge_out, *edge_out_bias, *gate, *gate_bias;
+  T *move_in, *move_in_bias, *move_out;
+  double* norm_output;  ///< [H] sum q
+  double* norm_z;       ///< [H] sum q (a_i + b_j + u s + v t)
+  double *s_q, *t_q;    ///< [H] sum s q, sum t q
+  double *s_z, *t_z;    ///< [H] sum s (z - u s - v t), sum t (...)
+  double* products;     ///< [5] sum s, t, s^2, t^2, s t
+};
+
+/// dL/dz_ij = scale (q_ij - mean - slope (z_ij - z_mean)): what batch norm in training mode makes
+/// of q; mean and slope are zero where statistics are frozen.
+template <typename T>
+struct NormGradient {
+  const double *mean, *slope, *z_mean;  ///< [H]
+};
+
+/// dL/d(inputs of a jet). Overwritten.
+template <typename T>
+struct InputGradients {
+  T* a_b;     ///< [n, 2H]
+  double* x;  ///< [n, 4]
+};
+
+/// The fused kernel for one instruction set; thread-safe.
+template <typename T>
+class EdgeEngine {
+ public:
+  virtual ~EdgeEngine() = default;
+
+  /// Elements of JetForward::phi, or of the pair arrays of JetBackward, of a jet.
+  virtual long pairs(int n) const = 0;
+  /// Elements of JetForward::signs.
+  virtual long signs(int n, int hidden) const = 0;
+
+  /// Fills `packed`, whose arrays are laid out.
+  virtual void pack(const LayerParameters<T>& parameters, PackedLayer<T>& packed) const = 0;
+
+  virtual void statistics(const LayerParameters<T>& parameters, const JetInput<T>& jet,
+                          const JetStatistics& sums) const = 0;
+  virtual void forward(const PackedLayer<T>& layer, const Normalisation<T>& norm,
+                       const JetInput<T>& jet, const JetForward<T>& out) const = 0;
+  /// First half of the backward pass: over the edges.
+  virtual void backward_edges(const LayerParameters<T>& parameters, const PackedLayer<T>& layer,
+                              const Normalisation<T>& norm, const JetInput<T>& jet,
+                              const JetBackward<T>& arrays,
+                              const LayerGradients<T>& gradients) const = 0;
+  /// Second half, when the sums over all jets are known: nodes and pairs only.
+  virtual void backward_nodes(const LayerParameters<T>& parameters, const NormGradient<T>& norm,
+                              const JetInput<T>& jet, const JetBackward<T>& arrays,
+                              const InputGradients<T>& out) const = 0;
+};
+
+const EdgeEngine<float>& avx512_engine();
+const EdgeEngine<float>& avx2_engine();
+const EdgeEngine<float>& portable_engine();
+const EdgeEngine<double>& portable_engine_of_double();
+
+}  // namespace lorentznet::fused

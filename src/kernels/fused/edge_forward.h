@@ -1,0 +1,113 @@
+#pragma once
+
+#include "kernels/fused/edge_sums.h"
+#include "kernels/fused/packed_layer.h"
+#include "kernels/fused/vector_math.h"
+
+namespace lorentznet::fused {
+
+template <typename Simd>
+using Layer = PackedLayer<typename Simd::Scalar>;
+
+/// Channels in whole vectors: rows that a tile's arrays have.
+template <typename Simd>
+constexpr int whole_vectors(int hidden) {
+  return (hidden + Simd::kLanes - 1) / Simd::kLanes * Simd::kLanes;
+}
+
+/// Words of sign bits of an edge: one bit for each channel.
+inline constexpr int kBitsPerWord = 32;
+constexpr int sign_words(int hidden) { return (hidden + kBitsPerWord - 1) / kBitsPerWord; }
+
+template <typename Simd>
+[[gnu::always_inline]] inline Integers<Simd> bit_of(int channel) {
+  return Integers<Simd>{} + static_cast<std::int32_t>(1U << (channel % kBitsPerWord));
+}
+
+/// e_ij = relu(phi_e.3(inputs)) and the gate sigmoid(phi_m(e_ij)) of a tile; unused lanes have the
+/// gate 0, so that they count nowhere.
+template <typename Simd, int R>
+void edge_embeddings(const EdgeTile<Simd>& tile, const Layer<Simd>& layer,
+                     const typename Simd::Scalar* inputs, typename Simd::Scalar* e,
+                     Vector<Simd>* gate) {
+  using V = Vector<Simd>;
+  constexpr int N = Simd::kLanes;
+  V logit[R];
+  for (auto& value : logit) value = broadcast<V>(layer.gate_bias);
+  product<Simd, R>(
+      {inputs, kTileRow<Simd>, N, layer.hidden}, layer.edge_out,
+      layer.hidden, [&](int k, const V* sums) __attribute__((always_inline)) {
+        const V bias = broadcast<V>(layer.edge_out_bias[k]);
+        const V weight = broadcast<V>(layer.gate[k]);
+        unroll<R>([&](auto r) __attribute__((always_inline)) {
+          const V value = Simd::relu(sums[r] + bias);
+          store(e + k * kTileRow<Simd> + r * N, value);
+          logit[r] += weight * value;
+        });
+      });
+  for (int r = 0; r < R; ++r) {
+    gate[r] = sigmoid<Simd>(logit[r]);
+    if (tile.flat) gate[r] = lane_numbers<Simd>() + r * N < tile.used ? gate[r] : V{};
+  }
+}
+
+/// phi_x(m_ij) of a tile, with m_ij = gate e_ij never formed: phi_x.0 is gate (W e) + bias.
+/// \param signs [R][sign_words][kLanes], a bit for each positive output of phi_x.0
+template <typename Simd, int R>
+void edge_movements(const Layer<Simd>& layer, const typename Simd::Scalar* e,
+                    const Vector<Simd>* gate, Vector<Simd>* phi, Integers<Simd>* signs) {
+  using V = Vector<Simd>;
+  const int words = sign_words(layer.hidden);
+  for (int r = 0; r < R; ++r) phi[r] = V{};
+  for (int w = 0; w < R * words; ++w) signs[w] = Integers<Simd>{};
+  product<Simd, R>(
+      {e, kTileRow<Simd>, Simd::kLanes, layer.hidden}, layer.move_in,
+      layer.hidden, [&](int k, const V* sums) __attribute__((always_inline)) {
+        const V bias = broadcast<V>(layer.move_in_bias[k]);
+        const V weight = broadcast<V>(layer.move_out[k]);
+        unroll<R>([&](auto r) __attribute__((always_inline)) {
+          const V y = gate[r] * sums[r] + bias;
+          phi[r] += weight * Simd::relu(y);
+          signs[r * words + k / kBitsPerWord] |= (y > 0) & bit_of<Simd>(k);
+        });
+      });
+}
+
+/// What the edges of a jet give to its nodes.
+template <typename Simd>
+struct JetSums {
+  typename Simd::Scalar* message;  ///< [block][H][kLanes], added to
+  typename Simd::Scalar* phi;      ///< [sender][receiver]; null in the last layer
+  Integer<Simd>* signs;            ///< [edge vector][sign_words][kLanes]; null: not kept
+};
+
+/// The forward pass over the edges of a jet.
+template <typename Simd>
+void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const EdgeTerms<Simd>& terms,
+               const JetSums<Simd>& out) {
+  using V = Vector<Simd>;
+  constexpr int N = Simd::kLanes;
+  const int words = sign_words(layer.hidden);
+  const long size = static_cast<long>(whole_vectors<Simd>(layer.hidden)) * kTileRow<Simd>;
+  Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
+  Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words);
+  const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R>) {
+    V gate[R], phi[R];
+    edge_inputs<Simd, R>(tile, shape, layer.hidden, terms, inputs.get());
+    edge_embeddings<Simd, R>(tile, layer, inputs.get(), e.get(), gate);
+    add_to_receivers(tile, shape, layer.hidden, e.get(), gate, out.message);
+    if (!layer.moves) return;
+    edge_movements<Simd, R>(layer, e.get(), gate, phi, signs.get());
+    for (int q = 0; q < R; ++q) to_pairs(tile, q, shape, phi[q], out.phi);
+    if (out.signs == nullptr) return;
+    auto* kept = out.signs + static_cast<long>(tile.first_vector) * words * N;
+    for (int w = 0; w < R * words; ++w) store(kept + w * N, signs[w]);
+  };
+  for_each_tile(shape, [&](const EdgeTile<Simd>& tile) {
+    if (tile.vectors == 3) return run(tile, std::integral_constant<int, 3>{});
+    if (tile.vectors == 2) return run(tile, std::integral_constant<int, 2>{});
+    run(tile, std::integral_constant<int, 1>{});
+  });
+}
+
+}  // namespace lorentznet::fused

@@ -1,0 +1,151 @@
+#include "kernels/fused_batch.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
+
+#include <utility>
+
+#include "kernels/sum_in_order.h"
+
+namespace lorentznet {
+namespace {
+
+/// Where each of `count` pieces of memory begins that follow one another, each at a multiple of
+/// what the widest vector needs.
+template <typename Size>
+std::vector<std::int64_t> places(std::int64_t count, Size size) {
+  constexpr std::int64_t kStep = 64;
+  std::vector<std::int64_t> begin{0};
+  for (std::int64_t k = 0; k < count; ++k) {
+    begin.push_back((begin.back() + size(k) + kStep - 1) / kStep * kStep);
+  }
+  return begin;
+}
+
+}  // namespace
+
+template <typename T>
+FusedBatch<T>::FusedBatch(const fused::EdgeEngine<T>& engine, std::vector<std::int64_t> offsets,
+                          std::vector<at::Tensor> arguments)
+    : engine_(engine),
+      offsets_(std::move(offsets)),
+      schedule_(offsets_),
+      arguments_(std::move(arguments)),
+      hidden_(arguments_[kU].numel()) {
+  for (auto& tensor : arguments_) tensor = tensor.detach().contiguous();
+  const auto jets = static_cast<std::int64_t>(offsets_.size()) - 1;
+  const auto n = [&](std::int64_t k) { return static_cast<int>(offsets_[k + 1] - offsets_[k]); };
+  const auto hidden = static_cast<int>(hidden_);
+  pairs_ = places(jets, [&](auto k) { return engine_.pairs(n(k)); });
+  signs_ = places(jets, [&](auto k) { return engine_.signs(n(k), hidden); });
+  for (std::int64_t k = 0; k < jets; ++k) num_edges_ += std::int64_t{n(k)} * (n(k) - 1);
+}
+
+template <typename T>
+const T* FusedBatch<T>::data(EdgeArgument which) const {
+  return which < arguments_.size() ? arguments_[which].template const_data_ptr<T>() : nullptr;
+}
+
+template <typename T>
+fused::LayerParameters<T> FusedBatch<T>::parameters() const {
+  return {.hidden = static_cast<int>(hidden_),
+          .u = data(kU),
+          .v = data(kV),
+          .scale = norm_.scale.defined() ? norm_.scale.const_data_ptr<T>() : nullptr,
+          .edge_out = data(kEdgeOut),
+          .edge_out_bias = data(kEdgeOutBias),
+          .gate = data(kGate),
+          .gate_bias = data(kGateBias),
+          .move_in = data(kMoveIn),
+          .move_in_bias = data(kMoveInBias),
+          .move_out = data(kMoveOut)};
+}
+
+template <typename T>
+fused::PackedLayer<T> FusedBatch<T>::packed(at::Tensor& memory) const {
+  const auto h = hidden_;
+  memory = at::empty({4 * h * h + 6 * h}, arguments_[kU].options());
+  T* at = memory.mutable_data_ptr<T>();
+  const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
+  fused::PackedLayer<T> layer{.hidden = static_cast<int>(h),
+                              .moves = moves(),
+                              .gate_bias = 0,
+                              .u = take(h),
+                              .v = take(h),
+                              .edge_out_bias = take(h),
+                              .gate = take(h),
+                              .move_in_bias = take(h),
+                              .move_out = take(h),
+                              .edge_out = take(h * h),
+                              .edge_out_transposed = take(h * h),
+                              .move_in = take(h * h),
+                              .move_in_transposed = take(h * h)};
+  engine_.pack(parameters(), layer);
+  return layer;
+}
+
+template <typename T>
+fused::Normalisation<T> FusedBatch<T>::normalisation() const {
+  return {.scale = norm_.scale.const_data_ptr<T>(), .shift = norm_.shift.const_data_ptr<T>()};
+}
+
+template <typename T>
+fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index) const {
+  const auto begin = offsets_[index];
+  return {.n = static_cast<int>(offsets_[index + 1] - begin),
+          .a_b = data(kAB) + 2 * hidden_ * begin,
+          .x = arguments_[kX].const_data_ptr<double>() + 4 * begin};
+}
+
+template <typename T>
+at::Tensor FusedBatch<T>::statistics() const {
+  const auto sums = at::zeros({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
+  double* const to = sums.mutable_data_ptr<double>();
+  const auto layer = parameters();
+  schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
+    double* z = to + group * 2 * hidden_;
+    engine_.statistics(layer, jet(index), {.z = z, .z2 = z + hidden_});
+  });
+  return sum_in_order<double>(sums).view({2, hidden_});
+}
+
+template <typename T>
+void FusedBatch<T>::set_norm(EdgeNorm norm) {
+  norm_ = std::move(norm);
+}
+
+template <typename T>
+std::vector<at::Tensor> FusedBatch<T>::forward(bool keep) {
+  const auto options = arguments_[kU].options();
+  const auto constituents = offsets_.back();
+  const auto message = at::empty({constituents, hidden_}, options);
+  at::Tensor translation;
+  if (moves()) {
+    translation = at::empty({constituents, 4}, options.dtype(at::kDouble));
+    // Diagonals and lanes beyond the jets' ends are read, though they count nowhere.
+    phi_ = at::zeros({pairs_.back()}, options);
+    if (keep) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
+  }
+  at::Tensor memory;
+  const auto layer = packed(memory);
+  schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
+    fused::JetForward<T> out{};
+    const auto begin = offsets_[index];
+    out.message = message.mutable_data_ptr<T>() + begin * hidden_;
+    if (moves()) {
+      out.translation = translation.mutable_data_ptr<double>() + begin * 4;
+      out.phi = phi_.mutable_data_ptr<T>() + pairs_[index];
+      if (keep) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
+    }
+    engine_.forward(layer, normalisation(), jet(index), out);
+  });
+  if (!moves()) return {message};
+  if (!keep) phi_ = at::Tensor();
+  return {message, translation};
+}
+
+template class FusedBatch<float>;
+template class FusedBatch<double>;
+
+}  // namespace lorentznet

@@ -1,0 +1,159 @@
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/zeros.h>
+
+#include <utility>
+
+#include "kernels/fused_batch.h"
+#include "kernels/sum_in_order.h"
+
+namespace lorentznet {
+namespace {
+
+/// One group's fused::LayerGradients in two rows of memory.
+template <typename T>
+fused::LayerGradients<T> gradients_in(T* at, double* sums, std::int64_t h) {
+  const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
+  const auto take_sum = [&](std::int64_t count) { return std::exchange(sums, sums + count); };
+  return {.edge_out = take(h * h),
+          .edge_out_bias = take(h),
+          .gate = take(h),
+          .gate_bias = take(1),
+          .move_in = take(h * h),
+          .move_in_bias = take(h),
+          .move_out = take(h),
+          .norm_output = take_sum(h),
+          .norm_z = take_sum(h),
+          .s_q = take_sum(h),
+          .t_q = take_sum(h),
+          .s_z = take_sum(h),
+          .t_z = take_sum(h),
+          .products = take_sum(5)};
+}
+std::int64_t gradient_elements(std::int64_t h) { return 2 * h * h + 4 * h + 1; }
+std::int64_t sum_elements(std::int64_t h) { return 6 * h + 5; }
+
+}  // namespace
+
+/// Gradients of phi_e.0's columns u and v, and of batch norm, out of sums over all edges:
+///   d gamma = sum q zhat, d beta = sum q, zhat = (z - mean) / sigma,
+///   du = scale (sum s q - sum(s) mean_q - slope sum s (z - mean)), dv alike with t.
+template <typename T>
+struct FusedBatch<T>::NormGradients {
+  NormGradients(const EdgeNorm& norm, const fused::LayerParameters<T>& p,
+                const fused::LayerGradients<T>& sums, std::int64_t edges)
+      : mean(p.hidden), slope(p.hidden) {
+    const auto options = norm.scale.options();
+    for (auto* tensor : {&u, &v, &gamma, &beta}) *tensor = at::empty({p.hidden}, options);
+    const auto& [s, t, s2, t2, st] = *reinterpret_cast<const double(*)[5]>(sums.products);
+    for (int c = 0; c < p.hidden; ++c) {
+      const double z_mean = norm.mean[c], sigma = norm.inverse_sigma[c], uc = p.u[c], vc = p.v[c];
+      const double q = sums.norm_output[c];
+      const double q_z = sums.norm_z[c] + uc * sums.s_q[c] + vc * sums.t_q[c];
+      const double q_zhat = (q_z - z_mean * q) * sigma;
+      if (norm.of_batch) {
+        mean[c] = q / static_cast<double>(edges);
+        slope[c] = q_zhat / static_cast<double>(edges) * sigma;
+      }
+      const double s_z = sums.s_z[c] + uc * s2 + vc * st - z_mean * s;
+      const double t_z = sums.t_z[c] + uc * st + vc * t2 - z_mean * t;
+      const double scale = p.scale[c];
+      set(u, c, scale * (sums.s_q[c] - s * mean[c] - slope[c] * s_z));
+      set(v, c, scale * (sums.t_q[c] - t * mean[c] - slope[c] * t_z));
+      set(gamma, c, q_zhat);
+      set(beta, c, q);
+    }
+  }
+  static void set(at::Tensor& tensor, int c, double value) {
+    tensor.mutable_data_ptr<T>()[c] = static_cast<T>(value);
+  }
+
+  std::vector<double> mean, slope;  ///< of fused::NormGradient; zero where statistics are frozen
+  at::Tensor u, v, gamma, beta;
+};
+
+template <typename T>
+std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& gradients) const {
+  const auto h = hidden_;
+  const auto options = arguments_[kU].options();
+  const auto arrays = backward_arrays(gradients);
+  auto rows = at::zeros({schedule_.num_groups(), gradient_elements(h)}, options);
+  auto sums = at::zeros({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
+  const auto p = parameters();
+  at::Tensor memory;
+  const auto layer = packed(memory);
+  schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
+    const auto of_group = gradients_in(rows.mutable_data_ptr<T>() + group * rows.size(1),
+                                        sums.mutable_data_ptr<double>() + group * sums.size(1), h);
+    engine_.backward_edges(p, layer, normalisation(), jet(index), arrays.of(*this, index),
+                           of_group);
+  });
+  rows = sum_in_order<T>(rows);
+  sums = sum_in_order<double>(sums);
+  const auto total = gradients_in(rows.mutable_data_ptr<T>(), sums.mutable_data_ptr<double>(), h);
+  const NormGradients norm(norm_, p, total, num_edges_);
+  const auto a_b = at::empty_like(arguments_[kAB]);
+  const auto x = at::empty_like(arguments_[kX]);
+  schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
+    const auto begin = offsets_[index];
+    engine_.backward_nodes(
+        p, {.mean = norm.mean.data(), .slope = norm.slope.data(), .z_mean = norm_.mean.data()},
+        jet(index), arrays.of(*this, index),
+        {.a_b = a_b.template mutable_data_ptr<T>() + 2 * h * begin,
+         .x = x.template mutable_data_ptr<double>() + 4 * begin});
+  });
+  std::int64_t place = 0;
+  const auto piece = [&](at::IntArrayRef shape) {
+    const auto count = c10::multiply_integers(shape);
+    return rows.narrow(0, std::exchange(place, place + count), count).view(shape);
+  };
+  std::vector<at::Tensor> result{a_b, x, norm.u, norm.v, norm.gamma, norm.beta};
+  const std::vector<std::vector<std::int64_t>> shapes{{h, h}, {h}, {1, h}, {1},
+                                                      {h, h}, {h}, {1, h}};
+  for (const auto& shape : shapes) {
+    if (result.size() < arguments_.size()) result.push_back(piece(shape));
+  }
+  return result;
+}
+
+template <typename T>
+typename FusedBatch<T>::BackwardArrays FusedBatch<T>::backward_arrays(
+    const std::vector<at::Tensor>& gradients) const {
+  const auto options = arguments_[kU].options();
+  const auto constituents = offsets_.back();
+  BackwardArrays arrays;
+  const auto defined = [&](std::size_t k, std::int64_t width, at::TensorOptions type) {
+    return gradients[k].defined() ? gradients[k].contiguous() : at::zeros({constituents, width}, type);
+  };
+  arrays.message = defined(0, hidden_, options);
+  if (moves()) arrays.translation = defined(1, 4, options.dtype(at::kDouble));
+  arrays.receivers = at::empty({constituents, hidden_}, options);
+  arrays.senders = at::empty({constituents, hidden_}, options);
+  arrays.s = at::zeros({pairs_.back()}, options);
+  arrays.t = at::zeros({pairs_.back()}, options);
+  return arrays;
+}
+
+template <typename T>
+fused::JetBackward<T> FusedBatch<T>::BackwardArrays::of(const FusedBatch& batch,
+                                                        std::int64_t index) const {
+  const auto begin = batch.offsets_[index], pairs = batch.pairs_[index];
+  const auto rows = begin * batch.hidden_;
+  fused::JetBackward<T> jet{};
+  jet.message_gradient = message.const_data_ptr<T>() + rows;
+  if (batch.moves()) {
+    jet.translation_gradient = translation.const_data_ptr<double>() + 4 * begin;
+    jet.phi = batch.phi_.template const_data_ptr<T>() + pairs;
+    jet.signs = batch.kept_signs_.template const_data_ptr<std::int32_t>() + batch.signs_[index];
+  }
+  jet.receivers = receivers.mutable_data_ptr<T>() + rows;
+  jet.senders = senders.mutable_data_ptr<T>() + rows;
+  jet.s = s.mutable_data_ptr<T>() + pairs;
+  jet.t = t.mutable_data_ptr<T>() + pairs;
+  return jet;
+}
+
+template class FusedBatch<float>;
+template class FusedBatch<double>;
+
+}  // namespace lorentznet

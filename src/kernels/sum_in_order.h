@@ -1,0 +1,24 @@
+#pragma once
+
+#include <ATen/Parallel.h>
+#include <ATen/core/Tensor.h>
+#include <ATen/ops/zeros.h>
+
+namespace lorentznet {
+
+/// rows[0] + rows[1] + ..., added in this order: the same bits for any number of threads.
+template <typename T>
+at::Tensor sum_in_order(const at::Tensor& rows) {
+  const auto width = rows.size(1);
+  const auto total = at::zeros({width}, rows.options());
+  at::parallel_for(0, width, 1024, [&](std::int64_t begin, std::int64_t end) {
+    T* to = total.mutable_data_ptr<T>();
+    for (std::int64_t row = 0; row < rows.size(0); ++row) {
+      const T* from = rows.const_data_ptr<T>() + row * width;
+      for (auto k = begin; k < end; ++k) to[k] += from[k];
+    }
+  });
+  return total;
+}
+
+}  // namespace lorentznet
