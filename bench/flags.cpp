@@ -1,10 +1,9 @@
 #include "bench/flags.h"
 
 #include <algorithm>
-#include <cxxopts.hpp>
-#include <thread>
 #include <utility>
 
+#include "bench/flag_list.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet::bench {
@@ -13,42 +12,6 @@ namespace {
 using Words = std::vector<std::string>;
 template <typename Value>
 using Choices = std::vector<std::pair<std::string, Value>>;
-
-const char* available_threads() { return std::thread::hardware_concurrency() > 1 ? "1,2" : "1"; }
-
-cxxopts::Options describe_flags() {
-  cxxopts::Options options("lorentznet_bench", "Measures LorentzNet; see bench/README.md\n");
-  options.set_width(100);
-  const auto list = [](const std::string& value) {
-    return cxxopts::value<Words>()->default_value(value);
-  };
-  const auto numbers = [](const std::string& value) {
-    return cxxopts::value<std::vector<std::int64_t>>()->default_value(value);
-  };
-  const auto text = [](const std::string& value) {
-    return cxxopts::value<std::string>()->default_value(value);
-  };
-  auto add = options.add_options();
-  add("task", "top, qg", list("top,qg"));
-  add("mode", "inference, training", list("inference,training"));
-  add("kernel", "plain, fused", list("plain,fused"));
-  add("isa", "of the fused kernel: portable, avx2, avx512 (default: this machine's best)",
-      cxxopts::value<Words>());
-  add("precision", "of the fused kernel in inference: fp32, bf16", list("fp32,bf16"));
-  add("threads", "numbers of threads", numbers(available_threads()));
-  add("batch_size", "jets a batch", numbers("32"));
-  add("memory_batch", "jets a batch where a training step's memory is measured",
-      cxxopts::value<std::int64_t>()->default_value("512"));
-  add("part", "rates, latency, memory, end_to_end", list("rates,latency,memory,end_to_end"));
-  add("seconds", "time of each row, about", cxxopts::value<double>()->default_value("2"));
-  add("quick", "little and tiny batches, to see that it works");
-  add("datadir", "folder with top/ and qg/", text("data"));
-  add("checkpoint", "weights (default: random ones of the full-size network); needs one --task",
-      text(""));
-  add("json", "file to write", text("bench.json"));
-  add("help", "print this and exit");
-  return options;
-}
 
 template <typename Value>
 std::vector<Value> chosen(const std::string& flag, const Words& words,

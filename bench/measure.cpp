@@ -4,18 +4,20 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <fstream>
-#include <thread>
 
 #include "bench/child.h"
 #include "bench/end_to_end.h"
 #include "bench/latency.h"
+#include "bench/machine.h"
 #include "bench/memory_use.h"
 #include "bench/rates.h"
 #include "bench/runner.h"
 
 namespace lorentznet::bench {
 namespace {
+
+/// Few, so that each is long enough for the loader to get ahead.
+constexpr int kEndToEndRounds = 3;
 
 /// What `measure` returns, or {"error": ...}.
 Json result_or_error(const std::function<Json()>& measure) {
@@ -24,21 +26,6 @@ Json result_or_error(const std::function<Json()>& measure) {
   } catch (const std::exception& error) {
     return {{"error", first_line(error)}};
   }
-}
-
-std::string processor() {
-  std::ifstream in("/proc/cpuinfo");
-  for (std::string line; std::getline(in, line);) {
-    if (line.starts_with("model name")) return line.substr(line.find(':') + 2);
-  }
-  return "unknown";
-}
-
-Json describe_machine() {
-  return {{"processor", processor()},
-          {"cores", std::thread::hardware_concurrency()},
-          {"isa", name(choose_isa())},
-          {"bf16_dot", has_bf16_dot()}};
 }
 
 /// The measurements of one task, each in processes of its own.
@@ -111,7 +98,7 @@ class TaskBench {
       row.update(result_or_error([&] {
         return measure_end_to_end(workload_, {.mode = rates.mode,
                                               .batch_size = rates.batch_size,
-                                              .rounds = rates.rounds,
+                                              .rounds = kEndToEndRounds,
                                               .seconds = rates.seconds,
                                               .contender = contender});
       }));
@@ -136,7 +123,7 @@ class TaskBench {
   /// Of the fused kernel: the plain one would not fit.
   void add_training_memory() {
     for (const auto& contender : rates_of(Mode::kTraining, settings_.memory_batch).contenders) {
-      if (!contender.choice.fused && has_fused()) continue;
+      if (!contender.choice.fused) continue;
       auto row = describe(workload_, Mode::kTraining, settings_.memory_batch, contender);
       announce(fmt::format("memory of a training step of {} jets, threads {}",
                            settings_.memory_batch, contender.threads));

@@ -1,0 +1,11 @@
+#pragma once
+
+#include "lorentznet/records.h"
+
+namespace lorentznet::bench {
+
+/// What the figures depend on besides the program: {"processor", "cores", "isa", "bf16_dot",
+/// "omp_wait_policy"}.
+Json describe_machine();
+
+}  // namespace lorentznet::bench
