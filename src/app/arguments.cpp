@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cxxopts.hpp>
 
+#include "app/argument_checks.h"
 #include "app/flags.h"
 #include "lorentznet/error.h"
 
@@ -87,40 +88,6 @@ cxxopts::Options describe(const Task& task, const std::vector<Flag>& flags) {
   return options;
 }
 
-void check_choice(const std::string& flag, const std::string& value,
-                  const std::vector<std::string>& choices) {
-  if (std::find(choices.begin(), choices.end(), value) != choices.end()) return;
-  std::string list;
-  for (const auto& choice : choices) {
-    if (!choice.empty()) list += (list.empty() ? "" : ", ") + choice;
-  }
-  throw InputError("--" + flag + ": '" + value + "' is none of " + list);
-}
-
-void check(const Arguments& arguments) {
-  check_choice("pooling", arguments.pooling, {"", "batch", "constant", "jet"});
-  check_choice("coordinates", arguments.coordinates, {"double", "float"});
-  if (!(arguments.dropout < 1)) throw InputError("--dropout: must be below 1");
-  if (arguments.n_nodes > 0 && !arguments.pooling.empty() && arguments.pooling != "constant") {
-    throw InputError("--n_nodes is a constant: it contradicts --pooling " + arguments.pooling);
-  }
-  if (arguments.resume && arguments.overwrite) {
-    throw InputError("--resume keeps what --overwrite replaces: give one of them");
-  }
-  if (arguments.test_mode && (arguments.resume || arguments.overwrite)) {
-    throw InputError("--test_mode trains nothing: it takes neither --resume nor --overwrite");
-  }
-  if ((arguments.test_mode || arguments.resume) && arguments.exp_name.empty()) {
-    throw InputError("--exp_name is needed to find the experiment");
-  }
-  const std::filesystem::path name(arguments.exp_name);
-  if (name.is_absolute() || name == "." ||
-      std::find(name.begin(), name.end(), "..") != name.end()) {
-    throw InputError("--exp_name: '" + arguments.exp_name +
-                     "' is not the name of a folder in --logdir");
-  }
-}
-
 void refuse_contradiction(const Arguments& arguments, const Json& saved,
                           const std::vector<Flag>& flags, const std::filesystem::path& file) {
   for (const auto& flag : flags) {
@@ -162,7 +129,7 @@ CommandLine parse_command_line(const Task& task, const std::vector<std::string>&
   } catch (const cxxopts::exceptions::exception& error) {
     throw InputError(error.what());
   }
-  if (line.text.empty()) check(line.arguments);
+  if (line.text.empty()) check_arguments(line.arguments);
   return line;
 }
 
@@ -186,7 +153,7 @@ void adopt_saved(Arguments& arguments, const Json& saved, const std::vector<std:
     for (const auto& flag : flags) {
       if (!arguments.given.contains(flag.name)) set_flag(arguments, flag, saved.at(flag.name));
     }
-    check(arguments);
+    check_arguments(arguments);
   } catch (const InputError& error) {
     throw InputError(file.string() + ": " + error.what());
   }

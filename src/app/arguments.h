@@ -35,9 +35,11 @@ struct Arguments {
   std::int64_t local_rank = 0;  ///< accepted for launchers; the rank comes from RANK
 
   std::vector<std::string> test_data;
-  std::string device;        ///< "cpu", "cuda", "cuda:1"; empty: the GPU where there is one
-  std::int64_t n_nodes = 0;  ///< 0: not given
-  std::string pooling;       ///< "batch", "jet" or "constant"; empty: not given
+  std::string device;              ///< "cpu", "cuda", "cuda:1"; empty: the GPU where there is one
+  std::string kernel = "auto";     ///< "auto", "plain" or "fused"
+  std::string precision = "fp32";  ///< of inference: "fp32" or "bf16"
+  std::int64_t n_nodes = 0;        ///< 0: not given
+  std::string pooling;             ///< "batch", "jet" or "constant"; empty: not given
   std::string coordinates = "double";
   std::vector<double> boost;
   bool resume = false;

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <utility>
 
+#include "app/kernel_choice.h"
 #include "app/setup.h"
 #include "app/stop_signal.h"
 #include "console/console.h"
@@ -31,6 +32,7 @@ class Session {
 
   int train() {
     adopt_experiment(arguments_, task_, folder_);
+    kernel_ = choose_kernel(arguments_, device_);
     const auto data = read_data();
     rule_ = training_rule(arguments_, task_, data);
     announce(data);
@@ -47,6 +49,7 @@ class Session {
 
   int test_only() {
     adopt_trained_network(arguments_, task_, folder_, print);
+    kernel_ = choose_kernel(arguments_, device_);
     rule_ = testing_rule(arguments_, task_);
     const auto state = read_state_dict(folder_.best_model());
     check_network(arguments_, state, folder_.best_model(), folder_.args());
@@ -88,6 +91,7 @@ class Session {
     model_ = LorentzNet(network_options(arguments_, task_));
     model_->to(device_);
     print(fmt::format("Network Size: {}", model_->num_parameters()));
+    print(use_kernel(*model_, kernel_));
   }
 
   void load(const std::filesystem::path& file) {
@@ -164,6 +168,7 @@ class Session {
   Arguments arguments_;
   at::Device device_;
   RunFolder folder_{""};
+  KernelChoice kernel_;
   AnnouncedRule rule_;
   LorentzNet model_{nullptr};
 };

@@ -48,6 +48,8 @@ TEST_CASE("defaults are the published scripts'") {
   CHECK(qg.c_weight == 1e-3);
   CHECK(qg.datadir == "./data/qg");
   CHECK(qg.logdir == "./logs/qg");
+  CHECK(qg.kernel == "auto");
+  CHECK(qg.precision == "fp32");
 }
 
 TEST_CASE("both spellings, both forms, values that begin with a minus") {
@@ -85,6 +87,8 @@ TEST_CASE("what is wrong with a flag is said, with the flag and its value") {
   CHECK_THAT(message({"--boost", "0.5,"}), Contains("--boost"));
   CHECK_THAT(message({"--pooling", "mean"}), Contains("mean") && Contains("jet"));
   CHECK_THAT(message({"--pooling", "jet", "--n_nodes", "100"}), Contains("--pooling jet"));
+  CHECK_THAT(message({"--kernel", "fast"}), Contains("fast") && Contains("auto, plain, fused"));
+  CHECK_THAT(message({"--precision", "fp16"}), Contains("fp16") && Contains("fp32, bf16"));
   CHECK_THAT(message({"--resume", "--overwrite", "--exp_name", "x"}), Contains("--overwrite"));
   CHECK_THAT(message({"--test_mode"}), Contains("--exp_name"));
   CHECK_THAT(message({"--exp_name", "../x"}), Contains("../x"));
@@ -111,6 +115,11 @@ TEST_CASE("args.json begins with the published keys, and gives back what it was 
   CHECK(other.pooling == "jet");
   CHECK(other.lr == 0.1);
   CHECK(other.n_layers == 6);
+}
+
+TEST_CASE("what a run is computed with is no part of args.json") {
+  const auto json = to_json(parse({"--kernel", "plain", "--device", "cpu"}), top_tagging());
+  for (const auto* name : {"kernel", "precision", "device"}) CHECK(!json.contains(name));
 }
 
 TEST_CASE("a flag that contradicts args.json is an error with both values") {

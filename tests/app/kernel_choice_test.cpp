@@ -1,0 +1,96 @@
+#include "app/kernel_choice.h"
+
+#include <cstdlib>
+
+#include "io/helpers.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+
+namespace {
+
+/// LORENTZNET_ISA, while it lives.
+class IsaVariable {
+ public:
+  explicit IsaVariable(const char* value) { setenv("LORENTZNET_ISA", value, 1); }
+  ~IsaVariable() { unsetenv("LORENTZNET_ISA"); }
+  IsaVariable(const IsaVariable&) = delete;
+  IsaVariable& operator=(const IsaVariable&) = delete;
+};
+
+KernelChoice choose(const std::vector<std::string>& words, const at::Device& device = at::kCPU) {
+  return choose_kernel(parse_command_line(top_tagging(), words).arguments, device);
+}
+
+std::string message(const std::vector<std::string>& words, const at::Device& device = at::kCPU) {
+  return input_error([&] { choose(words, device); });
+}
+
+const at::Device kGpu(at::kCUDA, 1);
+
+}  // namespace
+
+TEST_CASE("by default the fused kernel does what it can do") {
+  const IsaVariable portable("portable");
+  for (const auto* hidden : {"8", "72", "256"}) {
+    const auto choice = choose({"--n_hidden", hidden});
+    CHECK(choice.fused == Isa::kPortable);
+    CHECK(choice.precision == Precision::kFp32);
+    CHECK(choice.why_plain.empty());
+  }
+  CHECK(choose({"--kernel", "fused"}).fused == Isa::kPortable);
+}
+
+TEST_CASE("the plain kernel does the rest, and the reason is told") {
+  CHECK(choose({"--n_hidden", "7"}).why_plain == "n_hidden 7 is below 8");
+  CHECK(choose({"--n_hidden", "257"}).why_plain == "n_hidden 257 is above 256");
+  CHECK(choose({"--coordinates", "float"}).why_plain == "coordinates in float");
+  CHECK(choose({}, kGpu).why_plain == "device cuda:1");
+  CHECK(!choose({}, kGpu).fused);
+}
+
+TEST_CASE("the fused kernel where it can't be used is an error with the reason") {
+  const std::string cant = "--kernel fused: the fused kernel can't be used: ";
+  CHECK(message({"--kernel", "fused", "--n_hidden", "7"}) == cant + "n_hidden 7 is below 8");
+  CHECK(message({"--kernel", "fused", "--n_hidden", "257"}) == cant + "n_hidden 257 is above 256");
+  CHECK(message({"--kernel", "fused", "--coordinates", "float"}) == cant + "coordinates in float");
+  CHECK(message({"--kernel", "fused"}, kGpu) == cant + "device cuda:1");
+}
+
+TEST_CASE("bf16 is of the fused kernel, in inference, on processors that have it") {
+  using Catch::Contains;
+  const std::vector<std::string> words{"--precision", "bf16", "--test_mode", "--exp_name", "x"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), words.begin(), words.end());
+    return more;
+  };
+  CHECK_THAT(message({"--precision", "bf16"}), Contains("--test_mode") && Contains("training"));
+  CHECK_THAT(message(with({"--kernel", "plain"})), Contains("--kernel plain"));
+  CHECK(message(with({"--coordinates", "float"})) ==
+        "--precision bf16: the fused kernel can't be used: coordinates in float");
+  CHECK_THAT(message(words, kGpu), Contains("device cuda:1"));
+  {
+    const IsaVariable portable("portable");
+    CHECK_THAT(message(words),
+               Contains(has_bf16_dot() ? "LORENTZNET_ISA says portable" : "no AVX512-BF16"));
+  }
+  if (has_bf16_dot()) CHECK(choose(words).precision == Precision::kBf16);
+}
+
+TEST_CASE("LORENTZNET_ISA is read where the fused kernel runs, and only there") {
+  const IsaVariable unknown("sse9");
+  const std::string refused = "LORENTZNET_ISA: 'sse9' is not portable, avx2 or avx512";
+  CHECK(message({}) == refused);
+  CHECK(message({"--kernel", "fused"}) == refused);
+  CHECK(message({"--kernel", "plain"}).empty());
+  CHECK(message({"--coordinates", "float"}).empty());
+}
+
+TEST_CASE("the network gets the kernel that was chosen") {
+  LorentzNet network(LorentzNetOptions{.n_hidden = 8, .n_layers = 1});
+  CHECK(use_kernel(*network, {.fused = Isa::kPortable}) == "Kernel: fused portable");
+  CHECK(network->kernel_name() == "fused portable");
+  CHECK(use_kernel(*network, {.why_plain = "device cuda:1"}) == "Kernel: plain (device cuda:1)");
+  CHECK(network->kernel_name() == "plain");
+  CHECK(use_kernel(*network, {}) == "Kernel: plain");
+}
