@@ -1,12 +1,13 @@
 #pragma once
 
 #include <torch/nn/module.h>
-#include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/container/sequential.h>
-#include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include <memory>
+
 #include "lorentznet/edge_kernel.h"
+#include "lorentznet/node_kernel.h"
 
 namespace lorentznet {
 
@@ -15,6 +16,12 @@ struct LGEBOptions {
   std::int64_t n_scalar = 2;   ///< S
   double c_weight = 5e-3;      ///< weight of the coordinate update
   bool last_layer = false;     ///< the last layer leaves the coordinates: it has no phi_x
+};
+
+/// How the layers are computed.
+struct LGEBKernels {
+  std::unique_ptr<const EdgeKernel> edges;
+  std::unique_ptr<const NodeKernel> nodes;
 };
 
 /// State of a batch between layers.
@@ -37,17 +44,12 @@ class LGEBImpl : public torch::nn::Module {
   /// \param graph        the batch's edges
   /// \param padded_rows  weight of the ghost row in batch norm; 0: there is none
   LGEBState forward(const LGEBState& state, const at::Tensor& scalars, const JetGraph& graph,
-                    const EdgeKernel& kernel, double padded_rows);
+                    const LGEBKernels& kernels, double padded_rows);
 
  private:
-  at::Tensor update_h(const at::Tensor& h, const at::Tensor& message, const at::Tensor& scalars,
-                      double padded_rows);
-
   LGEBOptions options_;
   EdgeParameters edge_;
-  torch::nn::Linear node_in_{nullptr};         ///< phi_h.0, [H, 2H+S]
-  torch::nn::BatchNorm1d node_norm_{nullptr};  ///< phi_h.1
-  torch::nn::Linear node_out_{nullptr};        ///< phi_h.3, [H, H]
+  NodeParameters node_;
 };
 TORCH_MODULE(LGEB);
 

@@ -69,7 +69,7 @@ class LorentzNetImpl : public torch::nn::Module {
   at::Tensor pool(const at::Tensor& h, const Batch& batch, const JetGraph& graph) const;
 
   LorentzNetOptions options_;
-  std::unique_ptr<EdgeKernel> kernel_;
+  LGEBKernels kernels_;
   std::string kernel_name_ = "plain";
   torch::nn::Linear embedding_{nullptr};
   torch::nn::ModuleList blocks_;

@@ -26,13 +26,14 @@ std::vector<std::int64_t> places(std::int64_t count, Size size) {
 }  // namespace
 
 template <typename T>
-FusedBatch<T>::FusedBatch(const fused::EdgeEngine<T>& engine, std::vector<std::int64_t> offsets,
+FusedBatch<T>::FusedBatch(const fused::Engine<T>& engine, std::vector<std::int64_t> offsets,
                           std::vector<at::Tensor> arguments)
     : engine_(engine),
       offsets_(std::move(offsets)),
       schedule_(offsets_),
       arguments_(std::move(arguments)),
-      hidden_(arguments_[kU].numel()) {
+      hidden_(arguments_[kU].numel()),
+      projection_(engine, arguments_[kProject].detach().contiguous(), at::Tensor()) {
   for (auto& tensor : arguments_) tensor = tensor.detach().contiguous();
   const auto jets = static_cast<std::int64_t>(offsets_.size()) - 1;
   const auto n = [&](std::int64_t k) { return static_cast<int>(offsets_[k + 1] - offsets_[k]); };
@@ -86,32 +87,38 @@ fused::PackedLayer<T> FusedBatch<T>::packed(at::Tensor& memory) const {
 }
 
 template <typename T>
-fused::Normalisation<T> FusedBatch<T>::normalisation() const {
-  return {.scale = norm_.scale.const_data_ptr<T>(), .shift = norm_.shift.const_data_ptr<T>()};
-}
-
-template <typename T>
-fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index) const {
+fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index, const at::Tensor& a_b) const {
   const auto begin = offsets_[index];
   return {.n = static_cast<int>(offsets_[index + 1] - begin),
-          .a_b = data(kAB) + 2 * hidden_ * begin,
+          .a_b = a_b.const_data_ptr<T>() + 2 * hidden_ * begin,
           .x = arguments_[kX].const_data_ptr<double>() + 4 * begin};
 }
 
 template <typename T>
-at::Tensor FusedBatch<T>::statistics() const {
+void FusedBatch<T>::project(std::int64_t index, const at::Tensor& a_b) const {
+  const auto begin = offsets_[index];
+  const auto width = static_cast<int>(hidden_);
+  engine_.linear(projection_.get(), static_cast<int>(offsets_[index + 1] - begin),
+                 {{{data(kH) + hidden_ * begin, width}}},
+                 a_b.mutable_data_ptr<T>() + 2 * hidden_ * begin);
+}
+
+template <typename T>
+at::Tensor FusedBatch<T>::project(bool with_statistics) {
+  a_b_ = at::empty({offsets_.back(), 2 * hidden_}, arguments_[kU].options());
   const auto sums = at::zeros({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
-  double* const to = sums.mutable_data_ptr<double>();
   const auto layer = parameters();
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
-    double* z = to + group * 2 * hidden_;
-    engine_.statistics(layer, jet(index), {.z = z, .z2 = z + hidden_});
+    project(index, a_b_);
+    if (!with_statistics) return;
+    double* const z = sums.mutable_data_ptr<double>() + group * 2 * hidden_;
+    engine_.statistics(layer, jet(index, a_b_), {.z = z, .z2 = z + hidden_});
   });
   return sum_in_order<double>(sums).view({2, hidden_});
 }
 
 template <typename T>
-void FusedBatch<T>::set_norm(EdgeNorm norm) {
+void FusedBatch<T>::set_norm(FusedNorm norm) {
   norm_ = std::move(norm);
 }
 
@@ -138,8 +145,9 @@ std::vector<at::Tensor> FusedBatch<T>::forward(bool keep) {
       out.phi = phi_.mutable_data_ptr<T>() + pairs_[index];
       if (keep) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
     }
-    engine_.forward(layer, normalisation(), jet(index), out);
+    engine_.forward(layer, norm_.in<T>(), jet(index, a_b_), out);
   });
+  a_b_ = at::Tensor();
   if (!moves()) return {message};
   if (!keep) phi_ = at::Tensor();
   return {message, translation};

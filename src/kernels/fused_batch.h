@@ -4,15 +4,18 @@
 
 #include <vector>
 
-#include "kernels/fused/edge_engine.h"
+#include "kernels/fused/engine.h"
+#include "kernels/fused_norm.h"
 #include "kernels/jet_schedule.h"
+#include "kernels/packed_linear.h"
 
 namespace lorentznet {
 
 /// Order of the tensors that the edge part takes; a last layer has none from kMoveIn on.
 enum EdgeArgument : std::size_t {
-  kAB,  ///< [P, 2H] W_a h_i and W_b h_j
-  kX,   ///< [P, 4]
+  kH,        ///< [P, H]
+  kX,        ///< [P, 4]
+  kProject,  ///< [2H, H] W_a above W_b, of phi_e.0
   kU,
   kV,
   kGamma,
@@ -27,38 +30,31 @@ enum EdgeArgument : std::size_t {
   kNumEdgeArguments
 };
 
-/// What of the batch norm over edges both passes need. Statistics are of the batch in training,
-/// else the running ones.
-struct EdgeNorm {
-  bool of_batch = false;
-  std::vector<double> mean, inverse_sigma;  ///< [H]
-  at::Tensor scale, shift;                  ///< [H] y = z scale + shift
-};
-
 /// A batch's edge part in one layer: tensors on one side, an engine's plain pointers on the other.
 template <typename T>
 class FusedBatch {
  public:
-  FusedBatch(const fused::EdgeEngine<T>& engine, std::vector<std::int64_t> offsets,
+  FusedBatch(const fused::Engine<T>& engine, std::vector<std::int64_t> offsets,
              std::vector<at::Tensor> arguments);
 
-  /// Sums over the batch's edges of z and z^2: [2, H] double.
-  at::Tensor statistics() const;
-  void set_norm(EdgeNorm norm);
-  /// {message, translation}, or {message} in a last layer.
+  /// First step: W_a h_i and W_b h_j of all nodes. \return if asked, sums over the batch's edges
+  /// of z and z^2, [2, H] double
+  at::Tensor project(bool with_statistics);
+  void set_norm(FusedNorm norm);
+  /// Second step: {message, translation}, or {message} in a last layer.
   /// \param keep  what the backward pass needs
   std::vector<at::Tensor> forward(bool keep);
   /// Gradients of the arguments, in their order, out of those of the results. Undefined is zero.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
-  const EdgeNorm& norm() const { return norm_; }
+  const FusedNorm& norm() const { return norm_; }
   std::int64_t num_edges() const { return num_edges_; }
 
  private:
   struct NormGradients;
   /// What the backward pass keeps between its halves.
   struct BackwardArrays {
-    at::Tensor message, translation, receivers, senders, s, t;
+    at::Tensor a_b, message, translation, receivers, senders, s, t;
     fused::JetBackward<T> of(const FusedBatch& batch, std::int64_t index) const;
   };
 
@@ -66,18 +62,20 @@ class FusedBatch {
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
   fused::PackedLayer<T> packed(at::Tensor& memory) const;
-  fused::Normalisation<T> normalisation() const;
-  fused::JetInput<T> jet(std::int64_t index) const;
+  void project(std::int64_t index, const at::Tensor& a_b) const;
+  fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;
 
-  const fused::EdgeEngine<T>& engine_;
+  const fused::Engine<T>& engine_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::int64_t> pairs_, signs_;  ///< [J+1] where each jet's arrays begin
   std::int64_t num_edges_ = 0;
   JetSchedule schedule_;
   std::vector<at::Tensor> arguments_;
   std::int64_t hidden_;
-  EdgeNorm norm_;
+  FusedNorm norm_;
+  PackedLinearTensor<T> projection_;
+  at::Tensor a_b_;  ///< [P, 2H], in the forward pass only
   at::Tensor phi_, kept_signs_;
 };
 

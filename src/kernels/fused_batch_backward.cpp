@@ -1,5 +1,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
 #include <utility>
@@ -40,7 +41,7 @@ std::int64_t sum_elements(std::int64_t h) { return 6 * h + 5; }
 ///   du = scale (sum s q - sum(s) mean_q - slope sum s (z - mean)), dv alike with t.
 template <typename T>
 struct FusedBatch<T>::NormGradients {
-  NormGradients(const EdgeNorm& norm, const fused::LayerParameters<T>& p,
+  NormGradients(const FusedNorm& norm, const fused::LayerParameters<T>& p,
                 const fused::LayerGradients<T>& sums, std::int64_t edges)
       : mean(p.hidden), slope(p.hidden) {
     const auto options = norm.scale.options();
@@ -84,30 +85,40 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   const auto layer = packed(memory);
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
     const auto of_group = gradients_in(rows.mutable_data_ptr<T>() + group * rows.size(1),
-                                        sums.mutable_data_ptr<double>() + group * sums.size(1), h);
-    engine_.backward_edges(p, layer, normalisation(), jet(index), arrays.of(*this, index),
+                                       sums.mutable_data_ptr<double>() + group * sums.size(1), h);
+    project(index, arrays.a_b);
+    engine_.backward_edges(p, layer, norm_.in<T>(), jet(index, arrays.a_b), arrays.of(*this, index),
                            of_group);
   });
   rows = sum_in_order<T>(rows);
   sums = sum_in_order<double>(sums);
   const auto total = gradients_in(rows.mutable_data_ptr<T>(), sums.mutable_data_ptr<double>(), h);
   const NormGradients norm(norm_, p, total, num_edges_);
-  const auto a_b = at::empty_like(arguments_[kAB]);
-  const auto x = at::empty_like(arguments_[kX]);
-  schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
+  const auto h_gradient = at::empty_like(arguments_[kH]);
+  const auto x_gradient = at::empty_like(arguments_[kX]);
+  const auto a_b_gradient = at::empty_like(arrays.a_b);
+  const auto project_gradients = at::zeros({schedule_.num_groups(), 2 * h * h}, options);
+  schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
     const auto begin = offsets_[index];
+    T* const of_a_b = a_b_gradient.template mutable_data_ptr<T>() + 2 * h * begin;
+    const auto input = jet(index, arrays.a_b);
     engine_.backward_nodes(
         p, {.mean = norm.mean.data(), .slope = norm.slope.data(), .z_mean = norm_.mean.data()},
-        jet(index), arrays.of(*this, index),
-        {.a_b = a_b.template mutable_data_ptr<T>() + 2 * h * begin,
-         .x = x.template mutable_data_ptr<double>() + 4 * begin});
+        input, arrays.of(*this, index),
+        {.a_b = of_a_b, .x = x_gradient.template mutable_data_ptr<double>() + 4 * begin});
+    const auto width = static_cast<int>(h);
+    engine_.linear_backward(projection_.get(), input.n, {{{data(kH) + h * begin, width}}}, of_a_b,
+                            {{{h_gradient.template mutable_data_ptr<T>() + h * begin, width}}},
+                            project_gradients.template mutable_data_ptr<T>() + group * 2 * h * h);
   });
+  const auto project_gradient = sum_in_order<T>(project_gradients).view({2 * h, h});
   std::int64_t place = 0;
   const auto piece = [&](at::IntArrayRef shape) {
     const auto count = c10::multiply_integers(shape);
     return rows.narrow(0, std::exchange(place, place + count), count).view(shape);
   };
-  std::vector<at::Tensor> result{a_b, x, norm.u, norm.v, norm.gamma, norm.beta};
+  std::vector<at::Tensor> result{h_gradient, x_gradient, project_gradient, norm.u,
+                                 norm.v,     norm.gamma, norm.beta};
   const std::vector<std::vector<std::int64_t>> shapes{{h, h}, {h}, {1, h}, {1},
                                                       {h, h}, {h}, {1, h}};
   for (const auto& shape : shapes) {
@@ -123,10 +134,12 @@ typename FusedBatch<T>::BackwardArrays FusedBatch<T>::backward_arrays(
   const auto constituents = offsets_.back();
   BackwardArrays arrays;
   const auto defined = [&](std::size_t k, std::int64_t width, at::TensorOptions type) {
-    return gradients[k].defined() ? gradients[k].contiguous() : at::zeros({constituents, width}, type);
+    return gradients[k].defined() ? gradients[k].contiguous()
+                                  : at::zeros({constituents, width}, type);
   };
   arrays.message = defined(0, hidden_, options);
   if (moves()) arrays.translation = defined(1, 4, options.dtype(at::kDouble));
+  arrays.a_b = at::empty({constituents, 2 * hidden_}, options);
   arrays.receivers = at::empty({constituents, hidden_}, options);
   arrays.senders = at::empty({constituents, hidden_}, options);
   arrays.s = at::zeros({pairs_.back()}, options);

@@ -1,13 +1,9 @@
 #include "lorentznet/lgeb.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
-#include <ATen/ops/relu.h>
-#include <ATen/ops/zeros.h>
 #include <torch/nn/init.h>
 #include <torch/nn/modules/activation.h>
-
-#include "lorentznet/batch_norm.h"
+#include <torch/nn/modules/container/sequential.h>
 
 namespace lorentznet {
 namespace {
@@ -30,10 +26,10 @@ LGEBImpl::LGEBImpl(const LGEBOptions& options) : options_(options) {
   register_module("phi_e",
                   sequence(edge_.edge_in, edge_.edge_norm, ReLU(), edge_.edge_out, ReLU()));
 
-  node_in_ = linear(2 * hidden + options.n_scalar, hidden);
-  node_norm_ = torch::nn::BatchNorm1d(hidden);
-  node_out_ = linear(hidden, hidden);
-  register_module("phi_h", sequence(node_in_, node_norm_, ReLU(), node_out_));
+  node_.node_in = linear(2 * hidden + options.n_scalar, hidden);
+  node_.node_norm = torch::nn::BatchNorm1d(hidden);
+  node_.node_out = linear(hidden, hidden);
+  register_module("phi_h", sequence(node_.node_in, node_.node_norm, ReLU(), node_.node_out));
 
   if (!options.last_layer) {
     edge_.move_in = linear(hidden, hidden);
@@ -48,26 +44,16 @@ LGEBImpl::LGEBImpl(const LGEBOptions& options) : options_(options) {
 }
 
 LGEBState LGEBImpl::forward(const LGEBState& state, const at::Tensor& scalars,
-                            const JetGraph& graph, const EdgeKernel& kernel, double padded_rows) {
+                            const JetGraph& graph, const LGEBKernels& kernels, double padded_rows) {
   const auto constituents = graph.num_constituents();
-  const auto sums = kernel.forward(edge_, state.h.narrow(0, 0, constituents), state.x, graph);
-  LGEBState next{.h = update_h(state.h, sums.message, scalars, padded_rows), .x = state.x};
+  const auto sums =
+      kernels.edges->forward(edge_, state.h.narrow(0, 0, constituents), state.x, graph);
+  LGEBState next{.h = kernels.nodes->forward(node_, state.h, sums.message, scalars, padded_rows),
+                 .x = state.x};
   if (!options_.last_layer) {
     next.x = state.x + sums.translation * (options_.c_weight / graph.degree()).to(state.x.dtype());
   }
   return next;
-}
-
-at::Tensor LGEBImpl::update_h(const at::Tensor& h, const at::Tensor& message,
-                              const at::Tensor& scalars, double padded_rows) {
-  auto received = message;
-  if (padded_rows > 0) {  // no edge leads to the ghost
-    received = at::cat({message, at::zeros({1, message.size(1)}, message.options())});
-  }
-  const auto z = node_in_->forward(at::cat({h, received, scalars}, 1));
-  const auto normed = padded_rows > 0 ? batch_norm_with_ghost(*node_norm_, z, padded_rows)
-                                      : batch_norm(*node_norm_, z);
-  return h + node_out_->forward(at::relu(normed));
 }
 
 }  // namespace lorentznet

@@ -7,12 +7,12 @@
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/sequential.h>
 
-#include "kernels/fused_edge_kernel.h"
+#include "kernels/fused_kernel.h"
 
 namespace lorentznet {
 
-LorentzNetImpl::LorentzNetImpl(const LorentzNetOptions& options)
-    : options_(options), kernel_(std::make_unique<PlainEdgeKernel>()) {
+LorentzNetImpl::LorentzNetImpl(const LorentzNetOptions& options) : options_(options) {
+  use_plain_kernel();
   TORCH_CHECK(options.n_layers >= 1 && options.n_hidden >= 1, "a network of ", options.n_layers,
               " layers and ", options.n_hidden, " channels has no meaning");
   const auto hidden = options.n_hidden;
@@ -39,15 +39,16 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
 }
 
 void LorentzNetImpl::use_plain_kernel() {
-  kernel_ = std::make_unique<PlainEdgeKernel>();
+  kernels_ = {std::make_unique<PlainEdgeKernel>(), std::make_unique<PlainNodeKernel>()};
   kernel_name_ = "plain";
 }
 
 void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   TORCH_CHECK(options_.coordinates == Coordinates::kDouble,
               "the fused kernel takes coordinates in double only");
+  TORCH_CHECK(runs_here(isa), "this processor does not run ", lorentznet::name(isa));
   TORCH_CHECK(precision == Precision::kFp32, "bf16: not there yet");
-  kernel_ = std::make_unique<FusedEdgeKernel>(isa);
+  kernels_ = {std::make_unique<FusedEdgeKernel>(isa), std::make_unique<FusedNodeKernel>(isa)};
   kernel_name_ = "fused " + std::string(lorentznet::name(isa));
 }
 
@@ -69,7 +70,7 @@ std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph
       {.h = embedding_->forward(scalars), .x = batch.p4.to(in_double ? at::kDouble : type)});
   for (const auto& block : *blocks_) {
     states.push_back(
-        block->as<LGEBImpl>()->forward(states.back(), scalars, graph, *kernel_, padded_rows));
+        block->as<LGEBImpl>()->forward(states.back(), scalars, graph, kernels_, padded_rows));
   }
   return states;
 }

@@ -1,4 +1,4 @@
-#include "kernels/fused_edge_kernel.h"
+#include "kernels/fused_kernel.h"
 
 #include <ATen/ATen.h>
 

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/fused/edge_engine.h"
+#include "kernels/fused/engine.h"
 #include "kernels/fused/pairs.h"
 
 namespace lorentznet::fused {

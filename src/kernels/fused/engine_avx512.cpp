@@ -1,10 +1,10 @@
-#include "kernels/fused/edge_engine_of.h"
+#include "kernels/fused/engine_of.h"
 #include "kernels/fused/simd_avx512.h"
 
 namespace lorentznet::fused {
 
-const EdgeEngine<float>& avx512_engine() {
-  static const EdgeEngineOf<Avx512> engine;
+const Engine<float>& avx512_engine() {
+  static const EngineOf<Avx512> engine;
   return engine;
 }
 

@@ -1,15 +1,15 @@
-#include "kernels/fused/edge_engine_of.h"
+#include "kernels/fused/engine_of.h"
 #include "kernels/fused/simd_portable.h"
 
 namespace lorentznet::fused {
 
-const EdgeEngine<float>& portable_engine() {
-  static const EdgeEngineOf<Portable<float>> engine;
+const Engine<float>& portable_engine() {
+  static const EngineOf<Portable<float>> engine;
   return engine;
 }
 
-const EdgeEngine<double>& portable_engine_of_double() {
-  static const EdgeEngineOf<Portable<double>> engine;
+const Engine<double>& portable_engine_of_double() {
+  static const EngineOf<Portable<double>> engine;
   return engine;
 }
 

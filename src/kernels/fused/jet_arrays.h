@@ -13,20 +13,22 @@ template <typename Simd, typename T>
 class Buffer {
  public:
   explicit Buffer(long count)
-      : data_(static_cast<T*>(operator new (static_cast<unsigned long>(count) * sizeof(T),
-                                            std::align_val_t{kAlignment}))) {
-    __builtin_memset(data_, 0, static_cast<unsigned long>(count) * sizeof(T));
+      : bytes_(static_cast<unsigned long>(count) * sizeof(T)),
+        data_(static_cast<T*>(operator new(bytes_, std::align_val_t{kAlignment}))) {
+    clear();
   }
-  ~Buffer() { operator delete (data_, std::align_val_t{kAlignment}); }
+  ~Buffer() { operator delete(data_, std::align_val_t{kAlignment}); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
+  void clear() { __builtin_memset(data_, 0, bytes_); }
   T* get() { return data_; }
   const T* get() const { return data_; }
   T& operator[](long at) { return data_[at]; }
   const T& operator[](long at) const { return data_[at]; }
 
  private:
+  unsigned long bytes_;
   T* data_;
 };
 

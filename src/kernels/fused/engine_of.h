@@ -1,14 +1,16 @@
 #pragma once
 
 #include "kernels/fused/edge_backward.h"
-#include "kernels/fused/edge_engine.h"
+#include "kernels/fused/engine.h"
+#include "kernels/fused/infer_jet.h"
+#include "kernels/fused/linear_rows.h"
 #include "kernels/fused/pair_gradients.h"
 
 namespace lorentznet::fused {
 
 /// The engine of one instruction set.
 template <typename Simd>
-class EdgeEngineOf final : public EdgeEngine<typename Simd::Scalar> {
+class EngineOf final : public Engine<typename Simd::Scalar> {
  public:
   using T = typename Simd::Scalar;
   static constexpr int N = Simd::kLanes;
@@ -17,6 +19,32 @@ class EdgeEngineOf final : public EdgeEngine<typename Simd::Scalar> {
   long signs(int n, int hidden) const override {
     return static_cast<long>(edge_vectors(JetShape<Simd>(n))) * sign_words(hidden) * N *
            static_cast<long>(sizeof(Integer<Simd>) / sizeof(std::int32_t));
+  }
+
+  void pack_linear(const T* weight, const PackedLinear<T>& layer) const override {
+    pack_weights<Simd>(weight, layer.inputs, 1, layer.outputs, layer.inputs, layer.forward);
+    pack_weights<Simd>(weight, 1, layer.inputs, layer.inputs, layer.outputs, layer.transposed);
+  }
+  void pack_product(const T* weight, int outputs, int inputs, T* packed) const override {
+    pack_weights<Simd>(weight, inputs, 1, outputs, inputs, packed);
+  }
+  void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const override {
+    JetInference<Simd>(network, jet).run(logits);
+  }
+  void linear(const PackedLinear<T>& layer, int n, const RowPieces<const T>& in,
+              T* out) const override {
+    linear_forward<Simd>(layer, n, in, out);
+  }
+  void linear_backward(const PackedLinear<T>& layer, int n, const RowPieces<const T>& in,
+                       const T* out_gradient, const RowPieces<T>& in_gradient,
+                       T* weight) const override {
+    LinearBackward<Simd> backward(layer);
+    backward.run(n, in, out_gradient, in_gradient);
+    backward.add_weights(weight);
+  }
+  void normalise(const Normalisation<T>& norm, int n, int width, const T* z,
+                 T* out) const override {
+    fused::normalise<Simd>(norm, n, width, z, out);
   }
 
   void pack(const LayerParameters<T>& p, PackedLayer<T>& to) const override;
@@ -59,7 +87,7 @@ struct JetTerms {
 };
 
 template <typename Simd>
-void EdgeEngineOf<Simd>::pack(const LayerParameters<T>& p, PackedLayer<T>& to) const {
+void EngineOf<Simd>::pack(const LayerParameters<T>& p, PackedLayer<T>& to) const {
   const int H = p.hidden;
   to.gate_bias = *p.gate_bias;
   for (int c = 0; c < H; ++c) {
@@ -82,8 +110,8 @@ void EdgeEngineOf<Simd>::pack(const LayerParameters<T>& p, PackedLayer<T>& to) c
 }
 
 template <typename Simd>
-void EdgeEngineOf<Simd>::statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
-                                    const JetStatistics& sums) const {
+void EngineOf<Simd>::statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
+                                const JetStatistics& sums) const {
   const JetShape<Simd> shape(jet.n);
   const Coordinates<Simd> x(shape, jet.x);
   Buffer<Simd, T> s(pairs(jet.n)), t(pairs(jet.n));
@@ -92,8 +120,8 @@ void EdgeEngineOf<Simd>::statistics(const LayerParameters<T>& p, const JetInput<
 }
 
 template <typename Simd>
-void EdgeEngineOf<Simd>::forward(const PackedLayer<T>& layer, const Normalisation<T>& norm,
-                                 const JetInput<T>& jet, const JetForward<T>& out) const {
+void EngineOf<Simd>::forward(const PackedLayer<T>& layer, const Normalisation<T>& norm,
+                             const JetInput<T>& jet, const JetForward<T>& out) const {
   const JetShape<Simd> shape(jet.n);
   const JetTerms<Simd> terms(shape, layer.hidden, norm, jet);
   Buffer<Simd, T> message(static_cast<long>(shape.blocks) * layer.hidden * N);
@@ -161,10 +189,10 @@ class WeightSums {
 };
 
 template <typename Simd>
-void EdgeEngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const PackedLayer<T>& layer,
-                                        const Normalisation<T>& norm, const JetInput<T>& jet,
-                                        const JetBackward<T>& arrays,
-                                        const LayerGradients<T>& gradients) const {
+void EngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const PackedLayer<T>& layer,
+                                    const Normalisation<T>& norm, const JetInput<T>& jet,
+                                    const JetBackward<T>& arrays,
+                                    const LayerGradients<T>& gradients) const {
   const int H = layer.hidden, rows = whole_vectors<Simd>(H);
   const JetShape<Simd> shape(jet.n);
   const JetTerms<Simd> terms(shape, H, norm, jet);
@@ -193,9 +221,9 @@ void EdgeEngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const Packe
 }
 
 template <typename Simd>
-void EdgeEngineOf<Simd>::backward_nodes(const LayerParameters<T>& p, const NormGradient<T>& norm,
-                                        const JetInput<T>& jet, const JetBackward<T>& arrays,
-                                        const InputGradients<T>& out) const {
+void EngineOf<Simd>::backward_nodes(const LayerParameters<T>& p, const NormGradient<T>& norm,
+                                    const JetInput<T>& jet, const JetBackward<T>& arrays,
+                                    const InputGradients<T>& out) const {
   const JetShape<Simd> shape(jet.n);
   const Coordinates<Simd> x(shape, jet.x);
   Buffer<Simd, T> s(pairs(jet.n)), t(pairs(jet.n)), s_both(pairs(jet.n)), t_both(pairs(jet.n));

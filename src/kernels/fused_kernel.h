@@ -2,6 +2,7 @@
 
 #include "lorentznet/edge_kernel.h"
 #include "lorentznet/isa.h"
+#include "lorentznet/node_kernel.h"
 
 namespace lorentznet {
 
@@ -10,11 +11,23 @@ namespace lorentznet {
 /// double too.
 class FusedEdgeKernel final : public EdgeKernel {
  public:
-  /// \throws c10::Error if `isa` does not run here
-  explicit FusedEdgeKernel(Isa isa);
+  explicit FusedEdgeKernel(Isa isa) : isa_(isa) {}
 
   EdgeSums forward(const EdgeParameters& parameters, const at::Tensor& h, const at::Tensor& x,
                    const JetGraph& graph) const override;
+
+ private:
+  Isa isa_;
+};
+
+/// The node part, with products and sums of which the bits don't depend on the number of threads.
+class FusedNodeKernel final : public NodeKernel {
+ public:
+  explicit FusedNodeKernel(Isa isa) : isa_(isa) {}
+
+  at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
+                     const at::Tensor& message, const at::Tensor& scalars,
+                     double padded_rows) const override;
 
  private:
   Isa isa_;

@@ -75,11 +75,58 @@ struct InputGradients {
   double* x;  ///< [n, 4]
 };
 
+/// Rows that stand side by side: a row's inputs are those of all pieces. Width 0: none.
+template <typename T>
+struct RowPieces {
+  struct Piece {
+    T* rows;  ///< [n, width]
+    int width;
+  };
+  Piece of[3];
+};
+
+/// A Linear as the products read it.
+template <typename T>
+struct PackedLinear {
+  int inputs, outputs;
+  T *forward, *transposed;  ///< [outputs * inputs] elements each
+  const T* bias;            ///< [outputs] or null
+};
+
+/// The node part of a layer in inference: batch norms are part of the weights.
+template <typename T>
+struct PackedNodes {
+  T *project, *project_bias;  ///< product of [2H, H]: a_i and b_i of the edges; [2H]
+  T *in, *in_bias;            ///< product of [H, 2H+S]; [H]
+  T *out, *out_bias;          ///< product of [H, H]; [H]
+};
+
+/// A network in inference.
+template <typename T>
+struct PackedNetwork {
+  int hidden, scalars, classes, layers;
+  double c_weight;
+  T *embedding, *embedding_bias;         ///< product of [H, S]; [H]
+  const T *decode_in, *decode_in_bias;   ///< [H, H], [H] as in the state dict
+  const T *decode_out, *decode_out_bias;  ///< [classes, H], [classes]
+  const PackedLayer<T>* edges;           ///< [layers]
+  const PackedNodes<T>* nodes;           ///< [layers]
+};
+
+/// A jet as the network takes it.
+template <typename T>
+struct JetNodes {
+  int n;
+  const double* x;   ///< [n, 4] four-momenta
+  const T* scalars;  ///< [n, S]
+  T n_nodes;         ///< divisor of the pooled embedding
+};
+
 /// The fused kernel for one instruction set; thread-safe.
 template <typename T>
-class EdgeEngine {
+class Engine {
  public:
-  virtual ~EdgeEngine() = default;
+  virtual ~Engine() = default;
 
   /// Elements of JetForward::phi, or of the pair arrays of JetBackward, of a jet.
   virtual long pairs(int n) const = 0;
@@ -102,11 +149,29 @@ class EdgeEngine {
   virtual void backward_nodes(const LayerParameters<T>& parameters, const NormGradient<T>& norm,
                               const JetInput<T>& jet, const JetBackward<T>& arrays,
                               const InputGradients<T>& out) const = 0;
+
+  /// Fills layer.forward and layer.transposed. \param weight [outputs, inputs]
+  virtual void pack_linear(const T* weight, const PackedLinear<T>& layer) const = 0;
+  /// out [n, outputs] = in weight^T + bias
+  virtual void linear(const PackedLinear<T>& layer, int n, const RowPieces<const T>& in,
+                      T* out) const = 0;
+  /// \param in_gradient  overwritten; a piece that is null is not asked for
+  /// \param weight       [outputs, inputs] added to
+  virtual void linear_backward(const PackedLinear<T>& layer, int n, const RowPieces<const T>& in,
+                               const T* out_gradient, const RowPieces<T>& in_gradient,
+                               T* weight) const = 0;
+  /// A product's weights. \param weight [outputs, inputs]
+  virtual void pack_product(const T* weight, int outputs, int inputs, T* packed) const = 0;
+  /// The logits of a jet.
+  virtual void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const = 0;
+  /// out [n, width] = relu(z scale + shift)
+  virtual void normalise(const Normalisation<T>& norm, int n, int width, const T* z,
+                         T* out) const = 0;
 };
 
-const EdgeEngine<float>& avx512_engine();
-const EdgeEngine<float>& avx2_engine();
-const EdgeEngine<float>& portable_engine();
-const EdgeEngine<double>& portable_engine_of_double();
+const Engine<float>& avx512_engine();
+const Engine<float>& avx2_engine();
+const Engine<float>& portable_engine();
+const Engine<double>& portable_engine_of_double();
 
 }  // namespace lorentznet::fused
