@@ -171,6 +171,11 @@ class ResumeTest(harness.ProgramTest):
         run = self.disturbed("top", "top", [signal.SIGINT, signal.SIGTERM])
         self.assert_same(run, self.whole("top"))
 
+    def test_fused_kernel(self):
+        """By default it takes networks of this width; the others here are too narrow for it."""
+        run = self.disturbed("qg", "fused", [signal.SIGTERM, signal.SIGKILL], "--n_hidden=8")
+        self.assert_same(run, self.whole("qg", "--n_hidden=8"))
+
     def test_init_from_before_the_first_state(self):
         """Killed before anything was saved: --resume begins anew, from the same weights."""
         source = self.whole("qg") / "best-val-model.pt"

@@ -1,0 +1,138 @@
+"""Which kernel runs, that all of them compute the same, and what is refused."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+
+import harness
+
+AVX2 = {"avx2", "fma", "bmi1", "bmi2", "f16c", "movbe"}
+FLAGS_OF_ISA = {
+    "portable": set(),
+    "avx2": AVX2,
+    "avx512": AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
+}
+TEST_JETS = 400
+
+
+def processor_flags() -> set[str]:
+    with open("/proc/cpuinfo") as file:
+        return {word for line in file if line.startswith("flags") for word in line.split()}
+
+
+HERE = [isa for isa, flags in FLAGS_OF_ISA.items() if flags <= processor_flags()]
+
+
+class KernelTest(harness.ProgramTest):
+    """The shipped networks, in a copy of their folders, and few of the shipped jets."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.jets = {"top": harness.write_h5(cls.folder / "test.h5",
+                                            harness.top_arrays("test", count=TEST_JETS)),
+                    "qg": cls.folder / "test.npz"}  # fmt: skip
+        np.savez(cls.jets["qg"], **harness.qg_arrays(count=TEST_JETS))
+        for task in cls.jets:
+            shutil.copytree(harness.PROJECT / "logs" / task / "pretrained", cls.experiment(task))
+
+    @classmethod
+    def experiment(cls, task, name="pretrained"):
+        return cls.folder / "logs" / task / name
+
+    def score(self, task, *words, name="pretrained", isa=""):
+        return harness.run(task, "--test_mode", "--device=cpu", "--exp_name", name, "--test_data",
+                           self.jets[task], "--logdir", self.folder / "logs" / task, *words,
+                           env={"LORENTZNET_ISA": isa})  # fmt: skip
+
+    def train(self, name, *words, isa=""):
+        return harness.run("top", *harness.SMALL, "--datadir", self.folder / "data", "--logdir",
+                           self.folder / "logs" / "top", "--exp_name", name, *words,
+                           env={"LORENTZNET_ISA": isa})  # fmt: skip
+
+    def assert_kernel(self, result, expected):
+        """It ran, and one line says with which kernel."""
+        self.assert_finished(result)
+        lines = [line for line in result.stdout.splitlines() if line.startswith("Kernel: ")]
+        self.assertEqual(lines, [f"Kernel: {expected}"])
+
+    def scores_of(self, task, expected, *words, isa=""):
+        (self.experiment(task) / "score.npy").unlink()
+        self.assert_kernel(self.score(task, *words, isa=isa), expected)
+        return np.load(self.experiment(task) / "score.npy")
+
+    def test_same_scores(self):
+        for task in self.jets:
+            plain = self.scores_of(task, "plain", "--kernel=plain", isa="is not read")
+            self.assertEqual(plain.shape, (TEST_JETS, 3))
+            for isa in HERE:
+                fused = self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa)
+                np.testing.assert_allclose(fused, plain, rtol=0, atol=1e-5)
+
+    def test_best_by_default(self):
+        result = self.score("qg")
+        self.assert_kernel(result, f"fused {HERE[-1]}")
+
+    def test_instruction_sets_that_are_not_here(self):
+        """Found before anything is read: there is no such folder of data."""
+        for isa in ("sse2", "AVX2", *(isa for isa in FLAGS_OF_ISA if isa not in HERE)):
+            before = harness.snapshot(self.folder)
+            for result in (self.score("qg", isa=isa),
+                           self.train("new", "--n_hidden=8", "--datadir=none", isa=isa)):
+                self.assertEqual(result.stdout, "")
+                self.assert_harmless(result, self.folder, before, "LORENTZNET_ISA", f"'{isa}'")
+
+    def with_args(self, name, **changed):
+        """A copy of the top network whose args.json says otherwise."""
+        shutil.copytree(self.experiment("top"), self.experiment("top", name))
+        file = self.experiment("top", name) / "args.json"
+        file.write_text(json.dumps(json.loads(file.read_text()) | changed))
+
+    def test_what_fused_cannot_do(self):
+        self.with_args("float", coordinates="float")
+        self.assert_kernel(self.score("top", name="float"), "plain (coordinates in float)")
+        before = harness.snapshot(self.folder)
+        for words in (["--kernel=fused"], ["--precision=bf16"]):
+            result = self.score("top", *words, name="float")
+            self.assert_harmless(result, self.folder, before, *words[0].split("="),
+                                 "coordinates in float")  # fmt: skip
+        for hidden, why in ((7, "below 8"), (257, "above 256")):
+            result = self.train("new", "--kernel=fused", f"--n_hidden={hidden}")
+            self.assert_harmless(result, self.folder, before, "--kernel fused", hidden, why)
+
+    def test_bf16_that_cannot_be(self):
+        before = harness.snapshot(self.folder)
+        result = self.train("new", "--precision=bf16")
+        self.assert_harmless(result, self.folder, before, "--precision bf16", "training")
+        result = self.score("qg", "--precision=bf16", "--kernel=plain")
+        self.assert_harmless(result, self.folder, before, "--precision bf16", "--kernel plain")
+        has_bf16 = HERE[-1] == "avx512" and "avx512_bf16" in processor_flags()
+        for isa in HERE[: -1 if has_bf16 else None]:
+            why = f"LORENTZNET_ISA says {isa}" if has_bf16 else "AVX512-BF16"
+            result = self.score("qg", "--precision=bf16", isa=isa)
+            self.assert_harmless(result, self.folder, before, "--precision bf16", why)
+
+    def test_training(self):
+        """The loss's curve is the plain kernel's until rounding has grown."""
+        harness.write_top(self.folder / "data",
+                          train=harness.top_arrays("train", count=256),
+                          test=harness.top_arrays("test", count=TEST_JETS))  # fmt: skip
+        records = {}
+        for kernel in ("plain", "fused"):
+            result = self.train(kernel, f"--kernel={kernel}", "--n_hidden=8", "--epochs=4",
+                                "--warmup_epochs=1", "--lr=0.003", "--pooling=jet")  # fmt: skip
+            self.assert_kernel(result, kernel if kernel == "plain" else f"fused {HERE[-1]}")
+            file = self.experiment("top", kernel) / "test-result.json"
+            records[kernel] = json.loads(file.read_text())
+        plain, fused = records.values()
+        for loss in ("train_loss", "val_loss"):
+            np.testing.assert_allclose(fused[loss][0], plain[loss][0], rtol=1e-3)
+        self.assertGreater(plain["test_acc"], 0.7)  # something was learned
+        three_deviations = 3 * np.sqrt(0.25 / TEST_JETS)
+        self.assertAlmostEqual(fused["test_acc"], plain["test_acc"], delta=three_deviations)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
