@@ -39,11 +39,12 @@ std::vector<Entry> make_entries(const Workload& workload, const RateSettings& se
 
 void play_round(Entry& entry, const RateSettings& settings, const std::vector<Batch>& batches,
                 int round) {
-  const auto& [choice, threads] = entry.contender;
+  const auto& contender = entry.contender;
   const auto peak = [&] {
-    return measure_fma_peak(choice.isa, choice.precision, threads, kPeakSeconds);
+    return measure_fma_peak(contender.choice.isa, contender.choice.precision, contender.threads,
+                            kPeakSeconds);
   };
-  at::set_num_threads(threads);
+  at::set_num_threads(contender.threads);
   const auto before = peak();
   const auto turn = take_turn(*entry.runner, batches, static_cast<std::size_t>(round),
                               settings.mode, settings.seconds / settings.rounds);
