@@ -46,6 +46,9 @@ class LGEBImpl : public torch::nn::Module {
   LGEBState forward(const LGEBState& state, const at::Tensor& scalars, const JetGraph& graph,
                     const LGEBKernels& kernels, double padded_rows);
 
+  const EdgeParameters& edge() const { return edge_; }
+  const NodeParameters& node() const { return node_; }
+
  private:
   LGEBOptions options_;
   EdgeParameters edge_;

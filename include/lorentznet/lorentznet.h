@@ -35,6 +35,8 @@ struct LorentzNetOptions {
   Coordinates coordinates = Coordinates::kDouble;
 };
 
+class PackedNetworkCache;
+
 /// LorentzNet (arXiv:2201.08187): embedding, LGEBs, sum over the jet, decoder. Parameters have the
 /// published program's names and initialisation.
 class LorentzNetImpl : public torch::nn::Module {
@@ -70,6 +72,7 @@ class LorentzNetImpl : public torch::nn::Module {
 
   LorentzNetOptions options_;
   LGEBKernels kernels_;
+  std::shared_ptr<PackedNetworkCache> packed_;  ///< of the fused kernel; null with the plain one
   std::string kernel_name_ = "plain";
   torch::nn::Linear embedding_{nullptr};
   torch::nn::ModuleList blocks_;

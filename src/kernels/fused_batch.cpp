@@ -64,29 +64,6 @@ fused::LayerParameters<T> FusedBatch<T>::parameters() const {
 }
 
 template <typename T>
-fused::PackedLayer<T> FusedBatch<T>::packed(at::Tensor& memory) const {
-  const auto h = hidden_;
-  memory = at::empty({4 * h * h + 6 * h}, arguments_[kU].options());
-  T* at = memory.mutable_data_ptr<T>();
-  const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
-  fused::PackedLayer<T> layer{.hidden = static_cast<int>(h),
-                              .moves = moves(),
-                              .gate_bias = 0,
-                              .u = take(h),
-                              .v = take(h),
-                              .edge_out_bias = take(h),
-                              .gate = take(h),
-                              .move_in_bias = take(h),
-                              .move_out = take(h),
-                              .edge_out = take(h * h),
-                              .edge_out_transposed = take(h * h),
-                              .move_in = take(h * h),
-                              .move_in_transposed = take(h * h)};
-  engine_.pack(parameters(), layer);
-  return layer;
-}
-
-template <typename T>
 fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index, const at::Tensor& a_b) const {
   const auto begin = offsets_[index];
   return {.n = static_cast<int>(offsets_[index + 1] - begin),
@@ -134,8 +111,8 @@ std::vector<at::Tensor> FusedBatch<T>::forward(bool keep) {
     phi_ = at::zeros({pairs_.back()}, options);
     if (keep) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
   }
-  at::Tensor memory;
-  const auto layer = packed(memory);
+  const PackedLayerTensor<T> packed(engine_, parameters(), options);
+  const auto& layer = packed.get();
   schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
     fused::JetForward<T> out{};
     const auto begin = offsets_[index];

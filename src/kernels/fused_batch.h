@@ -7,6 +7,7 @@
 #include "kernels/fused/engine.h"
 #include "kernels/fused_norm.h"
 #include "kernels/jet_schedule.h"
+#include "kernels/packed_layer.h"
 #include "kernels/packed_linear.h"
 
 namespace lorentznet {
@@ -61,7 +62,6 @@ class FusedBatch {
   bool moves() const { return arguments_.size() == kNumEdgeArguments; }
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
-  fused::PackedLayer<T> packed(at::Tensor& memory) const;
   void project(std::int64_t index, const at::Tensor& a_b) const;
   fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;

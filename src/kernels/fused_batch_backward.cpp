@@ -81,8 +81,8 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   auto rows = at::zeros({schedule_.num_groups(), gradient_elements(h)}, options);
   auto sums = at::zeros({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
   const auto p = parameters();
-  at::Tensor memory;
-  const auto layer = packed(memory);
+  const PackedLayerTensor<T> packed(engine_, p, options);
+  const auto& layer = packed.get();
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
     const auto of_group = gradients_in(rows.mutable_data_ptr<T>() + group * rows.size(1),
                                        sums.mutable_data_ptr<double>() + group * sums.size(1), h);

@@ -45,8 +45,7 @@ FusedNodes<T>::FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor
 }
 
 template <typename T>
-void FusedNodes<T>::for_each_group(
-    const std::function<void(const Group&, std::int64_t)>& f) const {
+void FusedNodes<T>::for_each_group(const std::function<void(const Group&, std::int64_t)>& f) const {
   const auto count = static_cast<std::int64_t>(groups_.size());
   at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto k = begin; k < end; ++k) f(groups_[k], k);

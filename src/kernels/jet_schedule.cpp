@@ -44,7 +44,7 @@ void JetSchedule::for_each_jet(const std::function<void(std::int64_t, std::int64
       for (const auto jet : groups_[group]) f(group, jet);
     }
   };
-  at::parallel_for(0, at::get_num_threads(), 1, work);
+  at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), num_groups()), 1, work);
 }
 
 }  // namespace lorentznet

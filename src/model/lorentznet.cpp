@@ -8,6 +8,7 @@
 #include <torch/nn/modules/container/sequential.h>
 
 #include "kernels/fused_kernel.h"
+#include "model/fused_network.h"
 
 namespace lorentznet {
 
@@ -32,6 +33,9 @@ LorentzNetImpl::LorentzNetImpl(const LorentzNetOptions& options) : options_(opti
 }
 
 at::Tensor LorentzNetImpl::forward(const Batch& batch) {
+  if (packed_ != nullptr && !is_training() && !at::GradMode::is_enabled()) {
+    return packed_->get()->forward(batch);
+  }
   const JetGraph graph(batch.offsets, embedding_->weight.device());
   const auto h = states(batch, graph).back().h;
   const auto decoded = dropout_->forward(at::relu(decode_in_->forward(pool(h, batch, graph))));
@@ -41,6 +45,7 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
 void LorentzNetImpl::use_plain_kernel() {
   kernels_ = {std::make_unique<PlainEdgeKernel>(), std::make_unique<PlainNodeKernel>()};
   kernel_name_ = "plain";
+  packed_ = nullptr;
 }
 
 void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
@@ -50,6 +55,14 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   TORCH_CHECK(precision == Precision::kFp32, "bf16: not there yet");
   kernels_ = {std::make_unique<FusedEdgeKernel>(isa), std::make_unique<FusedNodeKernel>(isa)};
   kernel_name_ = "fused " + std::string(lorentznet::name(isa));
+  NetworkParts parts{embedding_, decode_in_, decode_out_, {}, options_.c_weight};
+  for (const auto& block : *blocks_) {
+    parts.blocks.emplace_back(std::dynamic_pointer_cast<LGEBImpl>(block));
+  }
+  auto tensors = parameters();
+  const auto statistics = buffers();
+  tensors.insert(tensors.end(), statistics.begin(), statistics.end());
+  packed_ = std::make_shared<PackedNetworkCache>(std::move(parts), std::move(tensors), isa);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {

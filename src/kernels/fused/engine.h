@@ -106,11 +106,11 @@ template <typename T>
 struct PackedNetwork {
   int hidden, scalars, classes, layers;
   double c_weight;
-  T *embedding, *embedding_bias;         ///< product of [H, S]; [H]
-  const T *decode_in, *decode_in_bias;   ///< [H, H], [H] as in the state dict
+  T *embedding, *embedding_bias;          ///< product of [H, S]; [H]
+  const T *decode_in, *decode_in_bias;    ///< [H, H], [H] as in the state dict
   const T *decode_out, *decode_out_bias;  ///< [classes, H], [classes]
-  const PackedLayer<T>* edges;           ///< [layers]
-  const PackedNodes<T>* nodes;           ///< [layers]
+  const PackedLayer<T>* edges;            ///< [layers]
+  const PackedNodes<T>* nodes;            ///< [layers]
 };
 
 /// A jet as the network takes it.

@@ -55,11 +55,11 @@ class JetInference {
     for (int group = 0, first = 0; group < groups.count; ++group) {
       const int size = groups.size + (group < groups.larger ? 1 : 0);
       with_vectors(size, [&]<int R>(std::integral_constant<int, R>) {
-        product<Simd, R>({in + first * block_step, N, static_cast<int>(block_step), channels},
-                         packed, outputs,
-                         [&](int k, const V* sums) __attribute__((always_inline)) {
-                           for (int r = 0; r < R; ++r) finish(first + r, k, sums[r]);
-                         });
+        product<Simd, R>(
+            {in + first * block_step, N, static_cast<int>(block_step), channels}, packed,
+            outputs, [&](int k, const V* sums) __attribute__((always_inline)) {
+              for (int r = 0; r < R; ++r) finish(first + r, k, sums[r]);
+            });
       });
       first += size;
     }
@@ -71,19 +71,21 @@ class JetInference {
         row(i / N, 2 * hidden_ + c)[i % N] = jet_.scalars[i * network_.scalars + c];
       }
     }
-    multiply(row(0, 2 * hidden_), block_, network_.scalars, network_.embedding, hidden_,
-             [&](int block, int k, V sum) __attribute__((always_inline)) {
-               store(row(block, k), sum + broadcast<V>(network_.embedding_bias[k]));
-             });
+    multiply(
+        row(0, 2 * hidden_), block_, network_.scalars, network_.embedding,
+        hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
+          store(row(block, k), sum + broadcast<V>(network_.embedding_bias[k]));
+        });
   }
 
   void edges(const PackedLayer<T>& layer, const PackedNodes<T>& nodes) {
-    multiply(row(0, 0), block_, hidden_, nodes.project, 2 * hidden_,
-             [&](int block, int k, V sum) __attribute__((always_inline)) {
-               T* const to = k < hidden_ ? a_.get() : b_.get() - hidden_ * N;
-               store(to + (static_cast<long>(block) * hidden_ + k) * N,
-                     sum + broadcast<V>(nodes.project_bias[k]));
-             });
+    multiply(
+        row(0, 0), block_, hidden_, nodes.project,
+        2 * hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
+          T* const to = k < hidden_ ? a_.get() : b_.get() - hidden_ * N;
+          store(to + (static_cast<long>(block) * hidden_ + k) * N,
+                sum + broadcast<V>(nodes.project_bias[k]));
+        });
     const Coordinates<Simd> x(shape_, x_.get());
     products_of_pairs(shape_, x, s_.get(), t_.get());
     message_.clear();
@@ -102,15 +104,17 @@ class JetInference {
                        static_cast<unsigned long>(size) * sizeof(T));
     }
     T* const y = message_.get();
-    multiply(row(0, 0), block_, rows_, nodes.in, hidden_,
-             [&](int block, int k, V sum) __attribute__((always_inline)) {
-               store(y + block * size + k * N, Simd::relu(sum + broadcast<V>(nodes.in_bias[k])));
-             });
-    multiply(y, size, hidden_, nodes.out, hidden_,
-             [&](int block, int k, V sum) __attribute__((always_inline)) {
-               T* const h = row(block, k);
-               store(h, load<V>(h) + sum + broadcast<V>(nodes.out_bias[k]));
-             });
+    multiply(
+        row(0, 0), block_, rows_, nodes.in,
+        hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
+          store(y + block * size + k * N, Simd::relu(sum + broadcast<V>(nodes.in_bias[k])));
+        });
+    multiply(
+        y, size, hidden_, nodes.out,
+        hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
+          T* const h = row(block, k);
+          store(h, load<V>(h) + sum + broadcast<V>(nodes.out_bias[k]));
+        });
   }
 
   /// graph_dec of sum_i h_i / n_nodes.

@@ -14,10 +14,10 @@ class Buffer {
  public:
   explicit Buffer(long count)
       : bytes_(static_cast<unsigned long>(count) * sizeof(T)),
-        data_(static_cast<T*>(operator new(bytes_, std::align_val_t{kAlignment}))) {
+        data_(static_cast<T*>(operator new (bytes_, std::align_val_t{kAlignment}))) {
     clear();
   }
-  ~Buffer() { operator delete(data_, std::align_val_t{kAlignment}); }
+  ~Buffer() { operator delete (data_, std::align_val_t{kAlignment}); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
