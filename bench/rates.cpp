@@ -19,7 +19,7 @@ struct Entry {
   Contender contender;
   std::string error;
   std::unique_ptr<Runner> runner;  ///< none where there is an error
-  std::vector<double> jets_per_s, gflops, peak_gflops;
+  std::vector<double> jets_per_s, gflops, peak_gflops, cores;
 };
 
 std::vector<Entry> make_entries(const Workload& workload, const RateSettings& settings) {
@@ -51,6 +51,7 @@ void play_round(Entry& entry, const RateSettings& settings, const std::vector<Ba
   entry.peak_gflops.push_back((before + peak()) / 2);
   entry.jets_per_s.push_back(turn.jets_per_s());
   entry.gflops.push_back(turn.gflops());
+  entry.cores.push_back(turn.cores());
 }
 
 /// Ratio of the entry's GFLOP/s to those of another one, which `is_other` picks; null without it.
@@ -70,6 +71,7 @@ Json report(const Entry& entry, const std::vector<Entry>& entries) {
           {"jets_per_s", median(entry.jets_per_s)},
           {"gflops", median(entry.gflops)},
           {"peak_gflops", median(entry.peak_gflops)},
+          {"cores", median(entry.cores)},
           {"of_peak", spread(quotients(entry.gflops, entry.peak_gflops))},
           {"vs_plain", ratio(entry, entries,
                              [n = threads](const Contender& other) {
@@ -82,7 +84,8 @@ Json report(const Entry& entry, const std::vector<Entry>& entries) {
           {"rounds",
            {{"jets_per_s", entry.jets_per_s},
             {"gflops", entry.gflops},
-            {"peak_gflops", entry.peak_gflops}}}};
+            {"peak_gflops", entry.peak_gflops},
+            {"cores", entry.cores}}}};
 }
 
 }  // namespace

@@ -36,10 +36,11 @@ std::string error_line(const Json& row) {
 }
 
 std::string rate_line(const Json& row) {
-  return fmt::format("{:>8} {:>7} {:>7}  {:<12} {:<18} {:<16} {:>6}", number(row, "jets_per_s", 1),
-                     number(row, "gflops", 1), number(row, "peak_gflops", 0),
-                     range(row.at("of_peak"), 100, 0), range(row.at("vs_plain"), 1, 2),
-                     range(row.at("vs_one_thread"), 1, 2), number(row, "peak_memory_mb", 0));
+  return fmt::format("{:>5} {:>8} {:>7} {:>5}  {:<12} {:<18} {:<16} {:>5}", number(row, "cores", 2),
+                     number(row, "jets_per_s", 1), number(row, "gflops", 1),
+                     number(row, "peak_gflops", 0), range(row.at("of_peak"), 100, 0),
+                     range(row.at("vs_plain"), 1, 2), range(row.at("vs_one_thread"), 1, 2),
+                     number(row, "peak_memory_mb", 0));
 }
 
 std::string end_to_end_line(const Json& row) {
@@ -73,11 +74,11 @@ std::string table(const Json& results) {
   const auto& machine = results.at("machine");
   auto lines = fmt::format("{}, {} cores; median (quartiles) of the rounds' ratios\n",
                            text(machine, "processor"), machine.at("cores").get<int>());
-  lines +=
-      section(results.at("rates"),
-              start + fmt::format("{:>8} {:>7} {:>7}  {:<12} {:<18} {:<16} {:>6}", "jets/s",
-                                  "GFLOP/s", "peak", "% of peak", "x plain", "x 1 thread", "MB"),
-              [](const Json& row) { return start_of(row) + rate_line(row); });
+  lines += section(
+      results.at("rates"),
+      start + fmt::format("{:>5} {:>8} {:>7} {:>5}  {:<12} {:<18} {:<16} {:>5}", "cores", "jets/s",
+                          "GFLOP/s", "peak", "% of peak", "x plain", "x 1 thread", "MB"),
+      [](const Json& row) { return start_of(row) + rate_line(row); });
   lines += section(
       results.at("end_to_end"),
       start + fmt::format("{:>8} {:>9}  {:<18} {:>9}", "jets/s", "bare", "ratio", "loader/s"),

@@ -6,7 +6,7 @@
 
 namespace lorentznet::bench {
 
-/// What measure() found, for people: lines of at most 110 columns.
+/// What measure() found, for people: lines of at most 120 columns.
 std::string table(const Json& results);
 
 }  // namespace lorentznet::bench

@@ -11,9 +11,12 @@ namespace lorentznet::bench {
 /// What was done in how long.
 struct Turn {
   double jets = 0, flops = 0, seconds = 0;  ///< flops as counted_flops counts them
+  double cpu_seconds = 0;                   ///< of all threads of the process
 
   double jets_per_s() const { return jets / seconds; }
   double gflops() const { return 1e-9 * flops / seconds; }
+  /// Cores at work on average: fewer than threads where some wait, or others have the cores.
+  double cores() const { return cpu_seconds / seconds; }
 };
 
 /// Runs whole batches from `batches`, from `first` on and around, for `seconds` or little more,
