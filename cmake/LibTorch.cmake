@@ -5,6 +5,9 @@
 # A GPU build (LORENTZNET_CUDA=ON) goes through that package.
 # LibTorch is looked for in CMAKE_PREFIX_PATH, then where scripts/setup.sh puts it.
 set(LORENTZNET_DEPS ${PROJECT_SOURCE_DIR}/.deps/python)
+# at::parallel_for is code in a header: without OpenMP it silently runs in one thread. LibTorch
+# brings a libgomp.so.1 of its own, found first by its rpath: one runtime, one set of threads.
+find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 if(LORENTZNET_CUDA)
   if(NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST} AND NOT DEFINED TORCH_CUDA_ARCH_LIST)
@@ -13,7 +16,7 @@ if(LORENTZNET_CUDA)
   endif()
   find_package(Torch REQUIRED PATHS ${LORENTZNET_DEPS}/torch)
   add_library(libtorch INTERFACE)
-  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARIES})
+  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
   return()
 endif()
 
@@ -28,5 +31,6 @@ target_include_directories(libtorch SYSTEM INTERFACE
                            ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
 # libtorch_cpu of a CUDA wheel depends on the CUDA runtime, which is found at run time by its own
 # rpath; the linker need not see it.
-target_link_libraries(libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY})
+target_link_libraries(libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY}
+                                         OpenMP::OpenMP_CXX)
 target_link_options(libtorch INTERFACE -Wl,--allow-shlib-undefined)

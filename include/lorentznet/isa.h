@@ -11,6 +11,9 @@ enum class Isa {
   kAvx512,    ///< AVX-512 F, BW, DQ and VL
 };
 
+/// Of the fused kernel's products over edges in inference; sums are of float in both.
+enum class Precision { kFp32, kBf16 };
+
 /// "portable", "avx2" or "avx512".
 std::string_view name(Isa isa);
 

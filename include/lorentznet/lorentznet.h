@@ -22,9 +22,6 @@ enum class Coordinates {
   kNetwork,  ///< the network's own type, as in the Python program
 };
 
-/// Of the products of the fused kernel in inference; sums are of float in both.
-enum class Precision { kFp32, kBf16 };
-
 struct LorentzNetOptions {
   std::int64_t n_scalar = 2;   ///< S, input scalars of a node
   std::int64_t n_hidden = 72;  ///< H, width of the embeddings

@@ -11,4 +11,9 @@ namespace lorentznet {
 template <typename T>
 const fused::Engine<T>& engine_of(Isa isa);
 
+/// The engine of inference; bf16 in AVX-512 only.
+/// \throws c10::Error if it does not run here
+template <typename T>
+const fused::InferenceEngine<T>& inference_engine_of(Isa isa, Precision precision);
+
 }  // namespace lorentznet

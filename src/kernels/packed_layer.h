@@ -14,15 +14,15 @@ namespace lorentznet {
 template <typename T>
 class PackedLayerTensor {
  public:
-  PackedLayerTensor(const fused::Engine<T>& engine, const fused::LayerParameters<T>& parameters,
-                    at::TensorOptions options)
+  PackedLayerTensor(const fused::InferenceEngine<T>& engine,
+                    const fused::LayerParameters<T>& parameters, at::TensorOptions options)
       : memory_(at::empty({4L * parameters.hidden * parameters.hidden + 6L * parameters.hidden},
                           options)) {
     pack(engine, parameters);
   }
 
   /// For inference. \param scale [H] of the batch norm
-  PackedLayerTensor(const fused::Engine<T>& engine, const EdgeParameters& p,
+  PackedLayerTensor(const fused::InferenceEngine<T>& engine, const EdgeParameters& p,
                     const at::Tensor& scale)
       : memory_(
             at::empty({4 * scale.numel() * scale.numel() + 6 * scale.numel()}, scale.options())) {
@@ -47,7 +47,7 @@ class PackedLayerTensor {
   const fused::PackedLayer<T>& get() const { return layer_; }
 
  private:
-  void pack(const fused::Engine<T>& engine, const fused::LayerParameters<T>& parameters) {
+  void pack(const fused::InferenceEngine<T>& engine, const fused::LayerParameters<T>& parameters) {
     T* at = memory_.mutable_data_ptr<T>();
     const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
     const std::int64_t h = parameters.hidden;

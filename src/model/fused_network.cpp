@@ -19,7 +19,7 @@ namespace {
 template <typename T>
 class FusedNetworkOf final : public FusedNetwork {
  public:
-  FusedNetworkOf(const fused::Engine<T>& engine, const NetworkParts& parts);
+  FusedNetworkOf(const fused::InferenceEngine<T>& engine, const NetworkParts& parts);
   at::Tensor forward(const Batch& batch) const override;
 
  private:
@@ -37,7 +37,7 @@ class FusedNetworkOf final : public FusedNetwork {
   }
   void add_layer(const EdgeParameters& edge, const NodeParameters& node);
 
-  const fused::Engine<T>& engine_;
+  const fused::InferenceEngine<T>& engine_;
   at::ScalarType type_;
   std::vector<at::Tensor> kept_;
   std::deque<PackedLayerTensor<T>> edge_tensors_;
@@ -47,7 +47,8 @@ class FusedNetworkOf final : public FusedNetwork {
 };
 
 template <typename T>
-FusedNetworkOf<T>::FusedNetworkOf(const fused::Engine<T>& engine, const NetworkParts& parts)
+FusedNetworkOf<T>::FusedNetworkOf(const fused::InferenceEngine<T>& engine,
+                                  const NetworkParts& parts)
     : engine_(engine), type_(parts.embedding->weight.scalar_type()) {
   for (const auto& block : parts.blocks) add_layer(block->edge(), block->node());
   network_ = {.hidden = static_cast<int>(parts.embedding->weight.size(0)),
@@ -106,15 +107,20 @@ at::Tensor FusedNetworkOf<T>::forward(const Batch& batch) const {
 
 }  // namespace
 
-std::unique_ptr<const FusedNetwork> pack_network(const NetworkParts& parts, Isa isa) {
+std::unique_ptr<const FusedNetwork> pack_network(const NetworkParts& parts, Isa isa,
+                                                 Precision precision) {
+  const auto make = [&]<typename T>(const fused::InferenceEngine<T>& engine) {
+    return std::make_unique<FusedNetworkOf<T>>(engine, parts);
+  };
   if (parts.embedding->weight.scalar_type() == at::kDouble) {
-    return std::make_unique<FusedNetworkOf<double>>(engine_of<double>(isa), parts);
+    return make(inference_engine_of<double>(isa, precision));
   }
-  return std::make_unique<FusedNetworkOf<float>>(engine_of<float>(isa), parts);
+  return make(inference_engine_of<float>(isa, precision));
 }
 
-PackedNetworkCache::PackedNetworkCache(NetworkParts parts, std::vector<at::Tensor> tensors, Isa isa)
-    : parts_(std::move(parts)), tensors_(std::move(tensors)), isa_(isa) {}
+PackedNetworkCache::PackedNetworkCache(NetworkParts parts, std::vector<at::Tensor> tensors, Isa isa,
+                                       Precision precision)
+    : parts_(std::move(parts)), tensors_(std::move(tensors)), isa_(isa), precision_(precision) {}
 
 std::shared_ptr<const FusedNetwork> PackedNetworkCache::get() {
   const std::lock_guard lock(mutex_);
@@ -126,7 +132,7 @@ std::shared_ptr<const FusedNetwork> PackedNetworkCache::get() {
   }
   if (packed_ == nullptr || !known || state != packed_state_) {
     const torch::NoGradGuard no_grad;
-    packed_ = pack_network(parts_, isa_);
+    packed_ = pack_network(parts_, isa_, precision_);
     packed_state_ = std::move(state);
   }
   return packed_;

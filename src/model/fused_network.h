@@ -29,13 +29,15 @@ class FusedNetwork {
 };
 
 /// The network's weights in the order of the products, batch norms folded in.
-std::unique_ptr<const FusedNetwork> pack_network(const NetworkParts& parts, Isa isa);
+std::unique_ptr<const FusedNetwork> pack_network(const NetworkParts& parts, Isa isa,
+                                                 Precision precision);
 
 /// The packed form of a network, packed anew when a weight has changed. Safe in several threads.
 class PackedNetworkCache {
  public:
   /// \param tensors  parameters and buffers of the network
-  PackedNetworkCache(NetworkParts parts, std::vector<at::Tensor> tensors, Isa isa);
+  PackedNetworkCache(NetworkParts parts, std::vector<at::Tensor> tensors, Isa isa,
+                     Precision precision);
 
   std::shared_ptr<const FusedNetwork> get();
 
@@ -49,6 +51,7 @@ class PackedNetworkCache {
   NetworkParts parts_;
   std::vector<at::Tensor> tensors_;
   Isa isa_;
+  Precision precision_;
   std::mutex mutex_;
   std::vector<State> packed_state_;
   std::shared_ptr<const FusedNetwork> packed_;

@@ -52,9 +52,11 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   TORCH_CHECK(options_.coordinates == Coordinates::kDouble,
               "the fused kernel takes coordinates in double only");
   TORCH_CHECK(runs_here(isa), "this processor does not run ", lorentznet::name(isa));
-  TORCH_CHECK(precision == Precision::kFp32, "bf16: not there yet");
+  TORCH_CHECK(precision == Precision::kFp32 || (isa == Isa::kAvx512 && has_bf16_dot()),
+              "bf16 needs AVX-512 with dot products of bf16");
   kernels_ = {std::make_unique<FusedEdgeKernel>(isa), std::make_unique<FusedNodeKernel>(isa)};
-  kernel_name_ = "fused " + std::string(lorentznet::name(isa));
+  kernel_name_ = "fused " + std::string(lorentznet::name(isa)) +
+                 (precision == Precision::kBf16 ? " bf16" : "");
   NetworkParts parts{embedding_, decode_in_, decode_out_, {}, options_.c_weight};
   for (const auto& block : *blocks_) {
     parts.blocks.emplace_back(std::dynamic_pointer_cast<LGEBImpl>(block));
@@ -62,7 +64,8 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   auto tensors = parameters();
   const auto statistics = buffers();
   tensors.insert(tensors.end(), statistics.begin(), statistics.end());
-  packed_ = std::make_shared<PackedNetworkCache>(std::move(parts), std::move(tensors), isa);
+  packed_ =
+      std::make_shared<PackedNetworkCache>(std::move(parts), std::move(tensors), isa, precision);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {

@@ -129,7 +129,8 @@ void EdgeBackward<Simd>::add_tile(const EdgeTile<Simd>& tile) {
   for (auto& value : one) value = V{} + 1;
 
   edge_inputs<Simd, R>(tile, shape_, layer_.hidden, terms_, chunk_.inputs.get());
-  edge_embeddings<Simd, R>(tile, layer_, chunk_.inputs.get(), chunk_.e.get(), gate);
+  edge_embeddings<Simd, R>(tile, layer_, {chunk_.inputs.get(), kRow, N, layer_.hidden},
+                           chunk_.e.get(), gate);
   transpose_pairs<Simd>(chunk_.inputs.get(), one, chunk_.channels, R,
                         chunk_.paired_inputs.get() + paired);
   if (layer_.moves) {
@@ -188,19 +189,19 @@ void EdgeBackward<Simd>::message_gradients(const EdgeTile<Simd>& tile, const T* 
   for (int r = 0; r < R; ++r) gate_gradient[r] = V{};
   T* const dm = chunk_.q.get();
   const T* const e = chunk_.e.get();
-  const auto finish = [&](int c, const V* sums) __attribute__((always_inline)) {
+  const auto finish = [&](int c, const V* sums, V* gates) __attribute__((always_inline)) {
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const V value = sums[r] + load<V>(rows + c * row + r * apart);
       store(dm + c * kRow + r * N, value);
-      gate_gradient[r] += value * load<V>(e + c * kRow + r * N);
+      gates[r] += value * load<V>(e + c * kRow + r * N);
     });
   };
   if (layer_.moves) {
     product<Simd, R>({move_gradient, kRow, N, layer_.hidden}, layer_.move_in_transposed,
-                     layer_.hidden, finish);
+                     layer_.hidden, gate_gradient, finish);
   } else {
     const V none[R] = {};
-    for (int c = 0; c < layer_.hidden; ++c) finish(c, none);
+    for (int c = 0; c < layer_.hidden; ++c) finish(c, none, gate_gradient);
   }
 }
 

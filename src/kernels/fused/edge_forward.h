@@ -24,25 +24,47 @@ template <typename Simd>
   return Integers<Simd>{} + static_cast<std::int32_t>(1U << (channel % kBitsPerWord));
 }
 
+/// A tile's R vectors as the edges' products take them: as they are, or two channels joined, in
+/// `joined`.
+template <typename Simd, int R>
+[[gnu::always_inline]] inline Inputs<typename Simd::EdgeDot> edge_dot_inputs(
+    const typename Simd::Scalar* values, int channels, typename Simd::Scalar* joined) {
+  using Dot = typename Simd::EdgeDot;
+  using V = Vector<Simd>;
+  constexpr int N = Simd::kLanes, kRow = kTileRow<Simd>;
+  if constexpr (Dot::kChannels == 1) {
+    return {values, kRow, N, channels};
+  } else {
+    const int pairs = (channels + 1) / 2;
+    for (int c = 0; c < pairs; ++c, values += 2 * kRow) {
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const V even = load<V>(values + r * N), odd = load<V>(values + kRow + r * N);
+        store(joined + c * kRow + r * N, Dot::join(even, odd));
+      });
+    }
+    return {joined, kRow, N, pairs};
+  }
+}
+
 /// e_ij = relu(phi_e.3(inputs)) and the gate sigmoid(phi_m(e_ij)) of a tile; unused lanes have the
 /// gate 0, so that they count nowhere.
 template <typename Simd, int R>
 void edge_embeddings(const EdgeTile<Simd>& tile, const Layer<Simd>& layer,
-                     const typename Simd::Scalar* inputs, typename Simd::Scalar* e,
+                     const Inputs<typename Simd::EdgeDot>& inputs, typename Simd::Scalar* e,
                      Vector<Simd>* gate) {
   using V = Vector<Simd>;
   constexpr int N = Simd::kLanes;
   V logit[R];
   for (auto& value : logit) value = broadcast<V>(layer.gate_bias);
-  product<Simd, R>(
-      {inputs, kTileRow<Simd>, N, layer.hidden}, layer.edge_out,
-      layer.hidden, [&](int k, const V* sums) __attribute__((always_inline)) {
+  product<typename Simd::EdgeDot, R>(
+      inputs, layer.edge_out, layer.hidden,
+      logit, [&](int k, const V* sums, V* logits) __attribute__((always_inline)) {
         const V bias = broadcast<V>(layer.edge_out_bias[k]);
         const V weight = broadcast<V>(layer.gate[k]);
         unroll<R>([&](auto r) __attribute__((always_inline)) {
           const V value = Simd::relu(sums[r] + bias);
           store(e + k * kTileRow<Simd> + r * N, value);
-          logit[r] += weight * value;
+          logits[r] += weight * value;
         });
       });
   for (int r = 0; r < R; ++r) {
@@ -52,23 +74,26 @@ void edge_embeddings(const EdgeTile<Simd>& tile, const Layer<Simd>& layer,
 }
 
 /// phi_x(m_ij) of a tile, with m_ij = gate e_ij never formed: phi_x.0 is gate (W e) + bias.
-/// \param signs [R][sign_words][kLanes], a bit for each positive output of phi_x.0
-template <typename Simd, int R>
-void edge_movements(const Layer<Simd>& layer, const typename Simd::Scalar* e,
+/// \param signs [R][sign_words] of vectors: a bit for each positive output of phi_x.0; only where
+///              kKeepSigns
+template <typename Simd, int R, bool kKeepSigns>
+void edge_movements(const Layer<Simd>& layer, const Inputs<typename Simd::EdgeDot>& e,
                     const Vector<Simd>* gate, Vector<Simd>* phi, Integers<Simd>* signs) {
   using V = Vector<Simd>;
   const int words = sign_words(layer.hidden);
   for (int r = 0; r < R; ++r) phi[r] = V{};
-  for (int w = 0; w < R * words; ++w) signs[w] = Integers<Simd>{};
-  product<Simd, R>(
-      {e, kTileRow<Simd>, Simd::kLanes, layer.hidden}, layer.move_in,
-      layer.hidden, [&](int k, const V* sums) __attribute__((always_inline)) {
+  for (int w = 0; kKeepSigns && w < R * words; ++w) signs[w] = Integers<Simd>{};
+  product<typename Simd::EdgeDot, R>(
+      e, layer.move_in, layer.hidden,
+      phi, [&](int k, const V* sums, V* phis) __attribute__((always_inline)) {
         const V bias = broadcast<V>(layer.move_in_bias[k]);
         const V weight = broadcast<V>(layer.move_out[k]);
         unroll<R>([&](auto r) __attribute__((always_inline)) {
           const V y = gate[r] * sums[r] + bias;
-          phi[r] += weight * Simd::relu(y);
-          signs[r * words + k / kBitsPerWord] |= (y > 0) & bit_of<Simd>(k);
+          phis[r] += weight * Simd::relu(y);
+          if constexpr (kKeepSigns) {
+            signs[r * words + k / kBitsPerWord] |= (y > 0) & bit_of<Simd>(k);
+          }
         });
       });
 }
@@ -90,14 +115,22 @@ void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const Edge
   const int words = sign_words(layer.hidden);
   const long size = static_cast<long>(whole_vectors<Simd>(layer.hidden)) * kTileRow<Simd>;
   Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
+  Buffer<Simd, typename Simd::Scalar> joined(Simd::EdgeDot::kChannels == 1 ? 0 : size / 2);
+  const auto dot_inputs = [&]<int R>(const auto& values, std::integral_constant<int, R>) {
+    return edge_dot_inputs<Simd, R>(values.get(), layer.hidden, joined.get());
+  };
   Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words);
-  const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R>) {
+  const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R> wide) {
     V gate[R], phi[R];
     edge_inputs<Simd, R>(tile, shape, layer.hidden, terms, inputs.get());
-    edge_embeddings<Simd, R>(tile, layer, inputs.get(), e.get(), gate);
+    edge_embeddings<Simd, R>(tile, layer, dot_inputs(inputs, wide), e.get(), gate);
     add_to_receivers(tile, shape, layer.hidden, e.get(), gate, out.message);
     if (!layer.moves) return;
-    edge_movements<Simd, R>(layer, e.get(), gate, phi, signs.get());
+    if (out.signs == nullptr) {
+      edge_movements<Simd, R, false>(layer, dot_inputs(e, wide), gate, phi, nullptr);
+    } else {
+      edge_movements<Simd, R, true>(layer, dot_inputs(e, wide), gate, phi, signs.get());
+    }
     for (int q = 0; q < R; ++q) to_pairs(tile, q, shape, phi[q], out.phi);
     if (out.signs == nullptr) return;
     auto* kept = out.signs + static_cast<long>(tile.first_vector) * words * N;

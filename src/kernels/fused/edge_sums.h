@@ -84,19 +84,23 @@ void add_to_receivers(const EdgeTile<Simd>& tile, const JetShape<Simd>& shape, i
   using V = Vector<Simd>;
   constexpr int N = Simd::kLanes;
   auto* row = rows + static_cast<long>(tile.block) * hidden * N;
+  if (!tile.flat) {
+    for (int c = 0; c < hidden; ++c) {
+      V sum = load<V>(row + c * N);
+      for (int q = 0; q < tile.vectors; ++q) {
+        sum += weight[q] * load<V>(values + c * kTileRow<Simd> + q * N);
+      }
+      store(row + c * N, sum);
+    }
+    return;
+  }
   for (int q = 0; q < tile.vectors; ++q) {
     const auto* from = values + q * N;
-    const V w = weight[q];
-    if (!tile.flat) {
-      for (int c = 0; c < hidden; ++c) {
-        store(row + c * N, load<V>(row + c * N) + w * load<V>(from + c * kTileRow<Simd>));
-      }
-      continue;
-    }
     for (int k = 0; k * shape.left < N; ++k) {
       const auto lanes = lanes_of_receivers(tile, q, shape.left, k);
       for (int c = 0; c < hidden; ++c) {
-        const V sent = Simd::permute(w * load<V>(from + c * kTileRow<Simd>), lanes & (N - 1));
+        const V sent =
+            Simd::permute(weight[q] * load<V>(from + c * kTileRow<Simd>), lanes & (N - 1));
         store(row + c * N, load<V>(row + c * N) + (lanes >= 0 ? sent : V{}));
       }
     }

@@ -122,19 +122,28 @@ struct JetNodes {
   T n_nodes;         ///< divisor of the pooled embedding
 };
 
+/// Inference for one instruction set; thread-safe.
+template <typename T>
+class InferenceEngine {
+ public:
+  virtual ~InferenceEngine() = default;
+
+  /// Fills `packed`, whose arrays are laid out.
+  virtual void pack(const LayerParameters<T>& parameters, PackedLayer<T>& packed) const = 0;
+  /// A product's weights. \param weight [outputs, inputs]
+  virtual void pack_product(const T* weight, int outputs, int inputs, T* packed) const = 0;
+  /// The logits of a jet.
+  virtual void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const = 0;
+};
+
 /// The fused kernel for one instruction set; thread-safe.
 template <typename T>
-class Engine {
+class Engine : public InferenceEngine<T> {
  public:
-  virtual ~Engine() = default;
-
   /// Elements of JetForward::phi, or of the pair arrays of JetBackward, of a jet.
   virtual long pairs(int n) const = 0;
   /// Elements of JetForward::signs.
   virtual long signs(int n, int hidden) const = 0;
-
-  /// Fills `packed`, whose arrays are laid out.
-  virtual void pack(const LayerParameters<T>& parameters, PackedLayer<T>& packed) const = 0;
 
   virtual void statistics(const LayerParameters<T>& parameters, const JetInput<T>& jet,
                           const JetStatistics& sums) const = 0;
@@ -160,16 +169,13 @@ class Engine {
   virtual void linear_backward(const PackedLinear<T>& layer, int n, const RowPieces<const T>& in,
                                const T* out_gradient, const RowPieces<T>& in_gradient,
                                T* weight) const = 0;
-  /// A product's weights. \param weight [outputs, inputs]
-  virtual void pack_product(const T* weight, int outputs, int inputs, T* packed) const = 0;
-  /// The logits of a jet.
-  virtual void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const = 0;
   /// out [n, width] = relu(z scale + shift)
   virtual void normalise(const Normalisation<T>& norm, int n, int width, const T* z,
                          T* out) const = 0;
 };
 
 const Engine<float>& avx512_engine();
+const InferenceEngine<float>& avx512_bf16_engine();  ///< products over edges of bfloat16
 const Engine<float>& avx2_engine();
 const Engine<float>& portable_engine();
 const Engine<double>& portable_engine_of_double();

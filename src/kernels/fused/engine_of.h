@@ -4,6 +4,7 @@
 #include "kernels/fused/engine.h"
 #include "kernels/fused/infer_jet.h"
 #include "kernels/fused/linear_rows.h"
+#include "kernels/fused/pack_layer.h"
 #include "kernels/fused/pair_gradients.h"
 
 namespace lorentznet::fused {
@@ -24,6 +25,9 @@ class EngineOf final : public Engine<typename Simd::Scalar> {
   void pack_linear(const T* weight, const PackedLinear<T>& layer) const override {
     pack_weights<Simd>(weight, layer.inputs, 1, layer.outputs, layer.inputs, layer.forward);
     pack_weights<Simd>(weight, 1, layer.inputs, layer.inputs, layer.outputs, layer.transposed);
+  }
+  void pack(const LayerParameters<T>& p, PackedLayer<T>& to) const override {
+    pack_layer<Simd>(p, to);
   }
   void pack_product(const T* weight, int outputs, int inputs, T* packed) const override {
     pack_weights<Simd>(weight, inputs, 1, outputs, inputs, packed);
@@ -47,7 +51,6 @@ class EngineOf final : public Engine<typename Simd::Scalar> {
     fused::normalise<Simd>(norm, n, width, z, out);
   }
 
-  void pack(const LayerParameters<T>& p, PackedLayer<T>& to) const override;
   void statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
                   const JetStatistics& sums) const override;
   void forward(const PackedLayer<T>& layer, const Normalisation<T>& norm, const JetInput<T>& jet,
@@ -85,29 +88,6 @@ struct JetTerms {
   Coordinates<Simd> x;
   Buffer<Simd, T> a, b, s, t;
 };
-
-template <typename Simd>
-void EngineOf<Simd>::pack(const LayerParameters<T>& p, PackedLayer<T>& to) const {
-  const int H = p.hidden;
-  to.gate_bias = *p.gate_bias;
-  for (int c = 0; c < H; ++c) {
-    to.u[c] = p.u[c] * p.scale[c];
-    to.v[c] = p.v[c] * p.scale[c];
-    to.edge_out_bias[c] = p.edge_out_bias[c];
-    to.gate[c] = p.gate[c];
-  }
-  pack_weights<Simd>(p.edge_out, H, 1, H, H, to.edge_out);
-  pack_weights<Simd>(p.edge_out, 1, H, H, H, to.edge_out_transposed);
-  if (!to.moves) return;
-  Buffer<Simd, T> scaled(static_cast<long>(H) * H);
-  for (int k = 0; k < H; ++k) {
-    to.move_in_bias[k] = p.move_in_bias[k];
-    to.move_out[k] = p.move_out[k];
-    for (int c = 0; c < H; ++c) scaled[k * H + c] = p.move_in[k * H + c] * p.move_out[k];
-  }
-  pack_weights<Simd>(p.move_in, H, 1, H, H, to.move_in);
-  pack_weights<Simd>(scaled.get(), 1, H, H, H, to.move_in_transposed);
-}
 
 template <typename Simd>
 void EngineOf<Simd>::statistics(const LayerParameters<T>& p, const JetInput<T>& jet,

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "kernels/fused/simd.h"
+#include "kernels/fused/jet_arrays.h"
 
 namespace lorentznet::fused {
 
@@ -32,6 +32,28 @@ void pack_weights(const typename Simd::Scalar* weights, int row, int column, int
   }
 }
 
+/// The same for products of kChannels channels a lane; an odd last channel is joined with zero.
+template <typename Simd>
+void pack_joined(const typename Simd::Scalar* weights, int outputs, int inputs,
+                 typename Simd::Scalar* packed) {
+  if constexpr (Simd::kChannels == 1) {
+    pack_weights<Simd>(weights, inputs, 1, outputs, inputs, packed);
+  } else {
+    using V = Vector<Simd>;
+    const int joined = (inputs + 1) / 2;
+    Buffer<Simd, typename Simd::Scalar> pairs(static_cast<long>(outputs) * joined);
+    for (int k = 0; k < outputs; ++k) {
+      for (int c = 0; c < joined; ++c) {
+        const auto* two = weights + static_cast<long>(k) * inputs + 2 * c;
+        const auto second = 2 * c + 1 < inputs ? two[1] : 0;
+        const V both = Simd::join(broadcast<V>(two[0]), broadcast<V>(second));
+        pairs[k * joined + c] = both[0];
+      }
+    }
+    pack_weights<Simd>(pairs.get(), joined, 1, outputs, joined, packed);
+  }
+}
+
 /// R vectors of inputs, `inputs` channels of each: channel c of vector r is at x[c * step + r *
 /// apart], in scalars.
 template <typename Simd>
@@ -42,11 +64,11 @@ struct Inputs {
 };
 
 /// sum_c weights[k][c] x[c] of one block of K outputs and R vectors, handed to
-/// epilogue(k, sums[R]) for each k.
+/// epilogue(k, sums[R], carry[R]) for each k; `carry` goes from output to output in registers.
 template <typename Simd, int R, int K, typename Epilogue>
 [[gnu::always_inline]] inline void product_block(const Inputs<Simd>& in,
                                                  const typename Simd::Scalar* packed, int first,
-                                                 Epilogue& epilogue) {
+                                                 Vector<Simd>* carry, const Epilogue& epilogue) {
   using V = Vector<Simd>;
   V sums[K][R] = {};
   const auto* x = in.x;
@@ -56,35 +78,54 @@ template <typename Simd, int R, int K, typename Epilogue>
                   __attribute__((always_inline)) { inputs[r] = load<V>(x + r * in.apart); });
     unroll<K>([&](auto k) __attribute__((always_inline)) {
       const V weight = broadcast<V>(packed[k]);
-      unroll<R>([&](auto r) __attribute__((always_inline)) { sums[k][r] += weight * inputs[r]; });
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        sums[k][r] = Simd::multiply_add(sums[k][r], weight, inputs[r]);
+      });
     });
   }
-  unroll<K>([&](auto k) __attribute__((always_inline)) { epilogue(first + k, sums[k]); });
+  V carried[R];
+  unroll<R>([&](auto r) __attribute__((always_inline)) { carried[r] = carry[r]; });
+  unroll<K>([&](auto k) __attribute__((always_inline)) { epilogue(first + k, sums[k], carried); });
+  unroll<R>([&](auto r) __attribute__((always_inline)) { carry[r] = carried[r]; });
 }
 
-/// product_block with `size` outputs, one of kOutputs / 2 + 1 ... kOutputs.
+/// product_block with `size` outputs, one of kFewestOutputs ... kOutputs.
 template <typename Simd, int R, int K, typename Epilogue>
 [[gnu::always_inline]] inline void product_block_of_size(int size, const Inputs<Simd>& in,
                                                          const typename Simd::Scalar* packed,
-                                                         int first, Epilogue& epilogue) {
+                                                         int first, Vector<Simd>* carry,
+                                                         const Epilogue& epilogue) {
   if constexpr (K >= kFewestOutputs<Simd>) {
-    if (size == K) return product_block<Simd, R, K>(in, packed, first, epilogue);
-    product_block_of_size<Simd, R, K - 1>(size, in, packed, first, epilogue);
+    if (size == K) return product_block<Simd, R, K>(in, packed, first, carry, epilogue);
+    product_block_of_size<Simd, R, K - 1>(size, in, packed, first, carry, epilogue);
   }
 }
 
-/// All outputs: epilogue(k, sums) with sums[r] = sum_c weights[k][c] x[c] for R vectors.
+/// All outputs: epilogue(k, sums, carry) with sums[r] = sum_c weights[k][c] x[c] for R vectors.
 /// \param packed  by pack_weights
+/// \param carry   [R] what the epilogue adds up over the outputs
 template <typename Simd, int R, typename Epilogue>
 [[gnu::noinline]] void product(const Inputs<Simd>& in, const typename Simd::Scalar* packed,
-                               int outputs, Epilogue epilogue) {
+                               int outputs, Vector<Simd>* carry, const Epilogue& epilogue) {
   const OutputBlocks blocks(outputs, Simd::kOutputs);
   for (int block = 0, first = 0; block < blocks.count; ++block) {
     const int size = blocks.size + (block < blocks.larger);
-    product_block_of_size<Simd, R, Simd::kOutputs>(size, in, packed, first, epilogue);
+    product_block_of_size<Simd, R, Simd::kOutputs>(size, in, packed, first, carry, epilogue);
     packed += size * in.channels;
     first += size;
   }
+}
+
+/// Where the epilogue adds up nothing: epilogue(k, sums).
+template <typename Simd, int R, typename Epilogue>
+[[gnu::always_inline]] inline void product(const Inputs<Simd>& in,
+                                           const typename Simd::Scalar* packed, int outputs,
+                                           const Epilogue& epilogue) {
+  using V = Vector<Simd>;
+  V none[R] = {};
+  product<Simd, R>(
+      in, packed, outputs,
+      none, [&](int k, const V* sums, V*) __attribute__((always_inline)) { epilogue(k, sums); });
 }
 
 }  // namespace lorentznet::fused

@@ -12,6 +12,11 @@ struct Avx2 {
   static constexpr int kLanes = 8;
   static constexpr int kOutputs = 4;
 
+  using EdgeDot = Avx2;
+  static constexpr int kChannels = 1;
+  [[gnu::always_inline]] static __m256 multiply_add(__m256 sum, __m256 weight, __m256 x) {
+    return sum + weight * x;
+  }
   [[gnu::always_inline]] static __m256 relu(__m256 x) {
     return _mm256_max_ps(_mm256_setzero_ps(), x);  // the second operand where one is NaN
   }

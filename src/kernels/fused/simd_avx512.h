@@ -12,6 +12,11 @@ struct Avx512 {
   static constexpr int kLanes = 16;
   static constexpr int kOutputs = 9;
 
+  using EdgeDot = Avx512;
+  static constexpr int kChannels = 1;
+  [[gnu::always_inline]] static __m512 multiply_add(__m512 sum, __m512 weight, __m512 x) {
+    return sum + weight * x;
+  }
   [[gnu::always_inline]] static __m512 relu(__m512 x) {
     return _mm512_max_ps(_mm512_setzero_ps(), x);  // the second operand where one is NaN
   }

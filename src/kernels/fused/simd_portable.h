@@ -14,6 +14,9 @@ struct Portable {
   using V = typename VectorOf<T, kLanes>::Type;
   using I = Integers<Portable>;
 
+  using EdgeDot = Portable;
+  static constexpr int kChannels = 1;
+  [[gnu::always_inline]] static V multiply_add(V sum, V weight, V x) { return sum + weight * x; }
   [[gnu::always_inline]] static V relu(V x) { return V{} > x ? V{} : x; }
   [[gnu::always_inline]] static V permute(V x, I at) {
     return V{x[at[0]], x[at[1]], x[at[2]], x[at[3]]};
