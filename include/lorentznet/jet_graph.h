@@ -24,7 +24,7 @@ class JetGraph {
 
   const at::Tensor& receiver() const { return edges().receiver; }  ///< [E] int64, i of each edge
   const at::Tensor& sender() const { return edges().sender; }      ///< [E] int64, j of each edge
-  const at::Tensor& jet() const { return jet_; }            ///< [P] int64, jet of each constituent
+  const at::Tensor& jet() const { return jet_; }  ///< [P] int64, jet of each constituent
   /// [P, 1] double: max(1, n-1), the number of edges that each constituent receives.
   const at::Tensor& degree() const { return degree_; }
 

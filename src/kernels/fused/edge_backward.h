@@ -51,10 +51,10 @@ class Chunk {
         inputs(rows * kRow),
         e(rows * kRow),
         q(rows * kRow),
-        out_gradient(kChunk * rows * kRow),
-        move_gradient(kChunk * rows * kRow),
-        paired_inputs(kChunk * channels * kRow),
-        paired_m(kChunk * channels * kRow) {}
+        out_gradient(kRow * kChunk * rows),
+        move_gradient(kRow * kChunk * rows),
+        paired_inputs(kRow * kChunk * channels),
+        paired_m(kRow * kChunk * channels) {}
 
   static constexpr long kRow = kTileRow<Simd>;
   int rows, channels;

@@ -19,7 +19,7 @@ class EngineOf final : public Engine<typename Simd::Scalar> {
   long pairs(int n) const override { return static_cast<long>(n) * JetShape<Simd>(n).padded; }
   long signs(int n, int hidden) const override {
     return static_cast<long>(edge_vectors(JetShape<Simd>(n))) * sign_words(hidden) * N *
-           static_cast<long>(sizeof(Integer<Simd>) / sizeof(std::int32_t));
+           (sizeof(Integer<Simd>) == 4 ? 1 : 2);
   }
 
   void pack_linear(const T* weight, const PackedLinear<T>& layer) const override {
@@ -173,18 +173,19 @@ void EngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const PackedLay
                                     const Normalisation<T>& norm, const JetInput<T>& jet,
                                     const JetBackward<T>& arrays,
                                     const LayerGradients<T>& gradients) const {
-  const int H = layer.hidden, rows = whole_vectors<Simd>(H);
+  const int hidden = layer.hidden, rows = whole_vectors<Simd>(hidden);
   const JetShape<Simd> shape(jet.n);
-  const JetTerms<Simd> terms(shape, H, norm, jet);
-  const long nodes = static_cast<long>(shape.blocks) * H * N;
+  const JetTerms<Simd> terms(shape, hidden, norm, jet);
+  const long nodes = static_cast<long>(shape.blocks) * hidden * N;
   Buffer<Simd, T> message(nodes), receivers(nodes), senders(static_cast<long>(jet.n) * rows);
   Buffer<Simd, T> phi(layer.moves ? pairs(jet.n) : 0);
-  rows_to_blocks<Simd, T>(shape, arrays.message_gradient, H, H, nullptr, nullptr, message.get());
+  rows_to_blocks<Simd, T>(shape, arrays.message_gradient, hidden, hidden, nullptr, nullptr,
+                          message.get());
   if (layer.moves) {
     const Coordinates<Simd> pull(shape, arrays.translation_gradient);
     gradients_of_phi(shape, terms.x, pull, arrays.phi, phi.get());
   }
-  WeightSums<Simd> sums(H);
+  WeightSums<Simd> sums(hidden);
   const auto edge_terms = terms.of(layer);
   const auto weights = sums.arrays();
   const JetGradients<Simd> in{message.get(), phi.get(),
@@ -192,9 +193,9 @@ void EngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const PackedLay
   const JetEdgeSums<Simd> out{receivers.get(), senders.get(), arrays.s, arrays.t};
   EdgeBackward<Simd>(shape, layer, edge_terms, in, out, weights).run();
   sums.add_to(p, layer.moves, gradients);
-  blocks_to_rows(shape, receivers.get(), H, arrays.receivers, H);
+  blocks_to_rows(shape, receivers.get(), hidden, arrays.receivers, hidden);
   for (int i = 0; i < jet.n; ++i) {
-    for (int c = 0; c < H; ++c) arrays.senders[i * H + c] = senders[i * rows + c];
+    for (int c = 0; c < hidden; ++c) arrays.senders[i * hidden + c] = senders[i * rows + c];
   }
   add_norm_sums(p, jet, PairSums<Simd>(shape, terms.s.get(), terms.t.get()), arrays.receivers,
                 arrays.senders, gradients);

@@ -58,7 +58,7 @@ void rows_to_blocks(const JetShape<Simd>& shape, const T* rows, int stride, int 
     const T* row = rows + static_cast<long>(i) * stride;
     for (int c = 0; c < channels; ++c) {
       const T value = factor == nullptr ? row[c] : row[c] * factor[c];
-      to[c * N] = offset == nullptr ? value : value + offset[c];
+      to[static_cast<long>(c) * N] = offset == nullptr ? value : value + offset[c];
     }
   }
 }
@@ -69,7 +69,8 @@ void blocks_to_rows(const JetShape<Simd>& shape, const T* blocks, int channels, 
   constexpr int N = Simd::kLanes;
   for (int i = 0; i < shape.n; ++i) {
     const T* from = blocks + static_cast<long>(i / N) * channels * N + i % N;
-    for (int c = 0; c < channels; ++c) rows[static_cast<long>(i) * stride + c] = from[c * N];
+    for (int c = 0; c < channels; ++c)
+      rows[static_cast<long>(i) * stride + c] = from[static_cast<long>(c) * N];
   }
 }
 
