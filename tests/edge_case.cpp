@@ -8,8 +8,33 @@ namespace {
 
 using torch::nn::Linear, torch::nn::LinearOptions;
 
-std::vector<std::pair<std::string, at::Tensor>> named(const EdgeParameters& p) {
-  std::vector<std::pair<std::string, at::Tensor>> tensors{
+EdgeParameters make_parameters(std::int64_t hidden, bool last_layer, at::ScalarType type) {
+  EdgeParameters p;
+  p.edge_in = Linear(LinearOptions(2 * hidden + 2, hidden).bias(false));
+  p.edge_norm = torch::nn::BatchNorm1d(hidden);
+  p.edge_out = Linear(hidden, hidden);
+  p.gate = Linear(hidden, 1);
+  if (!last_layer) {
+    p.move_in = Linear(hidden, hidden);
+    p.move_out = Linear(LinearOptions(hidden, 1).bias(false));
+  }
+  for (auto& [name, tensor] : named_parameters(p)) tensor.set_data(tensor.to(type));
+  for (auto* tensor : {&p.edge_norm->running_mean, &p.edge_norm->running_var}) {
+    tensor->set_data(tensor->to(type));
+  }
+  return p;
+}
+
+/// |p| (1, direction): massless four-momenta.
+at::Tensor random_momenta(std::int64_t count) {
+  const auto p = at::randn({count, 3}, at::kDouble) * at::rand({count, 1}, at::kDouble) * 20;
+  return at::cat({p.norm(2, {1}, true), p}, 1);
+}
+
+}  // namespace
+
+NamedTensors named_parameters(const EdgeParameters& p) {
+  NamedTensors tensors{
       {"phi_e.0.weight", p.edge_in->weight}, {"phi_e.1.weight", p.edge_norm->weight},
       {"phi_e.1.bias", p.edge_norm->bias},   {"phi_e.3.weight", p.edge_out->weight},
       {"phi_e.3.bias", p.edge_out->bias},    {"phi_m.0.weight", p.gate->weight},
@@ -22,92 +47,62 @@ std::vector<std::pair<std::string, at::Tensor>> named(const EdgeParameters& p) {
   return tensors;
 }
 
-/// |p| (1, direction): massless four-momenta.
-at::Tensor random_momenta(std::int64_t count) {
-  const auto p = at::randn({count, 3}, at::kDouble) * at::rand({count, 1}, at::kDouble) * 20;
-  return at::cat({p.norm(2, {1}, true), p}, 1);
-}
-
-}  // namespace
-
-EdgeCase random_edges(const std::vector<std::int64_t>& sizes, std::int64_t hidden, bool last_layer,
-                      bool training, at::ScalarType type, double move) {
+EdgeCase random_edges(const EdgeCaseOptions& options, at::ScalarType type) {
   const torch::NoGradGuard no_grad;
-  torch::manual_seed(3);
+  torch::manual_seed(options.seed);
   EdgeCase edges;
+  edges.parameters = make_parameters(options.hidden, options.last_layer, type);
   auto& p = edges.parameters;
-  p.edge_in = Linear(LinearOptions(2 * hidden + 2, hidden).bias(false));
-  p.edge_norm = torch::nn::BatchNorm1d(hidden);
-  p.edge_out = Linear(hidden, hidden);
-  p.gate = Linear(hidden, 1);
-  if (!last_layer) {
-    p.move_in = Linear(hidden, hidden);
-    p.move_out = Linear(LinearOptions(hidden, 1).bias(false));
-    p.move_in->to(type);
-    p.move_out->to(type);
-    p.move_out->weight.mul_(move);
-  }
+  if (!options.last_layer) p.move_out->weight.mul_(options.move);
   p.edge_norm->weight.uniform_(0.5, 1.5);
   p.edge_norm->bias.normal_();
   p.edge_norm->running_mean.normal_();
   p.edge_norm->running_var.uniform_(0.5, 2);
-  p.edge_in->to(type);
-  p.edge_out->to(type);
-  p.gate->to(type);
-  p.edge_norm->weight.set_data(p.edge_norm->weight.to(type));
-  p.edge_norm->bias.set_data(p.edge_norm->bias.to(type));
-  p.edge_norm->running_mean.set_data(p.edge_norm->running_mean.to(type));
-  p.edge_norm->running_var.set_data(p.edge_norm->running_var.to(type));
-  p.edge_norm->train(training);
+  p.edge_norm->train(options.training);
 
   edges.offsets = {0};
-  for (const auto n : sizes) edges.offsets.push_back(edges.offsets.back() + n);
-  edges.h = at::randn({edges.offsets.back(), hidden}, type);
-  edges.x = random_momenta(edges.offsets.back());
+  for (const auto n : options.sizes) edges.offsets.push_back(edges.offsets.back() + n);
+  const auto constituents = edges.offsets.back();
+  edges.h = at::randn({constituents, options.hidden}, type);
+  edges.x = random_momenta(constituents);
+  edges.message_pull = at::randn({constituents, options.hidden}, at::kDouble);
+  edges.translation_pull = at::randn({constituents, 4}, at::kDouble);
   return edges;
 }
 
 EdgeCase in_double(const EdgeCase& edges) {
-  const bool last_layer = edges.parameters.move_in.is_empty();
-  auto copy = random_edges({1}, edges.h.size(1), last_layer,
-                           edges.parameters.edge_norm->is_training(), at::kDouble);
   const torch::NoGradGuard no_grad;
-  const auto from = named(edges.parameters), to = named(copy.parameters);
-  for (std::size_t k = 0; k < to.size(); ++k) to[k].second.set_data(from[k].second.to(at::kDouble));
-  copy.parameters.edge_norm->running_mean.copy_(edges.parameters.edge_norm->running_mean);
-  copy.parameters.edge_norm->running_var.copy_(edges.parameters.edge_norm->running_var);
+  auto copy = edges;
+  const auto& from = edges.parameters;
+  auto& to = copy.parameters;
+  to = make_parameters(edges.h.size(1), from.move_in.is_empty(), at::kDouble);
+  const auto tensors = named_parameters(to), values = named_parameters(from);
+  for (std::size_t k = 0; k < values.size(); ++k) tensors[k].second.copy_(values[k].second);
+  to.edge_norm->running_mean.copy_(from.edge_norm->running_mean);
+  to.edge_norm->running_var.copy_(from.edge_norm->running_var);
+  to.edge_norm->train(from.edge_norm->is_training());
   copy.h = edges.h.to(at::kDouble);
-  copy.x = edges.x;
-  copy.offsets = edges.offsets;
   return copy;
 }
 
-EdgeResult run(const EdgeKernel& kernel, const EdgeCase& edges) {
+NamedTensors run(const EdgeKernel& kernel, const EdgeCase& edges) {
   const auto& p = edges.parameters;
   const auto mean = p.edge_norm->running_mean.clone(), variance = p.edge_norm->running_var.clone();
   const auto h = edges.h.clone().requires_grad_();
   const auto x = edges.x.clone().requires_grad_();
-  const JetGraph graph(edges.offsets, at::kCPU);
-  for (auto& [name, tensor] : named(p)) tensor.mutable_grad() = at::Tensor();
-  const auto sums = kernel.forward(p, h, x, graph);
-
-  torch::manual_seed(4);  // the same weights for float and double
-  const auto weight = [](const at::Tensor& t) { return at::randn(t.sizes(), at::kDouble); };
-  auto loss = (sums.message * weight(sums.message)).sum();
+  for (auto& [name, tensor] : named_parameters(p)) tensor.mutable_grad() = at::Tensor();
+  const auto sums = kernel.forward(p, h, x, JetGraph(edges.offsets, at::kCPU));
+  auto loss = (sums.message * edges.message_pull).sum();
   if (sums.translation.defined()) {
-    loss = loss + (sums.translation * weight(sums.translation)).sum();
+    loss = loss + (sums.translation * edges.translation_pull).sum();
   }
   loss.backward();
 
-  EdgeResult result{
-      .message = sums.message.detach(),
-      .translation = sums.translation.defined() ? sums.translation.detach() : at::Tensor(),
-      .h_gradient = h.grad(),
-      .x_gradient = x.grad(),
-      .gradients = {},
-      .statistics = {{"running_mean", p.edge_norm->running_mean.clone()},
-                     {"running_var", p.edge_norm->running_var.clone()}}};
-  for (const auto& [name, tensor] : named(p)) result.gradients.emplace_back(name, tensor.grad());
+  NamedTensors result{{"message", sums.message.detach()}, {"h", h.grad()}, {"x", x.grad()}};
+  if (sums.translation.defined()) result.emplace_back("translation", sums.translation.detach());
+  for (const auto& [name, tensor] : named_parameters(p)) result.emplace_back(name, tensor.grad());
+  result.emplace_back("running_mean", p.edge_norm->running_mean.clone());
+  result.emplace_back("running_var", p.edge_norm->running_var.clone());
   const torch::NoGradGuard no_grad;
   p.edge_norm->running_mean.copy_(mean);
   p.edge_norm->running_var.copy_(variance);

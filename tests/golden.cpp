@@ -3,11 +3,13 @@
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/tensor.h>
 
+#include <cmath>
 #include <limits>
 #include <numeric>
 
 #include "data/jet_builder.h"
 #include "data/quark_gluon_jet.h"
+#include "named_tensors.h"
 
 namespace lorentznet::test {
 
@@ -59,6 +61,19 @@ Batch golden_batch(const Golden& golden) {
   return make_batch(jets, all, golden.task(), rule, /*for_training=*/true);
 }
 
+std::vector<std::optional<Isa>> kernels_of(at::ScalarType type) {
+  std::vector<std::optional<Isa>> kernels{std::nullopt};
+  for (const auto isa : instruction_sets_here()) {
+    if (type == at::kFloat || isa == Isa::kPortable) kernels.emplace_back(isa);
+  }
+  return kernels;
+}
+
+void use_kernel(LorentzNet& network, const std::optional<Isa>& kernel) {
+  if (!kernel) return network->use_plain_kernel();
+  network->use_fused_kernel(*kernel);
+}
+
 double max_difference(const at::Tensor& a, const at::Tensor& b) {
   const auto difference = (a.to(at::kDouble) - b.to(at::kDouble)).abs();
   const auto worst = difference.numel() == 0 ? 0.0 : difference.max().item<double>();
@@ -66,7 +81,9 @@ double max_difference(const at::Tensor& a, const at::Tensor& b) {
 }
 
 bool agree(const at::Tensor& a, const at::Tensor& b, double tolerance) {
-  return a.sizes() == b.sizes() && max_difference(a, b) <= tolerance * b.abs().max().item<double>();
+  if (a.sizes() != b.sizes()) return false;
+  const double difference = max_difference(a, b);
+  return std::isfinite(difference) && difference <= tolerance * b.abs().max().item<double>();
 }
 
 }  // namespace lorentznet::test

@@ -1,7 +1,9 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "io/npy_reader.h"
 #include "lorentznet/batch.h"
@@ -35,6 +37,10 @@ class Golden {
 
 /// The jets of `file`, all in one batch, padded to the file's width.
 Batch golden_batch(const Golden& golden);
+
+/// The kernels that a network of `type` can have here; nothing stands for plain.
+std::vector<std::optional<Isa>> kernels_of(at::ScalarType type);
+void use_kernel(LorentzNet& network, const std::optional<Isa>& kernel);
 
 /// Largest |a - b|; infinite if one is not a number.
 double max_difference(const at::Tensor& a, const at::Tensor& b);

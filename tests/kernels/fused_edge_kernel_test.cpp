@@ -1,68 +1,113 @@
-#include "kernels/fused_kernel.h"
-
+// The fused edge kernel against the plain one: sums, gradients and running statistics.
 #include <ATen/ATen.h>
 
 #include <catch2/catch.hpp>
 
-#include "edge_case.h"
-#include "golden.h"
+#include "edge_trace.h"
+#include "kernels/fused_kernel.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
 
 namespace {
 
-std::vector<std::pair<std::string, at::Tensor>> all_of(const EdgeResult& result) {
-  auto tensors = result.gradients;
-  tensors.insert(tensors.end(), result.statistics.begin(), result.statistics.end());
-  tensors.emplace_back("message", result.message);
-  tensors.emplace_back("gradient of h", result.h_gradient);
-  tensors.emplace_back("gradient of x", result.x_gradient);
-  if (result.translation.defined()) tensors.emplace_back("translation", result.translation);
-  return tensors;
-}
-
-/// Every tensor within `tolerance` times its largest element.
-void check_same(const EdgeResult& found, const EdgeResult& expected, double tolerance) {
-  const auto a = all_of(found), b = all_of(expected);
-  REQUIRE(a.size() == b.size());
-  for (std::size_t k = 0; k < a.size(); ++k) {
-    const auto name = b[k].first;
-    CAPTURE(name, max_difference(a[k].second, b[k].second), b[k].second.abs().max().item<double>());
-    CHECK(agree(a[k].second, b[k].second, tolerance));
+/// The kernel in float, on every instruction set of this processor, against plain in double.
+void check_in_float(const EdgeCase& edges) {
+  const auto same = in_double(edges);
+  const auto expected = run(PlainEdgeKernel(), same);
+  const auto tolerances = EdgeTrace(same).tolerances();
+  for (const auto isa : instruction_sets_here()) {
+    CAPTURE(name(isa));
+    check_same(run(FusedEdgeKernel(isa), edges), expected, tolerances);
   }
 }
 
-}  // namespace
+void check_in_double(const EdgeCaseOptions& options) {
+  const auto edges = random_edges(options, at::kDouble);
+  check_same(run(FusedEdgeKernel(Isa::kPortable), edges), run(PlainEdgeKernel(), edges), 1e-10);
+}
 
-TEST_CASE("fused is plain in double, to 1e-10") {
+/// Calls check(options) with the statistics of training and frozen, in the last layer and before.
+template <typename Check>
+void for_each_mode(EdgeCaseOptions options, Check check) {
   for (const bool training : {false, true}) {
     for (const bool last_layer : {false, true}) {
-      for (const std::int64_t hidden : {8, 13, 24}) {
-        CAPTURE(training, last_layer, hidden);
-        const auto edges = random_edges({1, 2, 3, 4, 5, 7, 9, 15, 16, 17, 31, 33}, hidden,
-                                        last_layer, training, at::kDouble, 30);
-        check_same(run(FusedEdgeKernel(Isa::kPortable), edges), run(PlainEdgeKernel(), edges),
-                   1e-10);
-      }
+      options.training = training;
+      options.last_layer = last_layer;
+      CAPTURE(options.hidden, training, last_layer);
+      check(options);
     }
   }
 }
 
-const double tol = getenv("TOL") ? atof(getenv("TOL")) : 2e-5;
-TEST_CASE("fused in float is plain in double, to float's rounding") {
-  for (const auto isa : {Isa::kPortable, Isa::kAvx2, Isa::kAvx512}) {
-    if (!runs_here(isa)) continue;
-    for (const bool training : {false, true}) {
-      for (const bool last_layer : {false, true}) {
-        for (const std::int64_t hidden : {8, 13, 24, 72, 100}) {
-          CAPTURE(name(isa), training, last_layer, hidden);
-          const auto edges = random_edges({1, 2, 3, 15, 16, 17, 31, 33, 64}, hidden, last_layer,
-                                          training, at::kFloat, 30);
-          check_same(run(FusedEdgeKernel(isa), edges), run(PlainEdgeKernel(), in_double(edges)),
-                     tol);
+const std::vector<std::int64_t> kSizes{1, 2, 3, 15, 16, 17, 31, 33};
+
+}  // namespace
+
+TEST_CASE("fused edges: in double as plain, to 1e-10") {
+  for (const std::int64_t hidden : {8, 13, 24, 72, 100}) {
+    for_each_mode({.sizes = kSizes, .hidden = hidden}, check_in_double);
+  }
+  for_each_mode({.sizes = {2, 17, 64}, .hidden = 256}, check_in_double);
+  for_each_mode({.sizes = {64, 199, 200}, .hidden = 13}, check_in_double);
+}
+
+TEST_CASE("fused edges: in float as plain in double, to float's rounding") {
+  const auto check = [](const EdgeCaseOptions& options) {
+    check_in_float(clear_of_kinks(options));
+  };
+  for (const std::int64_t hidden : {8, 13, 24, 72, 100}) {
+    for_each_mode({.sizes = kSizes, .hidden = hidden}, check);
+  }
+  for_each_mode({.sizes = {1, 2, 3, 17}, .hidden = 256}, check);
+  for_each_mode({.sizes = {64}, .hidden = 72}, check);
+  for_each_mode({.sizes = {199}, .hidden = 8}, check);
+  for_each_mode({.sizes = {200}, .hidden = 8}, check);
+}
+
+TEST_CASE("fused edges: translations, clamped and not") {
+  for (const bool training : {false, true}) {
+    EdgeCaseOptions options{.sizes = kSizes, .hidden = 24, .training = training};
+    options.move = 1;
+    const auto free = random_edges(options, at::kDouble);
+    CHECK(EdgeTrace(free).clamped_share() == 0);
+    check_in_double(options);
+    check_in_float(clear_of_kinks(options));
+    options.move = 1e3;
+    CHECK(EdgeTrace(random_edges(options, at::kDouble)).clamped_share() > 0.5);
+    check_in_double(options);
+    check_in_float(clear_of_kinks(options));
+  }
+}
+
+TEST_CASE("fused edges: a batch without an edge") {
+  for (const auto type : {at::kFloat, at::kDouble}) {
+    for_each_mode({.sizes = {1, 1}}, [&](const EdgeCaseOptions& options) {
+      const auto edges = random_edges(options, type);
+      for (const auto& [name, tensor] : run(FusedEdgeKernel(Isa::kPortable), edges)) {
+        CAPTURE(name);
+        if (name == "running_mean") {
+          CHECK(at::equal(tensor, edges.parameters.edge_norm->running_mean));
+        } else if (name == "running_var") {
+          CHECK(at::equal(tensor, edges.parameters.edge_norm->running_var));
+        } else {
+          CHECK(at::equal(tensor, at::zeros_like(tensor)));
         }
       }
+      CHECK(edges.parameters.edge_norm->num_batches_tracked.item<std::int64_t>() == 0);
+    });
+  }
+}
+
+TEST_CASE("fused edges: what is not a number reaches all that it must reach") {
+  for (const auto isa : instruction_sets_here()) {
+    CAPTURE(name(isa));
+    const auto edges = random_edges({.sizes = {17}}, at::kFloat);
+    edges.h[3][2] = NAN;
+    for (const auto& [name, tensor] : run(FusedEdgeKernel(isa), edges)) {
+      CAPTURE(name);
+      if (name != "message" && name != "translation" && name != "h") continue;
+      CHECK(tensor.isnan().any(1).all().item<bool>());
     }
   }
 }

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <map>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "lorentznet/isa.h"
+
+namespace lorentznet::test {
+
+using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
+
+/// Checks that each tensor is within `tolerance` times its largest element of what is expected.
+void check_same(const NamedTensors& found, const NamedTensors& expected, double tolerance);
+
+/// Checks that each tensor is within its own tolerance of what is expected.
+void check_same(const NamedTensors& found, const NamedTensors& expected,
+                const std::map<std::string, double>& tolerances);
+
+/// Checks that all bits are the same.
+void check_equal(const NamedTensors& found, const NamedTensors& expected);
+
+/// u sqrt(K): by how much a float is wrong, in units of its size, that K roundings have gone into
+/// of signs that know nothing of each other; u = 2^-24.
+double float_rounding(std::int64_t roundings);
+
+/// The instruction sets that this processor has.
+std::vector<Isa> instruction_sets_here();
+
+}  // namespace lorentznet::test
