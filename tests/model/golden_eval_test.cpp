@@ -47,25 +47,34 @@ TEST_CASE("golden: published checkpoints, every layer and the logits in double")
 
     auto model = published_model(golden);
     model->set_type(at::kDouble);
-    const auto states = model->states(batch);
     const auto h_layers = golden.tensor("h_layers");
     const auto x_layers = golden.tensor("x_layers");
-    REQUIRE(states.size() == static_cast<std::size_t>(h_layers.size(0)) + 1);
-    for (std::int64_t layer = 0; layer < h_layers.size(0); ++layer) {
-      CAPTURE(layer);
-      const auto& state = states[static_cast<std::size_t>(layer) + 1];
-      CHECK(agree(state.h, at_nodes(h_layers[layer]), 1e-10));
-      CHECK(agree(state.x, at_nodes(x_layers[layer]), 1e-10));
+    for (const auto& kernel : kernels_of(at::kDouble)) {
+      use_kernel(model, kernel);
+      CAPTURE(model->kernel_name());
+      const auto states = model->states(batch);
+      REQUIRE(states.size() == static_cast<std::size_t>(h_layers.size(0)) + 1);
+      for (std::int64_t layer = 0; layer < h_layers.size(0); ++layer) {
+        CAPTURE(layer);
+        const auto& state = states[static_cast<std::size_t>(layer) + 1];
+        CHECK(agree(state.h, at_nodes(h_layers[layer]), 1e-10));
+        CHECK(agree(state.x, at_nodes(x_layers[layer]), 1e-10));
+      }
+      CHECK(agree(model->forward(batch), golden.tensor("logits_f64"), 1e-10));
     }
-    CHECK(agree(model->forward(batch), golden.tensor("logits_f64"), 1e-10));
   });
 }
 
 TEST_CASE("golden: published checkpoints, logits of the float network") {
   for_each_published([](const Golden& golden) {
     auto model = published_model(golden);
-    const auto logits = model->forward(golden_batch(golden));
-    REQUIRE(logits.scalar_type() == at::kFloat);
-    CHECK(max_difference(logits, golden.tensor("logits_f64")) <= 1e-4);
+    const auto batch = golden_batch(golden);
+    for (const auto& kernel : kernels_of(at::kFloat)) {
+      use_kernel(model, kernel);
+      CAPTURE(model->kernel_name());
+      const auto logits = model->forward(batch);
+      REQUIRE(logits.scalar_type() == at::kFloat);
+      CHECK(max_difference(logits, golden.tensor("logits_f64")) <= 1e-4);
+    }
   });
 }

@@ -63,32 +63,40 @@ void check_state(LorentzNet& model, const Golden& golden) {
   }
 }
 
+/// Six steps, the first of them in every detail.
+void check_training(LorentzNet& model, const Golden& golden) {
+  const auto batch = golden_batch(golden);
+  torch::optim::AdamW optimizer(model->parameters(),
+                                torch::optim::AdamWOptions(1e-3).weight_decay(1e-2));
+  const auto losses = golden.tensor("losses");
+  for (std::int64_t step = 0; step < losses.numel(); ++step) {
+    CAPTURE(step);
+    optimizer.zero_grad();
+    const auto logits = model->forward(batch);
+    const auto loss = at::cross_entropy_loss(logits, batch.label);
+    loss.backward();
+    CHECK(std::abs(loss.item<double>() - losses[step].item<double>()) <= 1e-10);
+    if (step == 0) {
+      CHECK(agree(logits, golden.tensor("logits_step0"), 1e-10));
+      check_gradients(model, golden);
+    }
+    optimizer.step();
+    if (step == 0) check_state(model, golden);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("golden: gradients, a step of AdamW, running statistics and losses in double") {
   const auto files = golden_files("_train.npz");
   REQUIRE_FALSE(files.empty());
   for (const auto& file : files) {
-    CAPTURE(file);
     const Golden golden(file);
-    const auto batch = golden_batch(golden);
-    auto model = initial_model(golden, file);
-    torch::optim::AdamW optimizer(model->parameters(),
-                                  torch::optim::AdamWOptions(1e-3).weight_decay(1e-2));
-    const auto losses = golden.tensor("losses");
-    for (std::int64_t step = 0; step < losses.numel(); ++step) {
-      CAPTURE(step);
-      optimizer.zero_grad();
-      const auto logits = model->forward(batch);
-      const auto loss = at::cross_entropy_loss(logits, batch.label);
-      loss.backward();
-      CHECK(std::abs(loss.item<double>() - losses[step].item<double>()) <= 1e-10);
-      if (step == 0) {
-        CHECK(agree(logits, golden.tensor("logits_step0"), 1e-10));
-        check_gradients(model, golden);
-      }
-      optimizer.step();
-      if (step == 0) check_state(model, golden);
+    for (const auto& kernel : kernels_of(at::kDouble)) {
+      auto model = initial_model(golden, file);
+      use_kernel(model, kernel);
+      CAPTURE(file, model->kernel_name());
+      check_training(model, golden);
     }
   }
 }
