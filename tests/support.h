@@ -32,4 +32,17 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+/// An environment variable, while it lives.
+class EnvironmentVariable {
+ public:
+  EnvironmentVariable(std::string name, const std::string& value);
+  ~EnvironmentVariable();
+  EnvironmentVariable(const EnvironmentVariable&) = delete;
+  EnvironmentVariable& operator=(const EnvironmentVariable&) = delete;
+
+ private:
+  std::string name_;
+  std::optional<std::string> before_;
+};
+
 }  // namespace lorentznet::test

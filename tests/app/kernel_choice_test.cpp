@@ -1,22 +1,14 @@
 #include "app/kernel_choice.h"
 
-#include <cstdlib>
-
 #include "io/helpers.h"
+#include "support.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
 
 namespace {
 
-/// LORENTZNET_ISA, while it lives.
-class IsaVariable {
- public:
-  explicit IsaVariable(const char* value) { setenv("LORENTZNET_ISA", value, 1); }
-  ~IsaVariable() { unsetenv("LORENTZNET_ISA"); }
-  IsaVariable(const IsaVariable&) = delete;
-  IsaVariable& operator=(const IsaVariable&) = delete;
-};
+EnvironmentVariable isa_variable(const std::string& value) { return {"LORENTZNET_ISA", value}; }
 
 KernelChoice choose(const std::vector<std::string>& words, const at::Device& device = at::kCPU) {
   return choose_kernel(parse_command_line(top_tagging(), words).arguments, device);
@@ -31,7 +23,7 @@ const at::Device kGpu(at::kCUDA, 1);
 }  // namespace
 
 TEST_CASE("by default the fused kernel does what it can do") {
-  const IsaVariable portable("portable");
+  const auto portable = isa_variable("portable");
   for (const auto* hidden : {"8", "72", "256"}) {
     const auto choice = choose({"--n_hidden", hidden});
     CHECK(choice.fused == Isa::kPortable);
@@ -70,7 +62,7 @@ TEST_CASE("bf16 is of the fused kernel, in inference, on processors that have it
         "--precision bf16: the fused kernel can't be used: coordinates in float");
   CHECK_THAT(message(words, kGpu), Contains("device cuda:1"));
   {
-    const IsaVariable portable("portable");
+    const auto portable = isa_variable("portable");
     CHECK_THAT(message(words),
                Contains(has_bf16_dot() ? "LORENTZNET_ISA says portable" : "no AVX512-BF16"));
   }
@@ -78,7 +70,7 @@ TEST_CASE("bf16 is of the fused kernel, in inference, on processors that have it
 }
 
 TEST_CASE("LORENTZNET_ISA is read where the fused kernel runs, and only there") {
-  const IsaVariable unknown("sse9");
+  const auto unknown = isa_variable("sse9");
   const std::string refused = "LORENTZNET_ISA: 'sse9' is not portable, avx2 or avx512";
   CHECK(message({}) == refused);
   CHECK(message({"--kernel", "fused"}) == refused);
