@@ -1,0 +1,148 @@
+// Inference of whole jets by the fused kernel: packed weights, threads, batches.
+#include "model/fused_network.h"
+
+#include <ATen/ATen.h>
+#include <torch/optim/adamw.h>
+#include <torch/utils.h>
+
+#include <catch2/catch.hpp>
+#include <thread>
+
+#include "golden.h"
+#include "lorentznet/checkpoint.h"
+#include "named_tensors.h"
+#include "sample.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+
+namespace {
+
+/// Scores by the packed network.
+at::Tensor packed(LorentzNet& model, const Batch& batch) {
+  const torch::NoGradGuard no_grad;
+  return model->forward(batch);
+}
+
+/// Scores layer by layer, which reads the weights themselves.
+at::Tensor layer_by_layer(LorentzNet& model, const Batch& batch) {
+  const torch::AutoGradMode with_grad(true);
+  return model->forward(batch).detach();
+}
+
+/// The packed network has the weights of now, and `before` is of others. \return its scores
+at::Tensor check_repacked(LorentzNet& model, const Batch& batch, const at::Tensor& before) {
+  const auto scores = packed(model, batch);
+  CHECK(agree(scores, layer_by_layer(model, batch), 1e-10));
+  CHECK(max_difference(scores, before) > 1e-6);
+  return scores;
+}
+
+LorentzNet fused_network(const Task& task) {
+  auto model = small_network(task);
+  model->use_fused_kernel(Isa::kPortable);
+  model->eval();
+  return model;
+}
+
+LorentzNet float_network(Isa isa) {
+  auto model = fused_network(top_tagging());
+  model->set_type(at::kFloat);
+  model->use_fused_kernel(isa);
+  return model;
+}
+
+void train_a_step(LorentzNet& model, const Batch& batch) {
+  torch::optim::AdamW optimizer(model->parameters(), torch::optim::AdamWOptions(1e-2));
+  model->train();
+  model->forward(batch).square().sum().backward();
+  optimizer.step();
+  model->eval();
+}
+
+}  // namespace
+
+TEST_CASE("fused inference: a whole jet at once is layer by layer, and plain") {
+  for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
+    auto model = fused_network(*task);
+    const auto batch = whole_batch(sample_jets(*task, 6), *task);
+    const auto scores = packed(model, batch);
+    CHECK(agree(scores, layer_by_layer(model, batch), 1e-12));
+    model->use_plain_kernel();
+    CHECK(agree(scores, packed(model, batch), 1e-11));
+  }
+}
+
+TEST_CASE("fused inference: a changed weight changes the scores") {
+  const auto& task = quark_gluon_tagging();
+  auto model = fused_network(task);
+  const auto batch = whole_batch(sample_jets(task, 4), task);
+  auto scores = packed(model, batch);
+  CHECK(at::equal(packed(model, batch), scores));
+
+  train_a_step(model, batch);
+  scores = check_repacked(model, batch, scores);
+  const auto state = model_state(*model);
+  for (const auto& [name, tensor] : state) {
+    if (!tensor.is_floating_point() || name.ends_with("phi_h.0.bias")) continue;
+    CAPTURE(name);
+    const torch::NoGradGuard no_grad;
+    tensor.copy_(tensor * 1.1 + 0.01);
+    scores = check_repacked(model, batch, scores);
+  }
+  auto twin = small_network(task);
+  load_model_state(*model, model_state(*twin), "twin");
+  scores = check_repacked(model, batch, scores);
+
+  model->set_type(at::kFloat);
+  const auto rounded = packed(model, batch);
+  CHECK(rounded.scalar_type() == at::kFloat);
+  CHECK(max_difference(rounded, scores) <= 1e-4);
+  model->set_type(at::kDouble);
+  CHECK(agree(packed(model, batch), layer_by_layer(model, batch), 1e-12));
+}
+
+TEST_CASE("fused inference: weights of inference mode do not count their changes") {
+  const torch::InferenceMode inference;
+  auto model = fused_network(top_tagging());
+  const auto batch = whole_batch(sample_jets(top_tagging(), 2), top_tagging());
+  const auto before = model->forward(batch);
+  model->parameters()[0].mul_(2);
+  CHECK(max_difference(model->forward(batch), before) > 1e-6);
+}
+
+TEST_CASE("fused inference: several threads at once, with a weight just changed") {
+  const auto batch = whole_batch(sample_jets(top_tagging(), 6), top_tagging());
+  for (const auto isa : instruction_sets_here()) {
+    CAPTURE(name(isa));
+    auto model = float_network(isa);
+    const auto expected = packed(model, batch);
+    {
+      const torch::NoGradGuard no_grad;
+      for (auto& tensor : model->parameters()) tensor.copy_(tensor.clone());  // packed anew
+    }
+    std::vector<at::Tensor> scores(4);
+    {
+      std::vector<std::jthread> threads;
+      for (auto& out : scores) threads.emplace_back([&] { out = packed(model, batch); });
+    }
+    for (const auto& found : scores) CHECK(at::equal(found, expected));
+  }
+}
+
+TEST_CASE("fused inference: a score does not depend on the batch, to the bit") {
+  const auto set = sample_jets(top_tagging(), 100);
+  for (const auto isa : instruction_sets_here()) {
+    auto model = float_network(isa);
+    const auto expected = packed(model, whole_batch(set, top_tagging()));
+    for (const std::int64_t size : {1, 32, 100}) {
+      CAPTURE(name(isa), size);
+      std::vector<at::Tensor> scores;
+      for (std::int64_t first = 0; first < set.num_jets(); first += size) {
+        const auto count = std::min(size, set.num_jets() - first);
+        scores.push_back(packed(model, whole_batch(set.slice(first, count), top_tagging())));
+      }
+      CHECK(at::equal(at::cat(scores), expected));
+    }
+  }
+}
