@@ -2,6 +2,7 @@
 
 #include <torch/autograd.h>
 #include <torch/csrc/autograd/functions/utils.h>
+#include <torch/utils.h>
 
 #include <memory>
 #include <utility>

@@ -27,10 +27,13 @@ std::string_view name(Isa isa) {
 
 bool runs_here(Isa isa) {
   switch (isa) {
-    case Isa::kAvx512:
-      return __builtin_cpu_supports("x86-64-v4") != 0;
-    case Isa::kAvx2:
-      return __builtin_cpu_supports("x86-64-v3") != 0;
+    case Isa::kAvx512:  // x86-64-v4, a name that clang 14 does not know here
+      return runs_here(Isa::kAvx2) && __builtin_cpu_supports("avx512f") != 0 &&
+             __builtin_cpu_supports("avx512bw") != 0 && __builtin_cpu_supports("avx512cd") != 0 &&
+             __builtin_cpu_supports("avx512dq") != 0 && __builtin_cpu_supports("avx512vl") != 0;
+    case Isa::kAvx2:  // x86-64-v3
+      return __builtin_cpu_supports("avx2") != 0 && __builtin_cpu_supports("fma") != 0 &&
+             __builtin_cpu_supports("bmi") != 0 && __builtin_cpu_supports("bmi2") != 0;
     case Isa::kPortable:
       break;
   }
