@@ -1,6 +1,7 @@
 #include "named_tensors.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -20,6 +21,18 @@ void check_each(const NamedTensors& found, const NamedTensors& expected, Check c
     check(name, found[k].second, expected[k].second);
   }
 }
+
+/// The number of threads, while it lives.
+class Threads {
+ public:
+  explicit Threads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }
+  ~Threads() { at::set_num_threads(before_); }
+  Threads(const Threads&) = delete;
+  Threads& operator=(const Threads&) = delete;
+
+ private:
+  int before_;
+};
 
 }  // namespace
 
@@ -41,6 +54,18 @@ void check_equal(const NamedTensors& found, const NamedTensors& expected) {
   check_each(found, expected, [](const auto&, const auto& tensor, const auto& other) {
     CHECK(at::equal(tensor, other));
   });
+}
+
+void check_with_threads(const std::function<NamedTensors()>& run) {
+  NamedTensors expected;
+  for (const int count : {1, 1, 2, 3, 4}) {
+    const Threads threads(count);
+    REQUIRE(at::get_num_threads() == count);
+    const auto found = run();
+    if (expected.empty()) expected = found;
+    CAPTURE(count);
+    check_equal(found, expected);
+  }
 }
 
 double float_rounding(std::int64_t roundings) {

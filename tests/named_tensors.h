@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <functional>
 #include <map>
 #include <string>
 #include <utility>
@@ -22,6 +23,9 @@ void check_same(const NamedTensors& found, const NamedTensors& expected,
 
 /// Checks that all bits are the same.
 void check_equal(const NamedTensors& found, const NamedTensors& expected);
+
+/// Checks that what `run` gives has the same bits for 1, 2, 3 and 4 threads, and run after run.
+void check_with_threads(const std::function<NamedTensors()>& run);
 
 /// u sqrt(K): by how much a float is wrong, in units of its size, that K roundings have gone into
 /// of signs that know nothing of each other; u = 2^-24.
