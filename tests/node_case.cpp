@@ -44,13 +44,21 @@ struct NodeTrace {
     const auto variance =
         training ? (share * (z - mean).square()).sum(0) : p.node_norm->running_var;
     sigma = (variance + 1e-5).sqrt();
+    zhat_terms = (z.abs() + mean.abs()) / sigma;
+    normed_terms = zhat_terms * p.node_norm->weight + p.node_norm->bias.abs();
     normed = (z - mean) / sigma * p.node_norm->weight + p.node_norm->bias;
     const auto out = at::linear(normed.relu(), p.node_out->weight, p.node_out->bias);
     gradient = torch::autograd::grad({(out * nodes.pull).sum()}, {normed})[0];
     if (!training) share.zero_();
   }
 
-  const NodeParameters& p;
+  /// How far the nearest kink is from a relu's input, in units of what float's rounding moves that.
+  double distance_to_kink() const {
+    return (normed.abs() / (float_rounding(rows.size(1)) * normed_terms)).min().item<double>();
+  }
+
+  NodeParameters p;
+  at::Tensor zhat_terms, normed_terms;  ///< sums of |terms|: few rows may lie close together
   at::Tensor rows, z, share, mean, sigma, normed, gradient;
 };
 
@@ -115,8 +123,9 @@ std::map<std::string, double> float_tolerances(const NodeCase& nodes) {
   const NodeTrace trace(nodes);
   const torch::NoGradGuard no_grad;
   const auto& p = trace.p;
-  const auto pull = nodes.pull.abs(), r = trace.gradient.abs(), y = trace.normed.relu();
-  const auto zhat = (trace.z.abs() + trace.mean.abs()) / trace.sigma;
+  const auto pull = nodes.pull.abs(), r = trace.gradient.abs();
+  const auto y = at::where(trace.normed > 0, trace.normed_terms, 0);
+  const auto& zhat = trace.zhat_terms;
   const auto from_statistics = trace.share * (r.sum(0) + zhat * (r * zhat).sum(0));
   const auto z = (r + from_statistics) * p.node_norm->weight / trace.sigma;
   const auto to_rows = z.mm(p.node_in->weight.abs());
@@ -144,10 +153,7 @@ NodeCase clear_of_kinks(NodeCaseOptions options) {
   constexpr int kTries = 100;
   for (options.seed = 1; options.seed <= kTries; ++options.seed) {
     auto nodes = random_nodes(options, at::kFloat);
-    const NodeTrace trace(in_double(nodes));
-    const auto size = trace.normed.square().mean().sqrt().item<double>();
-    const auto nearest = trace.normed.abs().min().item<double>();
-    if (nearest > float_rounding(trace.rows.size(1)) * size) return nodes;
+    if (NodeTrace(in_double(nodes)).distance_to_kink() > 1) return nodes;
   }
   throw std::runtime_error("every case has a kink within float's rounding: fewer rows are needed");
 }

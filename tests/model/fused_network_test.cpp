@@ -34,7 +34,7 @@ at::Tensor layer_by_layer(LorentzNet& model, const Batch& batch) {
 at::Tensor check_repacked(LorentzNet& model, const Batch& batch, const at::Tensor& before) {
   const auto scores = packed(model, batch);
   CHECK(agree(scores, layer_by_layer(model, batch), 1e-10));
-  CHECK(max_difference(scores, before) > 1e-6);
+  CHECK(max_difference(scores, before) > 1e-9);
   return scores;
 }
 
