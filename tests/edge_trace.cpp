@@ -5,13 +5,15 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 
 namespace lorentznet::test {
 namespace {
 
 constexpr double kBound = 100;
-/// Products of length H that a result of the forward pass, or a gradient, has behind it.
+/// Products of length H that a result of the forward pass has behind it: two of phi_e.0 (2H), and
+/// phi_e.3, phi_m, phi_x.0 and phi_x.2. A gradient has them once more, on the way back.
 constexpr int kForward = 6, kBackward = 12;
 
 at::Tensor minkowski(const at::Tensor& p, const at::Tensor& q) {
@@ -32,18 +34,8 @@ double nearest_to_zero(const at::Tensor& values, double rounding) {
 }  // namespace
 
 EdgeTrace::EdgeTrace(const EdgeCase& edges) : case_(edges), graph_(edges.offsets, at::kCPU) {
+  make_rows();
   const auto& p = case_.parameters;
-  const auto of = [&](const at::Tensor& t, const at::Tensor& node) {
-    return t.index_select(0, node);
-  };
-  x_i_ = of(case_.x, graph_.receiver());
-  x_j_ = of(case_.x, graph_.sender());
-  difference_ = x_i_ - x_j_;
-  distance_ = minkowski(difference_, difference_);
-  product_ = minkowski(x_i_, x_j_);
-  rows_ = at::cat(
-      {of(case_.h, graph_.receiver()), of(case_.h, graph_.sender()), psi(distance_), psi(product_)},
-      1);
   z_ = rows_.mm(p.edge_in->weight.t());
   const bool training = p.edge_norm->is_training();
   mean_ = training ? z_.mean(0) : p.edge_norm->running_mean;
@@ -53,15 +45,14 @@ EdgeTrace::EdgeTrace(const EdgeCase& edges) : case_(edges), graph_(edges.offsets
   e_ = out_.relu();
   const auto logit = at::linear(e_, p.gate->weight, p.gate->bias);
   m_ = e_ * logit.sigmoid();
-  auto loss = (m_ * of(case_.message_pull, graph_.receiver())).sum();
+  auto loss = (m_ * of_receivers(case_.message_pull)).sum();
   std::vector<at::Tensor> inner{normed_, out_, logit};
   if (!p.move_in.is_empty()) {
     move_ = at::linear(m_, p.move_in->weight, p.move_in->bias);
     phi_ = move_.relu().mm(p.move_out->weight.t());
     translation_ = difference_ * phi_;
     loss =
-        loss +
-        (translation_.clamp(-kBound, kBound) * of(case_.translation_pull, graph_.receiver())).sum();
+        loss + (translation_.clamp(-kBound, kBound) * of_receivers(case_.translation_pull)).sum();
     inner.insert(inner.end(), {move_, phi_});
   }
   auto gradients = torch::autograd::grad({loss}, inner);
@@ -70,6 +61,21 @@ EdgeTrace::EdgeTrace(const EdgeCase& edges) : case_(edges), graph_(edges.offsets
   out_gradient_ = gradients[1].abs();
   logit_gradient_ = gradients[2].abs();
   if (phi_.defined()) move_gradient_ = gradients[3].abs(), phi_gradient_ = gradients[4].abs();
+}
+
+void EdgeTrace::make_rows() {
+  x_i_ = of_receivers(case_.x);
+  x_j_ = case_.x.index_select(0, graph_.sender());
+  difference_ = x_i_ - x_j_;
+  distance_ = minkowski(difference_, difference_);
+  product_ = minkowski(x_i_, x_j_);
+  rows_ = at::cat({of_receivers(case_.h), case_.h.index_select(0, graph_.sender()), psi(distance_),
+                   psi(product_)},
+                  1);
+}
+
+at::Tensor EdgeTrace::of_receivers(const at::Tensor& nodes) const {
+  return nodes.index_select(0, graph_.receiver());
 }
 
 at::Tensor EdgeTrace::sum_by(const at::Tensor& node, const at::Tensor& of_edges) const {
@@ -110,7 +116,7 @@ at::Tensor EdgeTrace::terms_of_x() const {
   auto terms = sum_by(graph_.receiver(), by_s + by_t * x_j_.abs()) +
                sum_by(graph_.sender(), by_s + by_t * x_i_.abs());
   if (phi_.defined()) {
-    const auto pull = case_.translation_pull.index_select(0, graph_.receiver());
+    const auto pull = of_receivers(case_.translation_pull);
     const auto moved = (pull * phi_).abs();
     terms += sum_by(graph_.receiver(), moved) + sum_by(graph_.sender(), moved);
   }

@@ -29,6 +29,8 @@ class EdgeTrace {
   std::map<std::string, double> tolerances() const;
 
  private:
+  void make_rows();
+  at::Tensor of_receivers(const at::Tensor& nodes) const;
   at::Tensor sum_by(const at::Tensor& node, const at::Tensor& of_edges) const;
   /// Sums of |terms| of the gradients of h and x.
   at::Tensor terms_of_h() const;

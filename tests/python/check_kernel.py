@@ -59,7 +59,7 @@ class KernelTest(harness.ProgramTest):
         self.assertEqual(lines, [f"Kernel: {expected}"])
 
     def scores_of(self, task, expected, *words, isa=""):
-        (self.experiment(task) / "score.npy").unlink()
+        (self.experiment(task) / "score.npy").unlink(missing_ok=True)
         self.assert_kernel(self.score(task, *words, isa=isa), expected)
         return np.load(self.experiment(task) / "score.npy")
 
