@@ -31,6 +31,7 @@ FusedBatch<T>::FusedBatch(const fused::Engine<T>& engine, std::vector<std::int64
     : engine_(engine),
       offsets_(std::move(offsets)),
       schedule_(offsets_),
+      row_groups_(row_groups(offsets_.back())),
       arguments_(std::move(arguments)),
       hidden_(arguments_[kU].numel()),
       projection_(engine, arguments_[kProject].detach().contiguous(), at::Tensor()) {
@@ -64,20 +65,11 @@ fused::LayerParameters<T> FusedBatch<T>::parameters() const {
 }
 
 template <typename T>
-fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index, const at::Tensor& a_b) const {
+fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index) const {
   const auto begin = offsets_[index];
   return {.n = static_cast<int>(offsets_[index + 1] - begin),
-          .a_b = a_b.const_data_ptr<T>() + 2 * hidden_ * begin,
+          .a_b = a_b_.const_data_ptr<T>() + 2 * hidden_ * begin,
           .x = arguments_[kX].const_data_ptr<double>() + 4 * begin};
-}
-
-template <typename T>
-void FusedBatch<T>::project(std::int64_t index, const at::Tensor& a_b) const {
-  const auto begin = offsets_[index];
-  const auto width = static_cast<int>(hidden_);
-  engine_.linear(projection_.get(), static_cast<int>(offsets_[index + 1] - begin),
-                 {{{data(kH) + hidden_ * begin, width}}},
-                 a_b.mutable_data_ptr<T>() + 2 * hidden_ * begin);
 }
 
 template <typename T>
@@ -85,11 +77,15 @@ at::Tensor FusedBatch<T>::project(bool with_statistics) {
   a_b_ = at::empty({offsets_.back(), 2 * hidden_}, arguments_[kU].options());
   const auto sums = at::zeros({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
   const auto layer = parameters();
+  for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t) {
+    engine_.linear(projection_.get(), static_cast<int>(group.count),
+                   {{{data(kH) + hidden_ * group.first, static_cast<int>(hidden_)}}},
+                   a_b_.mutable_data_ptr<T>() + 2 * hidden_ * group.first);
+  });
+  if (!with_statistics) return {};
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
-    project(index, a_b_);
-    if (!with_statistics) return;
     double* const z = sums.mutable_data_ptr<double>() + group * 2 * hidden_;
-    engine_.statistics(layer, jet(index, a_b_), {.z = z, .z2 = z + hidden_});
+    engine_.statistics(layer, jet(index), {.z = z, .z2 = z + hidden_});
   });
   return sum_in_order<double>(sums).view({2, hidden_});
 }
@@ -122,11 +118,10 @@ std::vector<at::Tensor> FusedBatch<T>::forward(bool keep) {
       out.phi = phi_.mutable_data_ptr<T>() + pairs_[index];
       if (keep) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
     }
-    engine_.forward(layer, norm_.in<T>(), jet(index, a_b_), out);
+    engine_.forward(layer, norm_.in<T>(), jet(index), out);
   });
-  a_b_ = at::Tensor();
+  if (!keep) a_b_ = phi_ = at::Tensor();
   if (!moves()) return {message};
-  if (!keep) phi_ = at::Tensor();
   return {message, translation};
 }
 

@@ -9,6 +9,7 @@
 #include "kernels/jet_schedule.h"
 #include "kernels/packed_layer.h"
 #include "kernels/packed_linear.h"
+#include "kernels/row_groups.h"
 
 namespace lorentznet {
 
@@ -55,27 +56,29 @@ class FusedBatch {
   struct NormGradients;
   /// What the backward pass keeps between its halves.
   struct BackwardArrays {
-    at::Tensor a_b, message, translation, receivers, senders, s, t;
+    at::Tensor message, translation, receivers, senders, s, t;
     fused::JetBackward<T> of(const FusedBatch& batch, std::int64_t index) const;
   };
 
   bool moves() const { return arguments_.size() == kNumEdgeArguments; }
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
-  void project(std::int64_t index, const at::Tensor& a_b) const;
-  fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
+  fused::JetInput<T> jet(std::int64_t index) const;
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;
+  /// {dL/dh, dL/d(kProject)} out of dL/d(a_i, b_i) [P, 2H].
+  std::vector<at::Tensor> project_backward(const at::Tensor& gradient) const;
 
   const fused::Engine<T>& engine_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::int64_t> pairs_, signs_;  ///< [J+1] where each jet's arrays begin
   std::int64_t num_edges_ = 0;
   JetSchedule schedule_;
+  std::vector<RowGroup> row_groups_;
   std::vector<at::Tensor> arguments_;
   std::int64_t hidden_;
   FusedNorm norm_;
   PackedLinearTensor<T> projection_;
-  at::Tensor a_b_;  ///< [P, 2H], in the forward pass only
+  at::Tensor a_b_;  ///< [P, 2H]
   at::Tensor phi_, kept_signs_;
 };
 

@@ -86,38 +86,29 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
     const auto of_group = gradients_in(rows.mutable_data_ptr<T>() + group * rows.size(1),
                                        sums.mutable_data_ptr<double>() + group * sums.size(1), h);
-    project(index, arrays.a_b);
-    engine_.backward_edges(p, layer, norm_.in<T>(), jet(index, arrays.a_b), arrays.of(*this, index),
-                           of_group);
+    engine_.backward_edges(p, layer, norm_.in<T>(), jet(index), arrays.of(*this, index), of_group);
   });
   rows = sum_in_order<T>(rows);
   sums = sum_in_order<double>(sums);
   const auto total = gradients_in(rows.mutable_data_ptr<T>(), sums.mutable_data_ptr<double>(), h);
   const NormGradients norm(norm_, p, total, num_edges_);
-  const auto h_gradient = at::empty_like(arguments_[kH]);
   const auto x_gradient = at::empty_like(arguments_[kX]);
-  const auto a_b_gradient = at::empty_like(arrays.a_b);
-  const auto project_gradients = at::zeros({schedule_.num_groups(), 2 * h * h}, options);
-  schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
+  const auto a_b_gradient = at::empty_like(a_b_);
+  schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
     const auto begin = offsets_[index];
-    T* const of_a_b = a_b_gradient.template mutable_data_ptr<T>() + 2 * h * begin;
-    const auto input = jet(index, arrays.a_b);
     engine_.backward_nodes(
         p, {.mean = norm.mean.data(), .slope = norm.slope.data(), .z_mean = norm_.mean.data()},
-        input, arrays.of(*this, index),
-        {.a_b = of_a_b, .x = x_gradient.template mutable_data_ptr<double>() + 4 * begin});
-    const auto width = static_cast<int>(h);
-    engine_.linear_backward(projection_.get(), input.n, {{{data(kH) + h * begin, width}}}, of_a_b,
-                            {{{h_gradient.template mutable_data_ptr<T>() + h * begin, width}}},
-                            project_gradients.template mutable_data_ptr<T>() + group * 2 * h * h);
+        jet(index), arrays.of(*this, index),
+        {.a_b = a_b_gradient.template mutable_data_ptr<T>() + 2 * h * begin,
+         .x = x_gradient.template mutable_data_ptr<double>() + 4 * begin});
   });
-  const auto project_gradient = sum_in_order<T>(project_gradients).view({2 * h, h});
   std::int64_t place = 0;
   const auto piece = [&](at::IntArrayRef shape) {
     const auto count = c10::multiply_integers(shape);
     return rows.narrow(0, std::exchange(place, place + count), count).view(shape);
   };
-  std::vector<at::Tensor> result{h_gradient, x_gradient, project_gradient, norm.u,
+  const auto project = project_backward(a_b_gradient);
+  std::vector<at::Tensor> result{project[0], x_gradient, project[1], norm.u,
                                  norm.v,     norm.gamma, norm.beta};
   const std::vector<std::vector<std::int64_t>> shapes{{h, h}, {h}, {1, h}, {1},
                                                       {h, h}, {h}, {1, h}};
@@ -125,6 +116,23 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
     if (result.size() < arguments_.size()) result.push_back(piece(shape));
   }
   return result;
+}
+
+template <typename T>
+std::vector<at::Tensor> FusedBatch<T>::project_backward(const at::Tensor& gradient) const {
+  const auto width = static_cast<int>(hidden_);
+  const auto of_h = at::empty_like(arguments_[kH]);
+  const auto count = static_cast<std::int64_t>(row_groups_.size());
+  const auto weights = at::zeros({count, 2 * hidden_ * hidden_}, gradient.options());
+  for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t k) {
+    const auto first = hidden_ * group.first;
+    engine_.linear_backward(projection_.get(), static_cast<int>(group.count),
+                            {{{data(kH) + first, width}}},
+                            gradient.const_data_ptr<T>() + 2 * first,
+                            {{{of_h.template mutable_data_ptr<T>() + first, width}}},
+                            weights.template mutable_data_ptr<T>() + k * weights.size(1));
+  });
+  return {of_h, sum_in_order<T>(weights).view({2 * hidden_, hidden_})};
 }
 
 template <typename T>
@@ -139,7 +147,6 @@ typename FusedBatch<T>::BackwardArrays FusedBatch<T>::backward_arrays(
   };
   arrays.message = defined(0, hidden_, options);
   if (moves()) arrays.translation = defined(1, 4, options.dtype(at::kDouble));
-  arrays.a_b = at::empty({constituents, 2 * hidden_}, options);
   arrays.receivers = at::empty({constituents, hidden_}, options);
   arrays.senders = at::empty({constituents, hidden_}, options);
   arrays.s = at::zeros({pairs_.back()}, options);

@@ -11,15 +11,14 @@ namespace {
 template <typename T>
 at::Tensor run(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments,
                torch::nn::BatchNorm1dImpl& norm, double padded_rows) {
+  const bool keep = torch::autograd::compute_requires_grad(arguments);
   auto nodes = std::make_unique<FusedNodes<T>>(engine, arguments, padded_rows);
   at::Tensor result;
   {
     const torch::NoGradGuard no_grad;
-    result = nodes->forward(norm);
+    result = nodes->forward(norm, keep);
   }
-  if (torch::autograd::compute_requires_grad(arguments)) {
-    set_backward<FusedNodes<T>>(std::move(nodes), arguments, {result});
-  }
+  if (keep) set_backward<FusedNodes<T>>(std::move(nodes), arguments, {result});
   return result;
 }
 

@@ -1,20 +1,16 @@
 #include "kernels/fused_nodes.h"
 
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "kernels/sum_in_order.h"
 
 namespace lorentznet {
 namespace {
-
-constexpr std::int64_t kRowsOfTile = 48, kMostGroups = 64;
 
 std::vector<at::Tensor> detached(std::vector<at::Tensor> tensors) {
   for (auto& tensor : tensors) tensor = tensor.detach().contiguous();
@@ -34,22 +30,9 @@ FusedNodes<T>::FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor
       in_(engine, arguments_[kNodeIn], arguments_[kNodeInBias]),
       out_(engine, arguments_[kNodeOut], arguments_[kNodeOutBias]) {
   const auto full = ghost_weight > 0 ? rows_ - 1 : rows_;
-  const auto tiles = (full + kRowsOfTile - 1) / kRowsOfTile;
-  const auto step =
-      std::max<std::int64_t>(1, (tiles + kMostGroups - 1) / kMostGroups) * kRowsOfTile;
-  for (std::int64_t first = 0; first < full; first += step) {
-    groups_.push_back({first, std::min(step, full - first), false, 1});
-  }
-  if (ghost_weight > 0) groups_.push_back({full, 1, true, ghost_weight});
+  for (const auto& group : row_groups(full)) groups_.push_back({group, false, 1});
+  if (ghost_weight > 0) groups_.push_back({{full, 1}, true, ghost_weight});
   count_ = static_cast<double>(full) + ghost_weight;
-}
-
-template <typename T>
-void FusedNodes<T>::for_each_group(const std::function<void(const Group&, std::int64_t)>& f) const {
-  const auto count = static_cast<std::int64_t>(groups_.size());
-  at::parallel_for(0, count, 1, [&](std::int64_t begin, std::int64_t end) {
-    for (auto k = begin; k < end; ++k) f(groups_[k], k);
-  });
 }
 
 template <typename T>
@@ -68,7 +51,7 @@ fused::RowPieces<const T> FusedNodes<T>::inputs(const Group& group) const {
 template <typename T>
 at::Tensor FusedNodes<T>::hidden() const {
   const auto z = at::empty_like(arguments_[kNodeH]);
-  for_each_group([&](const Group& group, std::int64_t) {
+  for_each_group(groups_, [&](const Group& group, std::int64_t) {
     engine_.linear(in_.get(), static_cast<int>(group.count), inputs(group),
                    z.template mutable_data_ptr<T>() + group.first * hidden_);
   });
@@ -79,7 +62,7 @@ template <typename T>
 at::Tensor FusedNodes<T>::statistics(const at::Tensor& z) const {
   const auto count = static_cast<std::int64_t>(groups_.size());
   const auto sums = at::zeros({count, 2 * hidden_}, at::kDouble);
-  for_each_group([&](const Group& group, std::int64_t k) {
+  for_each_group(groups_, [&](const Group& group, std::int64_t k) {
     double* const to = sums.mutable_data_ptr<double>() + k * 2 * hidden_;
     for (auto i = group.first; i < group.first + group.count; ++i) {
       const T* row = z.const_data_ptr<T>() + i * hidden_;
@@ -94,17 +77,20 @@ at::Tensor FusedNodes<T>::statistics(const at::Tensor& z) const {
 }
 
 template <typename T>
-at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm) {
+at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, bool keep) {
   const auto z = hidden();
   norm_ = norm.is_training() ? batch_norm_of(norm, statistics(z), count_) : running_norm(norm);
+  if (keep) z_ = z;
   const auto result = at::empty_like(z);
-  for_each_group([&](const Group& group, std::int64_t) {
+  for_each_group(groups_, [&](const Group& group, std::int64_t) {
     const auto width = static_cast<int>(hidden_), rows = static_cast<int>(group.count);
     const auto first = group.first * hidden_;
-    T* const y = z.template mutable_data_ptr<T>() + first;
+    const auto y = keep ? at::empty_like(z.narrow(0, group.first, group.count))
+                        : z.narrow(0, group.first, group.count);
+    T* const y_rows = y.template mutable_data_ptr<T>();
     T* const out = result.template mutable_data_ptr<T>() + first;
-    engine_.normalise(norm_.in<T>(), rows, width, y, y);
-    engine_.linear(out_.get(), rows, {{{y, width}}}, out);
+    engine_.normalise(norm_.in<T>(), rows, width, z.template const_data_ptr<T>() + first, y_rows);
+    engine_.linear(out_.get(), rows, {{{y_rows, width}}}, out);
     const T* const h = arguments_[kNodeH].const_data_ptr<T>() + first;
     for (std::int64_t k = 0; k < group.count * hidden_; ++k) out[k] += h[k];
   });

@@ -1,9 +1,8 @@
 #pragma once
 
-#include <functional>
-
 #include "kernels/fused_norm.h"
 #include "kernels/packed_linear.h"
+#include "kernels/row_groups.h"
 
 namespace lorentznet {
 
@@ -31,14 +30,13 @@ class FusedNodes {
   FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor> arguments,
              double ghost_weight);
 
-  /// The new embeddings.
-  at::Tensor forward(torch::nn::BatchNorm1dImpl& norm);
+  /// The new embeddings. \param keep  what the backward pass needs
+  at::Tensor forward(torch::nn::BatchNorm1dImpl& norm, bool keep);
   /// Gradients of the arguments, in their order; none of the scalars.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
  private:
-  struct Group {
-    std::int64_t first, count;
+  struct Group : RowGroup {
     bool ghost;  ///< the ghost row alone
     double weight;
   };
@@ -51,13 +49,11 @@ class FusedNodes {
   at::Tensor statistics(const at::Tensor& z) const;
   /// phi_h.0 of all rows.
   at::Tensor hidden() const;
-  void backward_out(const Group& group, std::int64_t number, const at::Tensor& z,
-                    const at::Tensor& gradient, const at::Tensor& r, Sums& sums) const;
-  void backward_in(const Group& group, std::int64_t number, const at::Tensor& z,
-                   const at::Tensor& norm_sums, const at::Tensor& r, const Gradients& to,
-                   Sums& sums) const;
-  /// Calls f(group, its number) for every group, in several threads.
-  void for_each_group(const std::function<void(const Group&, std::int64_t)>& f) const;
+  fused::NormValues norm_values() const;
+  void backward_out(const Group& group, std::int64_t number, const at::Tensor& gradient,
+                    const at::Tensor& r, Sums& sums) const;
+  void backward_in(const Group& group, std::int64_t number, const at::Tensor& norm_sums,
+                   const at::Tensor& r, const Gradients& to, Sums& sums) const;
 
   const fused::Engine<T>& engine_;
   std::vector<at::Tensor> arguments_;
@@ -66,6 +62,7 @@ class FusedNodes {
   at::Tensor no_message_;  ///< [H] zero, the ghost's
   PackedLinearTensor<T> in_, out_;
   FusedNorm norm_;
+  at::Tensor z_;      ///< [rows, H] phi_h.0 of all rows, for the backward pass
   double count_ = 0;  ///< rows in the statistics
 };
 

@@ -1,4 +1,3 @@
-#include <ATen/Parallel.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
@@ -7,18 +6,6 @@
 #include "kernels/sum_in_order.h"
 
 namespace lorentznet {
-namespace {
-
-/// to[c] += sum over rows of values[row][c].
-template <typename T>
-void add_rows(const T* values, std::int64_t rows, std::int64_t width, double* to) {
-  for (std::int64_t i = 0; i < rows; ++i) {
-    for (std::int64_t c = 0; c < width; ++c) to[c] += values[i * width + c];
-  }
-}
-
-}  // namespace
-
 /// Sums of the backward pass, a row for each group.
 template <typename T>
 struct FusedNodes<T>::Sums {
@@ -39,61 +26,52 @@ struct FusedNodes<T>::Sums {
   at::Tensor out_bias, in_bias;
 };
 
+template <typename T>
+fused::NormValues FusedNodes<T>::norm_values() const {
+  return {.mean = norm_.mean.data(), .inverse_sigma = norm_.inverse_sigma.data()};
+}
+
 /// First half: from the result to the batch norm's output, whose gradient is r.
 template <typename T>
-void FusedNodes<T>::backward_out(const Group& group, std::int64_t number, const at::Tensor& z,
+void FusedNodes<T>::backward_out(const Group& group, std::int64_t number,
                                  const at::Tensor& gradient, const at::Tensor& r,
                                  Sums& sums) const {
   const auto width = static_cast<int>(hidden_), rows = static_cast<int>(group.count);
   const auto first = group.first * hidden_;
-  const T* const z_rows = z.const_data_ptr<T>() + first;
+  const T* const z_rows = z_.const_data_ptr<T>() + first;
   const T* const from = gradient.const_data_ptr<T>() + first;
   T* const r_rows = r.mutable_data_ptr<T>() + first;
-  const auto y = at::empty_like(z.narrow(0, group.first, group.count));
+  const auto y = at::empty_like(z_.narrow(0, group.first, group.count));
   T* const y_rows = y.template mutable_data_ptr<T>();
   engine_.normalise(norm_.in<T>(), rows, width, z_rows, y_rows);
   engine_.linear_backward(out_.get(), rows, {{{y_rows, width}}}, from, {{{r_rows, width}}},
                           Sums::template of<T>(sums.out, number));
-  add_rows(from, group.count, hidden_, Sums::template of<double>(sums.out_bias, number));
-  double* const total = Sums::template of<double>(sums.norm, number);
-  for (std::int64_t i = 0; i < group.count; ++i) {
-    for (std::int64_t c = 0; c < hidden_; ++c) {
-      const auto at = i * hidden_ + c;
-      r_rows[at] = y_rows[at] > 0 ? r_rows[at] : 0;
-      total[c] += r_rows[at];
-      total[hidden_ + c] += r_rows[at] * (z_rows[at] - norm_.mean[c]) * norm_.inverse_sigma[c];
-    }
-  }
+  engine_.add_rows(rows, width, from, Sums::template of<double>(sums.out_bias, number));
+  engine_.relu_backward(norm_values(), rows, width, z_rows, y_rows, r_rows,
+                        Sums::template of<double>(sums.norm, number));
 }
 
 /// Second half: dL/dz, in r's place, and from there to the inputs. With statistics of the batch
 ///   dL/dz = scale (r - weight (sum r + zhat sum r zhat) / count).
 template <typename T>
-void FusedNodes<T>::backward_in(const Group& group, std::int64_t number, const at::Tensor& z,
+void FusedNodes<T>::backward_in(const Group& group, std::int64_t number,
                                 const at::Tensor& norm_sums, const at::Tensor& r,
                                 const Gradients& to, Sums& sums) const {
+  const auto width = static_cast<int>(hidden_), rows = static_cast<int>(group.count);
   const auto first = group.first * hidden_;
-  const T* const z_rows = z.const_data_ptr<T>() + first;
   T* const r_rows = r.mutable_data_ptr<T>() + first;
-  const auto* const total = norm_sums.const_data_ptr<double>();
-  const double share = norm_.of_batch ? group.weight / count_ : 0;
-  const T* const scale = norm_.scale.const_data_ptr<T>();
-  for (std::int64_t i = 0; i < group.count; ++i) {
-    for (std::int64_t c = 0; c < hidden_; ++c) {
-      const auto at = i * hidden_ + c;
-      const double zhat = (z_rows[at] - norm_.mean[c]) * norm_.inverse_sigma[c];
-      const double value = r_rows[at] - share * (total[c] + zhat * total[hidden_ + c]);
-      r_rows[at] = static_cast<T>(scale[c] * value);
-    }
-  }
-  add_rows(r_rows, group.count, hidden_, Sums::template of<double>(sums.in_bias, number));
+  const auto means = norm_sums * (norm_.of_batch ? group.weight / count_ : 0);
+  engine_.norm_backward(norm_values(), norm_.scale.const_data_ptr<T>(),
+                        means.template const_data_ptr<double>(), rows, width,
+                        z_.const_data_ptr<T>() + first, r_rows,
+                        Sums::template of<double>(sums.in_bias, number));
   const auto in = inputs(group);
   const auto piece = [&](const at::Tensor& tensor, std::size_t k) {
     return typename fused::RowPieces<T>::Piece{
         tensor.defined() ? tensor.mutable_data_ptr<T>() + first : nullptr, in.of[k].width};
   };
   engine_.linear_backward(
-      in_.get(), static_cast<int>(group.count), in, r_rows,
+      in_.get(), rows, in, r_rows,
       {{piece(to.h, 0), piece(group.ghost ? at::Tensor() : to.message, 1), piece(at::Tensor(), 2)}},
       Sums::template of<T>(sums.in, number));
 }
@@ -101,17 +79,18 @@ void FusedNodes<T>::backward_in(const Group& group, std::int64_t number, const a
 template <typename T>
 std::vector<at::Tensor> FusedNodes<T>::backward(const std::vector<at::Tensor>& gradients) const {
   const auto gradient = gradients[0].contiguous();
-  const auto z = hidden();
-  const auto r = at::empty_like(z);
+  const auto r = at::empty_like(z_);
   const auto count = static_cast<std::int64_t>(groups_.size());
-  Sums sums(count, hidden_, in_.get().inputs, z.options());
-  for_each_group(
-      [&](const Group& group, std::int64_t k) { backward_out(group, k, z, gradient, r, sums); });
+  Sums sums(count, hidden_, in_.get().inputs, z_.options());
+  for_each_group(groups_, [&](const Group& group, std::int64_t k) {
+    backward_out(group, k, gradient, r, sums);
+  });
   const auto norm = sum_in_order<double>(sums.norm);
-  const Gradients to{at::empty_like(z), at::empty_like(arguments_[kNodeMessage])};
-  for_each_group(
-      [&](const Group& group, std::int64_t k) { backward_in(group, k, z, norm, r, to, sums); });
-  const auto type = z.scalar_type();
+  const Gradients to{at::empty_like(z_), at::empty_like(arguments_[kNodeMessage])};
+  for_each_group(groups_, [&](const Group& group, std::int64_t k) {
+    backward_in(group, k, norm, r, to, sums);
+  });
+  const auto type = z_.scalar_type();
   const auto total = [&](const at::Tensor& tensor) {
     return sum_in_order<double>(tensor).to(type);
   };

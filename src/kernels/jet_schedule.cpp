@@ -10,8 +10,12 @@
 namespace lorentznet {
 namespace {
 
-/// Groups of a batch: enough for many threads, few enough that adding their sums costs nothing.
-constexpr std::size_t kMostGroups = 64;
+/// Groups of a batch's jets: enough for many threads, few enough that adding their sums costs
+/// nothing.
+std::size_t groups_of(std::size_t jets) {
+  constexpr std::size_t kFew = 16, kMost = 64;
+  return std::min(jets, std::clamp(jets / 2, kFew, kMost));
+}
 
 }  // namespace
 
@@ -25,7 +29,7 @@ JetSchedule::JetSchedule(const std::vector<std::int64_t>& offsets) {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return work(a) > work(b); });
 
-  groups_.resize(std::min(jets, kMostGroups));
+  groups_.resize(groups_of(static_cast<std::size_t>(jets)));
   using Load = std::pair<std::int64_t, std::size_t>;  // work, group
   std::priority_queue<Load, std::vector<Load>, std::greater<>> least;
   for (std::size_t group = 0; group < groups_.size(); ++group) least.emplace(0, group);

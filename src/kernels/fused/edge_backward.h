@@ -51,10 +51,10 @@ class Chunk {
         inputs(rows * kRow),
         e(rows * kRow),
         q(rows * kRow),
-        out_gradient(kRow * kChunk * rows),
-        move_gradient(kRow * kChunk * rows),
-        paired_inputs(kRow * kChunk * channels),
-        paired_m(kRow * kChunk * channels) {}
+        out_gradient(kRow * kChunk * rows, Unset{}),
+        move_gradient(kRow * kChunk * rows, Unset{}),
+        paired_inputs(kRow * kChunk * channels, Unset{}),
+        paired_m(kRow * kChunk * channels, Unset{}) {}
 
   static constexpr long kRow = kTileRow<Simd>;
   int rows, channels;
@@ -83,7 +83,7 @@ class EdgeBackward {
         out_(out),
         weights_(weights),
         chunk_(layer.hidden),
-        received_(static_cast<long>(layer.hidden) * kRow) {}
+        received_(static_cast<long>(layer.hidden) * kRow, Unset{}) {}
 
   void run() {
     for_each_tile(shape_, [&](const EdgeTile<Simd>& tile) {
@@ -237,17 +237,25 @@ template <int R>
 void EdgeBackward<Simd>::input_gradients(const EdgeTile<Simd>& tile, const T* gradient) {
   T* const q = chunk_.q.get();
   const T* const inputs = chunk_.inputs.get();
+  const auto finish = [&](int c, const V* sums) __attribute__((always_inline)) {
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const V value = load<V>(inputs + c * kRow + r * N) > 0 ? sums[r] : V{};
+      store(q + c * kRow + r * N, value);
+    });
+  };
+  product<Simd, R>({gradient, kRow, N, layer_.hidden}, layer_.edge_out_transposed, layer_.hidden,
+                   finish);
+  // Not in `finish`, where they would be in memory rather than in registers.
   V s[R], t[R], s_gradient[R] = {}, t_gradient[R] = {};
   for (int r = 0; r < R; ++r) {
     s[r] = from_pairs(tile, r, shape_, terms_.s);
     t[r] = from_pairs(tile, r, shape_, terms_.t);
   }
-  const auto finish = [&](int c, const V* sums) __attribute__((always_inline)) {
+  for (int c = 0; c < layer_.hidden; ++c) {
     V s_sum = load<V>(weights_.s + c * N), t_sum = load<V>(weights_.t + c * N);
     const V u = broadcast<V>(layer_.u[c]), v = broadcast<V>(layer_.v[c]);
     unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const V value = load<V>(inputs + c * kRow + r * N) > 0 ? sums[r] : V{};
-      store(q + c * kRow + r * N, value);
+      const V value = load<V>(q + c * kRow + r * N);
       s_gradient[r] += u * value;
       t_gradient[r] += v * value;
       s_sum += s[r] * value;
@@ -255,9 +263,7 @@ void EdgeBackward<Simd>::input_gradients(const EdgeTile<Simd>& tile, const T* gr
     });
     store(weights_.s + c * N, s_sum);
     store(weights_.t + c * N, t_sum);
-  };
-  product<Simd, R>({gradient, kRow, N, layer_.hidden}, layer_.edge_out_transposed, layer_.hidden,
-                   finish);
+  }
   for (int r = 0; r < R; ++r) {
     to_pairs(tile, r, shape_, s_gradient[r], out_.s);
     to_pairs(tile, r, shape_, t_gradient[r], out_.t);

@@ -115,11 +115,11 @@ void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const Edge
   const int words = sign_words(layer.hidden);
   const long size = static_cast<long>(whole_vectors<Simd>(layer.hidden)) * kTileRow<Simd>;
   Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
-  Buffer<Simd, typename Simd::Scalar> joined(Simd::EdgeDot::kChannels == 1 ? 0 : size / 2);
+  Buffer<Simd, typename Simd::Scalar> joined(Simd::EdgeDot::kChannels == 1 ? 0 : size / 2, Unset{});
   const auto dot_inputs = [&]<int R>(const auto& values, std::integral_constant<int, R>) {
     return edge_dot_inputs<Simd, R>(values.get(), layer.hidden, joined.get());
   };
-  Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words);
+  Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words, Unset{});
   const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R> wide) {
     V gate[R], phi[R];
     edge_inputs<Simd, R>(tile, shape, layer.hidden, terms, inputs.get());

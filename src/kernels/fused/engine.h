@@ -23,6 +23,11 @@ struct Normalisation {
   const T *scale, *shift;  ///< [H]
 };
 
+/// zhat = (z - mean) inverse_sigma.
+struct NormValues {
+  const double *mean, *inverse_sigma;  ///< [H]
+};
+
 /// What the forward pass gives of a jet.
 template <typename T>
 struct JetForward {
@@ -172,6 +177,16 @@ class Engine : public InferenceEngine<T> {
   /// out [n, width] = relu(z scale + shift)
   virtual void normalise(const Normalisation<T>& norm, int n, int width, const T* z,
                          T* out) const = 0;
+  /// gradient [n, width] = r = y > 0 ? gradient : 0, y = normalise(z).
+  /// \param sums [2, width] added to: sum r, sum r zhat
+  virtual void relu_backward(const NormValues& norm, int n, int width, const T* z, const T* y,
+                             T* gradient, double* sums) const = 0;
+  /// gradient [n, width] = scale (gradient - means[0] - means[1] zhat): from a batch norm's output
+  /// to its input. \param means [2, width] \param bias [width] added to: sum of it
+  virtual void norm_backward(const NormValues& norm, const T* scale, const double* means, int n,
+                             int width, const T* z, T* gradient, double* bias) const = 0;
+  /// sums [width] += sum of rows [n, width]
+  virtual void add_rows(int n, int width, const T* rows, double* sums) const = 0;
 };
 
 const Engine<float>& avx512_engine();

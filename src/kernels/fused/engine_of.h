@@ -4,6 +4,7 @@
 #include "kernels/fused/engine.h"
 #include "kernels/fused/infer_jet.h"
 #include "kernels/fused/linear_rows.h"
+#include "kernels/fused/node_norm.h"
 #include "kernels/fused/pack_layer.h"
 #include "kernels/fused/pair_gradients.h"
 
@@ -48,7 +49,18 @@ class EngineOf final : public Engine<typename Simd::Scalar> {
   }
   void normalise(const Normalisation<T>& norm, int n, int width, const T* z,
                  T* out) const override {
-    fused::normalise<Simd>(norm, n, width, z, out);
+    fused::normalise<T>(norm, n, width, z, out);
+  }
+  void relu_backward(const NormValues& norm, int n, int width, const T* z, const T* y, T* gradient,
+                     double* sums) const override {
+    fused::relu_backward<T>(norm, n, width, z, y, gradient, sums);
+  }
+  void norm_backward(const NormValues& norm, const T* scale, const double* means, int n, int width,
+                     const T* z, T* gradient, double* bias) const override {
+    fused::norm_backward<T>(norm, scale, means, n, width, z, gradient, bias);
+  }
+  void add_rows(int n, int width, const T* rows, double* sums) const override {
+    fused::add_rows<T>(n, width, rows, sums);
   }
 
   void statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
@@ -72,13 +84,16 @@ struct JetTerms {
   JetTerms(const JetShape<Simd>& shape, int hidden, const Normalisation<T>& norm,
            const JetInput<T>& jet)
       : x(shape, jet.x),
-        a(static_cast<long>(shape.blocks) * hidden * Simd::kLanes),
-        b(static_cast<long>(shape.blocks + 1) * hidden * Simd::kLanes),
-        s(static_cast<long>(shape.n) * shape.padded),
-        t(static_cast<long>(shape.n) * shape.padded) {
-    rows_to_blocks(shape, jet.a_b, 2 * hidden, hidden, norm.scale, norm.shift, a.get());
-    rows_to_blocks<Simd, T>(shape, jet.a_b + hidden, 2 * hidden, hidden, norm.scale, nullptr,
-                            b.get());
+        a(static_cast<long>(shape.blocks) * hidden * Simd::kLanes, Unset{}),
+        b(static_cast<long>(shape.blocks + 1) * hidden * Simd::kLanes, Unset{}),
+        s(static_cast<long>(shape.n) * shape.padded, Unset{}),
+        t(static_cast<long>(shape.n) * shape.padded, Unset{}) {
+    using V = Vector<Simd>;
+    rows_to_blocks(shape, jet.a_b, 2 * hidden, hidden, a.get(), [&](int c, V lanes) {
+      return lanes * broadcast<V>(norm.scale[c]) + broadcast<V>(norm.shift[c]);
+    });
+    rows_to_blocks(shape, jet.a_b + hidden, 2 * hidden, hidden, b.get(),
+                   [&](int c, V lanes) { return lanes * broadcast<V>(norm.scale[c]); });
     products_of_pairs(shape, x, s.get(), t.get());
   }
   EdgeTerms<Simd> of(const PackedLayer<T>& layer) const {
@@ -94,7 +109,7 @@ void EngineOf<Simd>::statistics(const LayerParameters<T>& p, const JetInput<T>& 
                                 const JetStatistics& sums) const {
   const JetShape<Simd> shape(jet.n);
   const Coordinates<Simd> x(shape, jet.x);
-  Buffer<Simd, T> s(pairs(jet.n)), t(pairs(jet.n));
+  Buffer<Simd, T> s(pairs(jet.n), Unset{}), t(pairs(jet.n), Unset{});
   products_of_pairs(shape, x, s.get(), t.get());
   add_statistics(p, jet, PairSums<Simd>(shape, s.get(), t.get()), sums);
 }
@@ -177,10 +192,11 @@ void EngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const PackedLay
   const JetShape<Simd> shape(jet.n);
   const JetTerms<Simd> terms(shape, hidden, norm, jet);
   const long nodes = static_cast<long>(shape.blocks) * hidden * N;
-  Buffer<Simd, T> message(nodes), receivers(nodes), senders(static_cast<long>(jet.n) * rows);
-  Buffer<Simd, T> phi(layer.moves ? pairs(jet.n) : 0);
-  rows_to_blocks<Simd, T>(shape, arrays.message_gradient, hidden, hidden, nullptr, nullptr,
-                          message.get());
+  Buffer<Simd, T> message(nodes, Unset{}), receivers(nodes);
+  Buffer<Simd, T> senders(static_cast<long>(jet.n) * rows);
+  Buffer<Simd, T> phi(layer.moves ? pairs(jet.n) : 0, Unset{});
+  rows_to_blocks(shape, arrays.message_gradient, hidden, hidden, message.get(),
+                 [](int, Vector<Simd> lanes) { return lanes; });
   if (layer.moves) {
     const Coordinates<Simd> pull(shape, arrays.translation_gradient);
     gradients_of_phi(shape, terms.x, pull, arrays.phi, phi.get());
@@ -207,14 +223,15 @@ void EngineOf<Simd>::backward_nodes(const LayerParameters<T>& p, const NormGradi
                                     const InputGradients<T>& out) const {
   const JetShape<Simd> shape(jet.n);
   const Coordinates<Simd> x(shape, jet.x);
-  Buffer<Simd, T> s(pairs(jet.n)), t(pairs(jet.n)), s_both(pairs(jet.n)), t_both(pairs(jet.n));
+  const long size = pairs(jet.n);
+  Buffer<Simd, T> s(size, Unset{}), t(size, Unset{}), s_both(size), t_both(size);
   products_of_pairs(shape, x, s.get(), t.get());
   gradients_of_nodes(p, norm, jet, PairSums<Simd>(shape, s.get(), t.get()), arrays.receivers,
                      arrays.senders, out.a_b);
   transpose(shape, arrays.s, true, s_both.get());
   transpose(shape, arrays.t, true, t_both.get());
   const bool moves = arrays.translation_gradient != nullptr;
-  Buffer<Simd, T> reverse(moves ? pairs(jet.n) : 0);
+  Buffer<Simd, T> reverse(moves ? size : 0);
   Buffer<Simd, double> none(moves ? 0 : 4L * jet.n);
   if (moves) transpose(shape, arrays.phi, false, reverse.get());
   const Coordinates<Simd> pull(shape, moves ? arrays.translation_gradient : none.get());

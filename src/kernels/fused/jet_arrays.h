@@ -1,23 +1,22 @@
 #pragma once
 
-#include <new>
-
-#include "kernels/fused/simd.h"
+#include "kernels/fused/scratch.h"
+#include "kernels/fused/transpose.h"
 
 namespace lorentznet::fused {
 
-inline constexpr unsigned long kAlignment = 128;  ///< of Doubles<Avx512>
+/// Says that a Buffer's elements are all written before they are read.
+struct Unset {};
 
-/// Memory of `count` elements, zero, aligned for every vector.
+/// Scratch memory of `count` elements, zero unless said otherwise, aligned for every vector.
 template <typename Simd, typename T>
 class Buffer {
  public:
-  explicit Buffer(long count)
+  Buffer(long count, Unset)
       : bytes_(static_cast<unsigned long>(count) * sizeof(T)),
-        data_(static_cast<T*>(operator new (bytes_, std::align_val_t{kAlignment}))) {
-    clear();
-  }
-  ~Buffer() { operator delete (data_, std::align_val_t{kAlignment}); }
+        data_(static_cast<T*>(take_scratch(bytes_))) {}
+  explicit Buffer(long count) : Buffer(count, Unset{}) { clear(); }
+  ~Buffer() { give_back_scratch(data_); }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
@@ -46,31 +45,29 @@ struct JetShape {
         padded(blocks * Simd::kLanes),
         full(n / Simd::kLanes),
         left(n % Simd::kLanes) {}
+
+  /// Constituents of a block.
+  int rows_of(int block) const { return block < full ? Simd::kLanes : left; }
 };
 
-/// rows[i][c] * factor[c] + offset[c] into blocks. \param stride of a row; offset may be null
-template <typename Simd, typename T>
-void rows_to_blocks(const JetShape<Simd>& shape, const T* rows, int stride, int channels,
-                    const T* factor, const T* offset, T* blocks) {
+/// f(c, rows[.][c]) into blocks. \param stride of a row
+template <typename Simd, typename F>
+void rows_to_blocks(const JetShape<Simd>& shape, const typename Simd::Scalar* rows, int stride,
+                    int channels, typename Simd::Scalar* blocks, F f) {
   constexpr int N = Simd::kLanes;
-  for (int i = 0; i < shape.n; ++i) {
-    T* to = blocks + static_cast<long>(i / N) * channels * N + i % N;
-    const T* row = rows + static_cast<long>(i) * stride;
-    for (int c = 0; c < channels; ++c) {
-      const T value = factor == nullptr ? row[c] : row[c] * factor[c];
-      to[static_cast<long>(c) * N] = offset == nullptr ? value : value + offset[c];
-    }
+  for (int block = 0; block < shape.blocks; ++block) {
+    rows_to_lanes<Simd>({rows + static_cast<long>(block) * N * stride, stride}, shape.rows_of(block),
+                        channels, {blocks + static_cast<long>(block) * channels * N, N}, f);
   }
 }
 
-template <typename Simd, typename T>
-void blocks_to_rows(const JetShape<Simd>& shape, const T* blocks, int channels, T* rows,
-                    int stride) {
+template <typename Simd>
+void blocks_to_rows(const JetShape<Simd>& shape, const typename Simd::Scalar* blocks, int channels,
+                    typename Simd::Scalar* rows, int stride) {
   constexpr int N = Simd::kLanes;
-  for (int i = 0; i < shape.n; ++i) {
-    const T* from = blocks + static_cast<long>(i / N) * channels * N + i % N;
-    for (int c = 0; c < channels; ++c)
-      rows[static_cast<long>(i) * stride + c] = from[static_cast<long>(c) * N];
+  for (int block = 0; block < shape.blocks; ++block) {
+    lanes_to_rows<Simd>({blocks + static_cast<long>(block) * channels * N, N}, shape.rows_of(block),
+                        channels, {rows + static_cast<long>(block) * N * stride, stride});
   }
 }
 

@@ -15,21 +15,23 @@ template <typename F>
   f(std::integral_constant<int, 1>{});
 }
 
-/// Rows [n, width] into a tile [width][kTileRow]; lanes from n on become zero.
+/// Rows [n, width] into a tile [width][kTileRow]; the last vector's lanes from n on become zero.
 template <typename Simd, typename T>
 void rows_to_tile(const T* rows, int n, int width, T* tile) {
-  for (int c = 0; c < width; ++c) {
-    T* const lanes = tile + c * kTileRow<Simd>;
-    for (int i = 0; i < n; ++i) lanes[i] = rows[static_cast<long>(i) * width + c];
-    for (int i = n; i < kTileRow<Simd>; ++i) lanes[i] = 0;
+  constexpr int N = Simd::kLanes;
+  for (int first = 0; first < n; first += N) {
+    rows_to_lanes<Simd>({rows + static_cast<long>(first) * width, width},
+                        n - first < N ? n - first : N, width, {tile + first, kTileRow<Simd>},
+                        [](int, Vector<Simd> lanes) { return lanes; });
   }
 }
 
 template <typename Simd, typename T>
 void tile_to_rows(const T* tile, int n, int width, T* rows) {
-  for (int i = 0; i < n; ++i) {
-    T* const row = rows + static_cast<long>(i) * width;
-    for (int c = 0; c < width; ++c) row[c] = tile[c * kTileRow<Simd> + i];
+  constexpr int N = Simd::kLanes;
+  for (int first = 0; first < n; first += N) {
+    lanes_to_rows<Simd>({tile + first, kTileRow<Simd>}, n - first < N ? n - first : N, width,
+                        {rows + static_cast<long>(first) * width, width});
   }
 }
 
@@ -54,8 +56,8 @@ void linear_forward(const PackedLinear<typename Simd::Scalar>& layer, int n,
   using T = typename Simd::Scalar;
   using V = Vector<Simd>;
   constexpr int kRow = kTileRow<Simd>, N = Simd::kLanes;
-  Buffer<Simd, T> inputs(static_cast<long>(layer.inputs) * kRow);
-  Buffer<Simd, T> outputs(static_cast<long>(layer.outputs) * kRow);
+  Buffer<Simd, T> inputs(static_cast<long>(layer.inputs) * kRow, Unset{});
+  Buffer<Simd, T> outputs(static_cast<long>(layer.outputs) * kRow, Unset{});
   for (int first = 0; first < n; first += kRow) {
     const int rows = n - first < kRow ? n - first : kRow;
     pieces_to_tile<Simd>(in, first, rows, inputs.get());
@@ -85,9 +87,9 @@ class LinearBackward {
       : layer_(layer),
         channels_(paired_channels<Simd>(layer.inputs)),
         inputs_(static_cast<long>(channels_) * kRow),
-        in_gradient_(static_cast<long>(layer.inputs) * kRow),
-        out_gradient_(static_cast<long>(kChunk) * layer.outputs * kRow),
-        paired_(static_cast<long>(kChunk) * channels_ * kRow),
+        in_gradient_(static_cast<long>(layer.inputs) * kRow, Unset{}),
+        out_gradient_(static_cast<long>(kChunk) * layer.outputs * kRow, Unset{}),
+        paired_(static_cast<long>(kChunk) * channels_ * kRow, Unset{}),
         sums_(2L * layer.outputs * channels_) {}
 
   void run(int n, const RowPieces<const T>& in, const T* out_gradient,
@@ -105,7 +107,7 @@ class LinearBackward {
     add_chunk();
   }
 
-  /// Adds to the gradients. \param weight [outputs, inputs] \param bias [outputs] of run's rows
+  /// Adds to the gradients. \param weight [outputs, inputs]
   void add_weights(T* weight) const {
     for (int k = 0; k < layer_.outputs; ++k) {
       for (int c = 0; c < layer_.inputs; ++c) {
@@ -156,16 +158,5 @@ class LinearBackward {
   int tiles_ = 0;
   int vectors_[kChunk] = {};
 };
-
-/// relu(z scale + shift) of rows.
-template <typename Simd, typename T>
-void normalise(const Normalisation<T>& norm, int n, int width, const T* z, T* out) {
-  for (int i = 0; i < n; ++i) {
-    for (int c = 0; c < width; ++c) {
-      const T y = z[static_cast<long>(i) * width + c] * norm.scale[c] + norm.shift[c];
-      out[static_cast<long>(i) * width + c] = 0 > y ? 0 : y;
-    }
-  }
-}
 
 }  // namespace lorentznet::fused

@@ -14,24 +14,6 @@ constexpr int paired_channels(int channels) {
   return (channels + kHalf<Simd> - 1) / kHalf<Simd> * kHalf<Simd>;
 }
 
-/// Exchanges pairs of lanes: afterwards pair l of x[k] is what was pair k of x[l].
-template <typename Simd, int D = 1>
-[[gnu::always_inline]] inline void transpose_pairs_of(Vector<Simd>* x) {
-  constexpr int N = Simd::kLanes;
-  if constexpr (D < kHalf<Simd>) {
-    for (int k = 0; k < kHalf<Simd>; ++k) {
-      if ((k & D) != 0) continue;
-      const Vector<Simd> a = x[k], b = x[k + D];
-      [&]<int... l>(std::integer_sequence<int, l...>) __attribute__((always_inline)) {
-        x[k] = __builtin_shufflevector(a, b, ((l & 2 * D) != 0 ? N + l - 2 * D : l)...);
-        x[k + D] = __builtin_shufflevector(a, b, ((l & 2 * D) != 0 ? N + l : l + 2 * D)...);
-      }
-      (std::make_integer_sequence<int, N>{});
-    }
-    transpose_pairs_of<Simd, 2 * D>(x);
-  }
-}
-
 /// A tile's values [channel][kEdgeVectors][kLanes], times weight, as
 /// [vector of edges][pair of edges][channel][2].
 template <typename Simd>
@@ -45,7 +27,7 @@ void transpose_pairs(const typename Simd::Scalar* values, const Vector<Simd>* we
       unroll<kPairs>([&](auto k) __attribute__((always_inline)) {
         x[k] = weight[q] * load<V>(values + (c + k) * kTileRow<Simd> + q * N);
       });
-      transpose_pairs_of<Simd>(x);
+      transpose_units<Simd, 2>(x);
       unroll<kPairs>([&](auto k) __attribute__((always_inline)) {
         store(out + ((q * kPairs + k) * channels + c) * 2, x[k]);
       });
