@@ -141,7 +141,9 @@ void EdgeBackward<Simd>::add_tile(const EdgeTile<Simd>& tile) {
   for (int r = 0; r < R; ++r) gate_gradient[r] *= gate[r] * (1 - gate[r]);
   out_gradients<R>(gate, gate_gradient, out_gradient);
   input_gradients<R>(tile, out_gradient);
-  add_to_receivers(tile, shape_, layer_.hidden, chunk_.q.get(), one, out_.receivers);
+  if (tile.flat) {
+    add_to_receivers(tile, shape_, layer_.hidden, chunk_.q.get(), one, out_.receivers);
+  }
   add_to_senders(tile, chunk_.rows, chunk_.q.get(), out_.senders);
 }
 
@@ -251,8 +253,9 @@ void EdgeBackward<Simd>::input_gradients(const EdgeTile<Simd>& tile, const T* gr
     s[r] = from_pairs(tile, r, shape_, terms_.s);
     t[r] = from_pairs(tile, r, shape_, terms_.t);
   }
+  T* const received = out_.receivers + static_cast<long>(tile.block) * layer_.hidden * N;
   for (int c = 0; c < layer_.hidden; ++c) {
-    V s_sum = load<V>(weights_.s + c * N), t_sum = load<V>(weights_.t + c * N);
+    V s_sum = load<V>(weights_.s + c * N), t_sum = load<V>(weights_.t + c * N), sum{};
     const V u = broadcast<V>(layer_.u[c]), v = broadcast<V>(layer_.v[c]);
     unroll<R>([&](auto r) __attribute__((always_inline)) {
       const V value = load<V>(q + c * kRow + r * N);
@@ -260,9 +263,11 @@ void EdgeBackward<Simd>::input_gradients(const EdgeTile<Simd>& tile, const T* gr
       t_gradient[r] += v * value;
       s_sum += s[r] * value;
       t_sum += t[r] * value;
+      sum += value;
     });
     store(weights_.s + c * N, s_sum);
     store(weights_.t + c * N, t_sum);
+    if (!tile.flat) store(received + c * N, load<V>(received + c * N) + sum);
   }
   for (int r = 0; r < R; ++r) {
     to_pairs(tile, r, shape_, s_gradient[r], out_.s);

@@ -7,28 +7,29 @@ namespace lorentznet::fused {
 
 // What needs no visit of the edges: closed forms over the nodes and pairs of a jet, in double.
 
-/// Sums of s and t over the pairs of a jet.
+/// Sums of s and t over the pairs of a jet, out of products_of_pairs.
 template <typename Simd>
 class PairSums {
  public:
   template <typename T>
   PairSums(const JetShape<Simd>& shape, const T* s, const T* t)
       : s_of(shape.padded), t_of(shape.padded) {
-    for (int j = 0; j < shape.n; ++j) {
-      for (int i = 0; i < shape.n; ++i) {
-        if (i == j) continue;
-        const double sij = s[static_cast<long>(j) * shape.padded + i];
-        const double tij = t[static_cast<long>(j) * shape.padded + i];
-        s_of[i] += sij;
-        t_of[i] += tij;
-        products[2] += sij * sij;
-        products[3] += tij * tij;
-        products[4] += sij * tij;
-      }
-    }
-    for (int i = 0; i < shape.n; ++i) {
-      products[0] += s_of[i];
-      products[1] += t_of[i];
+    using D = Doubles<Simd>;
+    D total[5] = {};
+    for_each_pair(
+        shape, [&](int first, int, long place) __attribute__((always_inline)) {
+          const D sij = __builtin_convertvector(load<HalfVector<Simd>>(s + place), D);
+          const D tij = __builtin_convertvector(load<HalfVector<Simd>>(t + place), D);
+          store(s_of.get() + first, load<D>(s_of.get() + first) + sij);
+          store(t_of.get() + first, load<D>(t_of.get() + first) + tij);
+          total[0] += sij;
+          total[1] += tij;
+          total[2] += sij * sij;
+          total[3] += tij * tij;
+          total[4] += sij * tij;
+        });
+    for (int k = 0; k < 5; ++k) {
+      for (int lane = 0; lane < kHalf<Simd>; ++lane) products[k] += total[k][lane];
     }
   }
 
@@ -49,19 +50,20 @@ void add_statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
   for (int i = 0; i < jet.n; ++i) {
     const T* a = jet.a_b + 2L * hidden * i;
     const T* b = a + hidden;
+    const double s = pairs.s_of[i], t = pairs.t_of[i];
     for (int c = 0; c < hidden; ++c) {
       const double ai = a[c], bi = b[c];
       a_sum[c] += ai;
       b_sum[c] += bi;
       square[c] += ai * ai + bi * bi;
       cross[c] += ai * bi;
-      mixed[c] += (ai + bi) * (p.u[c] * pairs.s_of[i] + p.v[c] * pairs.t_of[i]);
+      mixed[c] += (ai + bi) * (p.u[c] * s + p.v[c] * t);
     }
   }
-  const auto& [s, t, s2, t2, st] = pairs.products;
+  const auto& [s_sum, t_sum, s2, t2, st] = pairs.products;
   for (int c = 0; c < hidden; ++c) {
     const double u = p.u[c], v = p.v[c];
-    sums.z[c] += (jet.n - 1) * (a_sum[c] + b_sum[c]) + u * s + v * t;
+    sums.z[c] += (jet.n - 1) * (a_sum[c] + b_sum[c]) + u * s_sum + v * t_sum;
     sums.z2[c] += (jet.n - 1) * square[c] + 2 * (a_sum[c] * b_sum[c] - cross[c]) + 2 * mixed[c] +
                   u * u * s2 + v * v * t2 + 2 * u * v * st;
   }
@@ -71,17 +73,22 @@ void add_statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
 template <typename Simd, typename T>
 void add_norm_sums(const LayerParameters<T>& p, const JetInput<T>& jet, const PairSums<Simd>& pairs,
                    const T* receivers, const T* senders, const LayerGradients<T>& sums) {
+  double* __restrict const output = sums.norm_output;
+  double* __restrict const with_z = sums.norm_z;
+  double* __restrict const s_z = sums.s_z;
+  double* __restrict const t_z = sums.t_z;
   for (int i = 0; i < jet.n; ++i) {
     const T* a = jet.a_b + 2L * p.hidden * i;
     const T* b = a + p.hidden;
     const T* received = receivers + static_cast<long>(p.hidden) * i;
     const T* sent = senders + static_cast<long>(p.hidden) * i;
+    const double s = pairs.s_of[i], t = pairs.t_of[i];
     for (int c = 0; c < p.hidden; ++c) {
       const double ai = a[c], bi = b[c];
-      sums.norm_output[c] += received[c];
-      sums.norm_z[c] += ai * received[c] + bi * sent[c];
-      sums.s_z[c] += pairs.s_of[i] * (ai + bi);
-      sums.t_z[c] += pairs.t_of[i] * (ai + bi);
+      output[c] += received[c];
+      with_z[c] += ai * received[c] + bi * sent[c];
+      s_z[c] += s * (ai + bi);
+      t_z[c] += t * (ai + bi);
     }
   }
   for (int k = 0; k < 5; ++k) sums.products[k] += pairs.products[k];
@@ -104,9 +111,10 @@ void gradients_of_nodes(const LayerParameters<T>& p, const NormGradient<T>& norm
   for (int i = 0; i < jet.n; ++i) {
     const T* a = jet.a_b + 2L * hidden * i;
     const T* b = a + hidden;
-    T* to = gradient + 2L * hidden * i;
+    T* __restrict const to = gradient + 2L * hidden * i;
+    const double s = pairs.s_of[i], t = pairs.t_of[i];
     for (int c = 0; c < hidden; ++c) {
-      const double pair = p.u[c] * pairs.s_of[i] + p.v[c] * pairs.t_of[i];
+      const double pair = p.u[c] * s + p.v[c] * t;
       const double z_received = degree * (a[c] - norm.z_mean[c]) + (b_sum[c] - b[c]) + pair;
       const double z_sent = degree * (b[c] - norm.z_mean[c]) + (a_sum[c] - a[c]) + pair;
       const double constant = degree * norm.mean[c], slope = norm.slope[c], scale = p.scale[c];
@@ -127,17 +135,26 @@ class NormPairTerm {
   template <typename T>
   NormPairTerm(const LayerParameters<T>& p, const NormGradient<T>& norm, const JetInput<T>& jet,
                const T* column)
-      : of(((jet.n + Simd::kLanes - 1) / Simd::kLanes) * Simd::kLanes) {
+      : of(JetShape<Simd>(jet.n).padded) {
+    constexpr int N = kHalf<Simd>;
+    Buffer<Simd, double> slopes(p.hidden, Unset{});
     for (int c = 0; c < p.hidden; ++c) {
       const double weight = static_cast<double>(column[c]) * p.scale[c];
-      const double slope = weight * norm.slope[c];
-      constant += weight * norm.mean[c] - slope * norm.z_mean[c];
-      by_s += slope * p.u[c];
-      by_t += slope * p.v[c];
-      for (int i = 0; i < jet.n; ++i) {
-        const T* a = jet.a_b + 2L * p.hidden * i;
-        of[i] += slope * (a[c] + a[p.hidden + c]);
+      slopes[c] = weight * norm.slope[c];
+      constant += weight * norm.mean[c] - slopes[c] * norm.z_mean[c];
+      by_s += slopes[c] * p.u[c];
+      by_t += slopes[c] * p.v[c];
+    }
+    for (int i = 0; i < jet.n; ++i) {
+      const T* a = jet.a_b + 2L * p.hidden * i;
+      const T* b = a + p.hidden;
+      double lanes[N] = {};
+      int c = 0;
+      for (; c + N <= p.hidden; c += N) {
+        for (int k = 0; k < N; ++k) lanes[k] += slopes[c + k] * (a[c + k] + b[c + k]);
       }
+      for (; c < p.hidden; ++c) lanes[0] += slopes[c] * (a[c] + b[c]);
+      for (const double value : lanes) of[i] += value;
     }
   }
 

@@ -121,9 +121,9 @@ template <typename Simd, typename T>
   using V = Vector<Simd>;
   constexpr int N = Simd::kLanes;
   if (tile.flat) {
-    V values{};
+    alignas(V) T values[N];
     for (int lane = 0; lane < N; ++lane) values[lane] = pairs[tile.place[q * N + lane]];
-    return values;
+    return load<V>(values);
   }
   const T* column = pairs + tile.block * N;
   const V low = load<V>(column + static_cast<long>(tile.low[q]) * shape.padded);

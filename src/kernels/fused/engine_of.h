@@ -224,16 +224,24 @@ void EngineOf<Simd>::backward_nodes(const LayerParameters<T>& p, const NormGradi
   const JetShape<Simd> shape(jet.n);
   const Coordinates<Simd> x(shape, jet.x);
   const long size = pairs(jet.n);
-  Buffer<Simd, T> s(size, Unset{}), t(size, Unset{}), s_both(size), t_both(size);
+  Buffer<Simd, T> s(size, Unset{}), t(size, Unset{});
+  Buffer<Simd, T> s_both(size, Unset{}), t_both(size, Unset{});
   products_of_pairs(shape, x, s.get(), t.get());
   gradients_of_nodes(p, norm, jet, PairSums<Simd>(shape, s.get(), t.get()), arrays.receivers,
                      arrays.senders, out.a_b);
-  transpose(shape, arrays.s, true, s_both.get());
-  transpose(shape, arrays.t, true, t_both.get());
+  const auto add_to = [](const T* pairs) {
+    return [=](long place, Vector<Simd> reverse) {
+      return load<Vector<Simd>>(pairs + place) + reverse;
+    };
+  };
+  transpose(shape, arrays.s, s_both.get(), add_to(arrays.s));
+  transpose(shape, arrays.t, t_both.get(), add_to(arrays.t));
   const bool moves = arrays.translation_gradient != nullptr;
-  Buffer<Simd, T> reverse(moves ? size : 0);
+  Buffer<Simd, T> reverse(moves ? size : 0, Unset{});
   Buffer<Simd, double> none(moves ? 0 : 4L * jet.n);
-  if (moves) transpose(shape, arrays.phi, false, reverse.get());
+  if (moves) {
+    transpose(shape, arrays.phi, reverse.get(), [](long, Vector<Simd> lanes) { return lanes; });
+  }
   const Coordinates<Simd> pull(shape, moves ? arrays.translation_gradient : none.get());
   const NormPairTerm<Simd> of_s(p, norm, jet, p.u), of_t(p, norm, jet, p.v);
   const PairArrays<T> in{

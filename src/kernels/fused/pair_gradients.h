@@ -25,14 +25,25 @@ void gradients_of_phi(const JetShape<Simd>& shape, const Coordinates<Simd>& x,
       });
 }
 
-/// pairs_ij + pairs_ji, or just pairs_ji.
-template <typename Simd, typename T>
-void transpose(const JetShape<Simd>& shape, const T* pairs, bool add, T* out) {
-  for (int j = 0; j < shape.n; ++j) {
-    for (int i = 0; i < shape.n; ++i) {
-      const long at = static_cast<long>(j) * shape.padded + i;
-      const T reverse = pairs[static_cast<long>(i) * shape.padded + j];
-      out[at] = add ? pairs[at] + reverse : reverse;
+/// out_ij = f(place of ij, pairs_ji) for vectors of receivers i.
+/// \param pairs, out  not the same
+template <typename Simd, typename F>
+void transpose(const JetShape<Simd>& shape, const typename Simd::Scalar* pairs,
+               typename Simd::Scalar* out, F f) {
+  using V = Vector<Simd>;
+  constexpr int N = Simd::kLanes;
+  const long step = shape.padded;
+  for (int row = 0; row < shape.blocks; ++row) {
+    for (int column = 0; column < shape.blocks; ++column) {
+      const long from = (row * step + column) * N, to = (column * step + row) * N;
+      V x[N];
+      unroll<N>([&](auto i) __attribute__((always_inline)) {
+        x[i] = i < shape.rows_of(row) ? load<V>(pairs + from + i * step) : V{};
+      });
+      transpose_units<Simd, 1>(x);
+      unroll<N>([&](auto k) __attribute__((always_inline)) {
+        if (k < shape.rows_of(column)) store(out + to + k * step, f(to + k * step, x[k]));
+      });
     }
   }
 }

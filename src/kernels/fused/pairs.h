@@ -6,7 +6,7 @@
 namespace lorentznet::fused {
 
 // What the pairs of a jet's constituents need of their coordinates, in double, as dense arrays
-// [sender j][receiver i]. Diagonals are finite and count nowhere.
+// [sender j][receiver i]. What is no edge is finite and counts nowhere.
 
 /// Translations stay within this [GeV], as in the published program.
 inline constexpr double kTranslationBound = 100;
@@ -73,11 +73,25 @@ template <typename Simd, typename F>
   }
 }
 
-/// s_ij = psi(|x_i - x_j|^2) and t_ij = psi(<x_i, x_j>).
+/// psi of a dense array; 0 where there is no edge.
+template <typename Simd>
+void psi_of_pairs(const JetShape<Simd>& shape, typename Simd::Scalar* values) {
+  using V = Vector<Simd>;
+  constexpr int N = Simd::kLanes;
+  for (int j = 0; j < shape.n; ++j) {
+    auto* const row = values + static_cast<long>(j) * shape.padded;
+    for (int block = 0; block < shape.blocks; ++block) {
+      const V value = psi<Simd>(load<V>(row + block * N));
+      store(row + block * N, lane_numbers<Simd>() < shape.rows_of(block) ? value : V{});
+    }
+    row[j] = 0;
+  }
+}
+
+/// s_ij = psi(|x_i - x_j|^2) and t_ij = psi(<x_i, x_j>); 0 where there is no edge.
 template <typename Simd>
 void products_of_pairs(const JetShape<Simd>& shape, const Coordinates<Simd>& x,
                        typename Simd::Scalar* s, typename Simd::Scalar* t) {
-  using V = Vector<Simd>;
   using Half = HalfVector<Simd>;
   for_each_pair(
       shape, [&](int first, int j, long place) __attribute__((always_inline)) {
@@ -85,10 +99,8 @@ void products_of_pairs(const JetShape<Simd>& shape, const Coordinates<Simd>& x,
         store(s + place, __builtin_convertvector(pairs.distance(), Half));
         store(t + place, __builtin_convertvector(pairs.product(), Half));
       });
-  for (long at = 0; at < static_cast<long>(shape.n) * shape.padded; at += Simd::kLanes) {
-    store(s + at, psi<Simd>(load<V>(s + at)));
-    store(t + at, psi<Simd>(load<V>(t + at)));
-  }
+  psi_of_pairs(shape, s);
+  psi_of_pairs(shape, t);
 }
 
 /// x within [-kTranslationBound, kTranslationBound]; not a number stays so.
