@@ -29,6 +29,10 @@ class NodeKernel {
   virtual at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                              const at::Tensor& message, const at::Tensor& scalars,
                              double padded_rows) const = 0;
+
+  /// A Linear outside the LGEBs, of nodes (the embedding) or of jets (the decoder).
+  /// \param rows [N, inputs] \return [N, outputs]
+  virtual at::Tensor linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const = 0;
 };
 
 /// The definition, in tensor operations with autograd: any float type, CPU or CUDA.
@@ -37,6 +41,7 @@ class PlainNodeKernel final : public NodeKernel {
   at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                      const at::Tensor& message, const at::Tensor& scalars,
                      double padded_rows) const override;
+  at::Tensor linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const override;
 };
 
 }  // namespace lorentznet

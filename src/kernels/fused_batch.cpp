@@ -6,6 +6,7 @@
 
 #include <utility>
 
+#include "kernels/detached.h"
 #include "kernels/sum_in_order.h"
 
 namespace lorentznet {
@@ -32,10 +33,9 @@ FusedBatch<T>::FusedBatch(const fused::Engine<T>& engine, std::vector<std::int64
       offsets_(std::move(offsets)),
       schedule_(offsets_),
       row_groups_(row_groups(offsets_.back())),
-      arguments_(std::move(arguments)),
+      arguments_(detached(std::move(arguments))),
       hidden_(arguments_[kU].numel()),
-      projection_(engine, arguments_[kProject].detach().contiguous(), at::Tensor()) {
-  for (auto& tensor : arguments_) tensor = tensor.detach().contiguous();
+      projection_(engine, arguments_[kProject], at::Tensor()) {
   const auto jets = static_cast<std::int64_t>(offsets_.size()) - 1;
   const auto n = [&](std::int64_t k) { return static_cast<int>(offsets_[k + 1] - offsets_[k]); };
   const auto hidden = static_cast<int>(hidden_);

@@ -28,6 +28,7 @@ class FusedNodeKernel final : public NodeKernel {
   at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                      const at::Tensor& message, const at::Tensor& scalars,
                      double padded_rows) const override;
+  at::Tensor linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const override;
 
  private:
   Isa isa_;

@@ -1,8 +1,12 @@
+#include <ATen/ops/constant_pad_nd.h>
 #include <torch/utils.h>
+
+#include <algorithm>
 
 #include "kernels/engine_choice.h"
 #include "kernels/fused_autograd.h"
 #include "kernels/fused_kernel.h"
+#include "kernels/fused_linear.h"
 #include "kernels/fused_nodes.h"
 
 namespace lorentznet {
@@ -19,6 +23,20 @@ at::Tensor run(const fused::Engine<T>& engine, const std::vector<at::Tensor>& ar
     result = nodes->forward(norm, keep);
   }
   if (keep) set_backward<FusedNodes<T>>(std::move(nodes), arguments, {result});
+  return result;
+}
+
+template <typename T>
+at::Tensor run_linear(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments) {
+  const bool keep = torch::autograd::compute_requires_grad(arguments);
+  auto linear =
+      std::make_unique<FusedLinear<T>>(engine, arguments, arguments[kRows].requires_grad());
+  at::Tensor result;
+  {
+    const torch::NoGradGuard no_grad;
+    result = linear->forward();
+  }
+  if (keep) set_backward<FusedLinear<T>>(std::move(linear), arguments, {result});
   return result;
 }
 
@@ -42,6 +60,21 @@ at::Tensor FusedNodeKernel::forward(const NodeParameters& parameters, const at::
     return run(engine_of<double>(isa_), arguments, norm, padded_rows);
   }
   return run(engine_of<float>(isa_), arguments, norm, padded_rows);
+}
+
+at::Tensor FusedNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {
+  constexpr std::int64_t kFewest = 8;  // that the engine's products have
+  const auto outputs = layer.weight.size(0);
+  const auto missing = std::max<std::int64_t>(0, kFewest - outputs);
+  TORCH_CHECK(!rows.requires_grad() || rows.size(1) >= kFewest,
+              "the fused kernel gives no gradient of fewer than ", kFewest, " inputs");
+  const std::vector<at::Tensor> arguments{rows,
+                                          at::constant_pad_nd(layer.weight, {0, 0, 0, missing}),
+                                          at::constant_pad_nd(layer.bias, {0, missing})};
+  const auto result = rows.scalar_type() == at::kDouble
+                          ? run_linear(engine_of<double>(isa_), arguments)
+                          : run_linear(engine_of<float>(isa_), arguments);
+  return result.narrow(1, 0, outputs);
 }
 
 }  // namespace lorentznet

@@ -7,18 +7,10 @@
 
 #include <utility>
 
+#include "kernels/detached.h"
 #include "kernels/sum_in_order.h"
 
 namespace lorentznet {
-namespace {
-
-std::vector<at::Tensor> detached(std::vector<at::Tensor> tensors) {
-  for (auto& tensor : tensors) tensor = tensor.detach().contiguous();
-  return tensors;
-}
-
-}  // namespace
-
 template <typename T>
 FusedNodes<T>::FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor> arguments,
                           double ghost_weight)

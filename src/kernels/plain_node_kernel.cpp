@@ -22,4 +22,8 @@ at::Tensor PlainNodeKernel::forward(const NodeParameters& parameters, const at::
   return h + parameters.node_out.ptr()->forward(at::relu(normed));
 }
 
+at::Tensor PlainNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {
+  return layer.forward(rows);
+}
+
 }  // namespace lorentznet

@@ -38,8 +38,10 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
   }
   const JetGraph graph(batch.offsets, embedding_->weight.device());
   const auto h = states(batch, graph).back().h;
-  const auto decoded = dropout_->forward(at::relu(decode_in_->forward(pool(h, batch, graph))));
-  return decode_out_->forward(decoded);
+  const auto& kernel = *kernels_.nodes;
+  const auto decoded =
+      dropout_->forward(at::relu(kernel.linear(*decode_in_.ptr(), pool(h, batch, graph))));
+  return kernel.linear(*decode_out_.ptr(), decoded);
 }
 
 void LorentzNetImpl::use_plain_kernel() {
@@ -82,8 +84,8 @@ std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph
   }
   const bool in_double = options_.coordinates == Coordinates::kDouble;
   std::vector<LGEBState> states;
-  states.push_back(
-      {.h = embedding_->forward(scalars), .x = batch.p4.to(in_double ? at::kDouble : type)});
+  states.push_back({.h = kernels_.nodes->linear(*embedding_.ptr(), scalars),
+                    .x = batch.p4.to(in_double ? at::kDouble : type)});
   for (const auto& block : *blocks_) {
     states.push_back(
         block->as<LGEBImpl>()->forward(states.back(), scalars, graph, kernels_, padded_rows));

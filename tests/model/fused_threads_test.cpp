@@ -82,10 +82,7 @@ TEST_CASE("fused inference: the same bits for any number of threads, and run aft
       [](const Example& example) { check_with_threads([&] { return score(example); }); });
 }
 
-// It fails where the embedding and the decoder's first Linear, which are LibTorch's, take a product
-// of MKL that has other bits for another number of threads.
-TEST_CASE("fused training: the same bits for any number of threads, and run after run",
-          "[!mayfail]") {
+TEST_CASE("fused training: the same bits for any number of threads, and run after run") {
   for_each_example(
       [](const Example& example) { check_with_threads([&] { return train(example); }); });
 }

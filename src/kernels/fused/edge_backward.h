@@ -128,7 +128,7 @@ void EdgeBackward<Simd>::add_tile(const EdgeTile<Simd>& tile) {
   V gate[R], one[R], gate_gradient[R];
   for (auto& value : one) value = V{} + 1;
 
-  edge_inputs<Simd, R>(tile, shape_, layer_.hidden, terms_, chunk_.inputs.get());
+  edge_inputs<Simd, Simd, R>(tile, shape_, layer_.hidden, terms_, chunk_.inputs.get());
   edge_embeddings<Simd, R>(tile, layer_, {chunk_.inputs.get(), kRow, N, layer_.hidden},
                            chunk_.e.get(), gate);
   transpose_pairs<Simd>(chunk_.inputs.get(), one, chunk_.channels, R,

@@ -116,20 +116,21 @@ void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const Edge
   const long size = static_cast<long>(whole_vectors<Simd>(layer.hidden)) * kTileRow<Simd>;
   Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
   Buffer<Simd, typename Simd::Scalar> joined(Simd::EdgeDot::kChannels == 1 ? 0 : size / 2, Unset{});
-  const auto dot_inputs = [&]<int R>(const auto& values, std::integral_constant<int, R>) {
-    return edge_dot_inputs<Simd, R>(values.get(), layer.hidden, joined.get());
-  };
+  constexpr int kChannels = Simd::EdgeDot::kChannels;
+  const Inputs<typename Simd::EdgeDot> dot_inputs{inputs.get(), kTileRow<Simd>, N,
+                                                  (layer.hidden + kChannels - 1) / kChannels};
   Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words, Unset{});
-  const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R> wide) {
+  const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R>) {
     V gate[R], phi[R];
-    edge_inputs<Simd, R>(tile, shape, layer.hidden, terms, inputs.get());
-    edge_embeddings<Simd, R>(tile, layer, dot_inputs(inputs, wide), e.get(), gate);
+    edge_inputs<Simd, typename Simd::EdgeDot, R>(tile, shape, layer.hidden, terms, inputs.get());
+    edge_embeddings<Simd, R>(tile, layer, dot_inputs, e.get(), gate);
     add_to_receivers(tile, shape, layer.hidden, e.get(), gate, out.message);
     if (!layer.moves) return;
+    const auto of_e = edge_dot_inputs<Simd, R>(e.get(), layer.hidden, joined.get());
     if (out.signs == nullptr) {
-      edge_movements<Simd, R, false>(layer, dot_inputs(e, wide), gate, phi, nullptr);
+      edge_movements<Simd, R, false>(layer, of_e, gate, phi, nullptr);
     } else {
-      edge_movements<Simd, R, true>(layer, dot_inputs(e, wide), gate, phi, signs.get());
+      edge_movements<Simd, R, true>(layer, of_e, gate, phi, signs.get());
     }
     for (int q = 0; q < R; ++q) to_pairs(tile, q, shape, phi[q], out.phi);
     if (out.signs == nullptr) return;

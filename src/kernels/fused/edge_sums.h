@@ -17,8 +17,9 @@ struct EdgeTerms {
   const typename Simd::Scalar *s, *t;  ///< [sender][receiver]
 };
 
-/// relu(z) of a tile's R vectors.
-template <typename Simd, int R>
+/// relu(z) of a tile's R vectors, as products of type Dot take them: one channel after the other,
+/// or two joined, of which an odd last one is joined with zero.
+template <typename Simd, typename Dot, int R>
 void edge_inputs(const EdgeTile<Simd>& tile, const JetShape<Simd>& shape, int hidden,
                  const EdgeTerms<Simd>& terms, typename Simd::Scalar* out) {
   using V = Vector<Simd>;
@@ -39,15 +40,24 @@ void edge_inputs(const EdgeTile<Simd>& tile, const JetShape<Simd>& shape, int hi
     }
     one_sender = one_sender && !tile.mixed[q];
   }
+  const auto channel = [&](int c, auto b_of, V* values) __attribute__((always_inline)) {
+    const V receivers = load<V>(a + c * N);
+    const V u = broadcast<V>(terms.u[c]), v = broadcast<V>(terms.v[c]);
+    unroll<R>([&](auto q) __attribute__((always_inline)) {
+      const V from = tile.flat ? Simd::permute(receivers, tile.receiver[q]) : receivers;
+      values[q] = Simd::relu(from + b_of(q, c * N) + u * s[q] + v * t[q]);
+    });
+  };
   const auto run = [&](auto b_of) __attribute__((always_inline)) {
-    for (int c = 0; c < hidden; ++c) {
-      const V receivers = load<V>(a + c * N);
-      const V u = broadcast<V>(terms.u[c]), v = broadcast<V>(terms.v[c]);
-      unroll<R>([&](auto q) __attribute__((always_inline)) {
-        const V from = tile.flat ? Simd::permute(receivers, tile.receiver[q]) : receivers;
-        const V z = from + b_of(q, c * N) + u * s[q] + v * t[q];
-        store(out + c * kTileRow<Simd> + q * N, Simd::relu(z));
-      });
+    auto* to = out;
+    for (int c = 0; c < hidden; c += Dot::kChannels, to += kTileRow<Simd>) {
+      V values[R], next[R] = {};
+      channel(c, b_of, values);
+      if constexpr (Dot::kChannels == 2) {
+        if (c + 1 < hidden) channel(c + 1, b_of, next);
+        for (int q = 0; q < R; ++q) values[q] = Dot::join(values[q], next[q]);
+      }
+      unroll<R>([&](auto q) __attribute__((always_inline)) { store(to + q * N, values[q]); });
     }
   };
   if (one_sender) {

@@ -127,6 +127,9 @@ class LinearBackward {
   }
 
   void pull_back(const T* left, const RowPieces<T>& in_gradient, int first, int rows) {
+    bool wanted = false;
+    for (const auto& piece : in_gradient.of) wanted = wanted || piece.rows != nullptr;
+    if (!wanted) return;
     with_vectors(vectors_[tiles_], [&]<int R>(std::integral_constant<int, R>) {
       const auto finish = [&](int c, const V* sums) __attribute__((always_inline)) {
         unroll<R>([&](auto r) __attribute__((always_inline)) {

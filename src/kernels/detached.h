@@ -1,0 +1,15 @@
+#pragma once
+
+#include <ATen/core/Tensor.h>
+
+#include <vector>
+
+namespace lorentznet {
+
+/// The tensors' values, outside autograd's graph and with rows one after the other.
+inline std::vector<at::Tensor> detached(std::vector<at::Tensor> tensors) {
+  for (auto& tensor : tensors) tensor = tensor.detach().contiguous();
+  return tensors;
+}
+
+}  // namespace lorentznet
