@@ -65,27 +65,40 @@ fused::LayerParameters<T> FusedBatch<T>::parameters() const {
 }
 
 template <typename T>
-fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index) const {
+fused::JetInput<T> FusedBatch<T>::jet(std::int64_t index, const at::Tensor& a_b) const {
   const auto begin = offsets_[index];
   return {.n = static_cast<int>(offsets_[index + 1] - begin),
-          .a_b = a_b_.const_data_ptr<T>() + 2 * hidden_ * begin,
+          .a_b = a_b.const_data_ptr<T>() + 2 * hidden_ * begin,
           .x = arguments_[kX].const_data_ptr<double>() + 4 * begin};
 }
 
 template <typename T>
-at::Tensor FusedBatch<T>::project(bool with_statistics) {
-  a_b_ = at::empty({offsets_.back(), 2 * hidden_}, arguments_[kU].options());
-  const auto sums = at::zeros({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
-  const auto layer = parameters();
+std::int64_t FusedBatch<T>::size_of_all() const {
+  const auto nodes = 2 * hidden_ * offsets_.back(), edges = signs_.back();
+  return nodes * static_cast<std::int64_t>(sizeof(T)) +
+         edges * static_cast<std::int64_t>(sizeof(std::int32_t));
+}
+
+template <typename T>
+at::Tensor FusedBatch<T>::projected() const {
+  const auto a_b = at::empty({offsets_.back(), 2 * hidden_}, arguments_[kU].options());
   for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t) {
     engine_.linear(projection_.get(), static_cast<int>(group.count),
                    {{{data(kH) + hidden_ * group.first, static_cast<int>(hidden_)}}},
-                   a_b_.mutable_data_ptr<T>() + 2 * hidden_ * group.first);
+                   a_b.template mutable_data_ptr<T>() + 2 * hidden_ * group.first);
   });
+  return a_b;
+}
+
+template <typename T>
+at::Tensor FusedBatch<T>::project(bool with_statistics) {
+  a_b_ = projected();
   if (!with_statistics) return {};
+  const auto sums = at::zeros({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
+  const auto layer = parameters();
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
     double* const z = sums.mutable_data_ptr<double>() + group * 2 * hidden_;
-    engine_.statistics(layer, jet(index), {.z = z, .z2 = z + hidden_});
+    engine_.statistics(layer, jet(index, a_b_), {.z = z, .z2 = z + hidden_});
   });
   return sum_in_order<double>(sums).view({2, hidden_});
 }
@@ -96,16 +109,17 @@ void FusedBatch<T>::set_norm(FusedNorm norm) {
 }
 
 template <typename T>
-std::vector<at::Tensor> FusedBatch<T>::forward(bool keep) {
+std::vector<at::Tensor> FusedBatch<T>::forward(Kept kept) {
   const auto options = arguments_[kU].options();
   const auto constituents = offsets_.back();
+  const bool keep_all = kept == Kept::kAll;
   const auto message = at::empty({constituents, hidden_}, options);
   at::Tensor translation;
   if (moves()) {
     translation = at::empty({constituents, 4}, options.dtype(at::kDouble));
     // Diagonals and lanes beyond the jets' ends are read, though they count nowhere.
     phi_ = at::zeros({pairs_.back()}, options);
-    if (keep) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
+    if (keep_all) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
   }
   const PackedLayerTensor<T> packed(engine_, parameters(), options);
   const auto& layer = packed.get();
@@ -116,11 +130,12 @@ std::vector<at::Tensor> FusedBatch<T>::forward(bool keep) {
     if (moves()) {
       out.translation = translation.mutable_data_ptr<double>() + begin * 4;
       out.phi = phi_.mutable_data_ptr<T>() + pairs_[index];
-      if (keep) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
+      if (keep_all) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
     }
-    engine_.forward(layer, norm_.in<T>(), jet(index), out);
+    engine_.forward(layer, norm_.in<T>(), jet(index, a_b_), out);
   });
-  if (!keep) a_b_ = phi_ = at::Tensor();
+  if (!keep_all) a_b_ = at::Tensor();
+  if (kept == Kept::kNothing) phi_ = at::Tensor();
   if (!moves()) return {message};
   return {message, translation};
 }

@@ -32,6 +32,13 @@ enum EdgeArgument : std::size_t {
   kNumEdgeArguments
 };
 
+/// What a forward pass keeps for the backward pass.
+enum class Kept {
+  kNothing,
+  kLeast,  ///< what it can't compute again
+  kAll,    ///< the projections and phi_x.0's signs too
+};
+
 /// A batch's edge part in one layer: tensors on one side, an engine's plain pointers on the other.
 template <typename T>
 class FusedBatch {
@@ -44,8 +51,9 @@ class FusedBatch {
   at::Tensor project(bool with_statistics);
   void set_norm(FusedNorm norm);
   /// Second step: {message, translation}, or {message} in a last layer.
-  /// \param keep  what the backward pass needs
-  std::vector<at::Tensor> forward(bool keep);
+  std::vector<at::Tensor> forward(Kept kept);
+  /// Bytes that Kept::kAll has beyond kLeast.
+  std::int64_t size_of_all() const;
   /// Gradients of the arguments, in their order, out of those of the results. Undefined is zero.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
@@ -63,7 +71,9 @@ class FusedBatch {
   bool moves() const { return arguments_.size() == kNumEdgeArguments; }
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
-  fused::JetInput<T> jet(std::int64_t index) const;
+  /// W_a h_i and W_b h_j of all nodes, [P, 2H].
+  at::Tensor projected() const;
+  fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;
   /// {dL/dh, dL/d(kProject)} out of dL/d(a_i, b_i) [P, 2H].
   std::vector<at::Tensor> project_backward(const at::Tensor& gradient) const;
@@ -78,7 +88,7 @@ class FusedBatch {
   std::int64_t hidden_;
   FusedNorm norm_;
   PackedLinearTensor<T> projection_;
-  at::Tensor a_b_;  ///< [P, 2H]
+  at::Tensor a_b_;  ///< [P, 2H]; after the forward pass only with Kept::kAll
   at::Tensor phi_, kept_signs_;
 };
 

@@ -78,6 +78,7 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   const auto h = hidden_;
   const auto options = arguments_[kU].options();
   const auto arrays = backward_arrays(gradients);
+  const auto a_b = a_b_.defined() ? a_b_ : projected();
   auto rows = at::zeros({schedule_.num_groups(), gradient_elements(h)}, options);
   auto sums = at::zeros({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
   const auto p = parameters();
@@ -86,19 +87,20 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
     const auto of_group = gradients_in(rows.mutable_data_ptr<T>() + group * rows.size(1),
                                        sums.mutable_data_ptr<double>() + group * sums.size(1), h);
-    engine_.backward_edges(p, layer, norm_.in<T>(), jet(index), arrays.of(*this, index), of_group);
+    engine_.backward_edges(p, layer, norm_.in<T>(), jet(index, a_b), arrays.of(*this, index),
+                           of_group);
   });
   rows = sum_in_order<T>(rows);
   sums = sum_in_order<double>(sums);
   const auto total = gradients_in(rows.mutable_data_ptr<T>(), sums.mutable_data_ptr<double>(), h);
   const NormGradients norm(norm_, p, total, num_edges_);
   const auto x_gradient = at::empty_like(arguments_[kX]);
-  const auto a_b_gradient = at::empty_like(a_b_);
+  const auto a_b_gradient = at::empty_like(a_b);
   schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
     const auto begin = offsets_[index];
     engine_.backward_nodes(
         p, {.mean = norm.mean.data(), .slope = norm.slope.data(), .z_mean = norm_.mean.data()},
-        jet(index), arrays.of(*this, index),
+        jet(index, a_b), arrays.of(*this, index),
         {.a_b = a_b_gradient.template mutable_data_ptr<T>() + 2 * h * begin,
          .x = x_gradient.template mutable_data_ptr<double>() + 4 * begin});
   });
@@ -127,8 +129,7 @@ std::vector<at::Tensor> FusedBatch<T>::project_backward(const at::Tensor& gradie
   for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t k) {
     const auto first = hidden_ * group.first;
     engine_.linear_backward(projection_.get(), static_cast<int>(group.count),
-                            {{{data(kH) + first, width}}},
-                            gradient.const_data_ptr<T>() + 2 * first,
+                            {{{data(kH) + first, width}}}, gradient.const_data_ptr<T>() + 2 * first,
                             {{{of_h.template mutable_data_ptr<T>() + first, width}}},
                             weights.template mutable_data_ptr<T>() + k * weights.size(1));
   });
@@ -164,7 +165,9 @@ fused::JetBackward<T> FusedBatch<T>::BackwardArrays::of(const FusedBatch& batch,
   if (batch.moves()) {
     jet.translation_gradient = translation.const_data_ptr<double>() + 4 * begin;
     jet.phi = batch.phi_.template const_data_ptr<T>() + pairs;
-    jet.signs = batch.kept_signs_.template const_data_ptr<std::int32_t>() + batch.signs_[index];
+    if (batch.kept_signs_.defined()) {
+      jet.signs = batch.kept_signs_.template const_data_ptr<std::int32_t>() + batch.signs_[index];
+    }
   }
   jet.receivers = receivers.mutable_data_ptr<T>() + rows;
   jet.senders = senders.mutable_data_ptr<T>() + rows;

@@ -14,7 +14,7 @@ namespace {
 template <typename T>
 std::vector<at::Tensor> run(const fused::Engine<T>& engine, const JetGraph& graph,
                             const std::vector<at::Tensor>& arguments,
-                            torch::nn::BatchNorm1dImpl& norm) {
+                            torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept) {
   const bool keep = torch::autograd::compute_requires_grad(arguments);
   auto batch = std::make_unique<FusedBatch<T>>(engine, graph.offsets(), arguments);
   std::vector<at::Tensor> sums;
@@ -25,7 +25,9 @@ std::vector<at::Tensor> run(const fused::Engine<T>& engine, const JetGraph& grap
     batch->set_norm(of_batch
                         ? batch_norm_of(norm, statistics, static_cast<double>(batch->num_edges()))
                         : running_norm(norm));
-    sums = batch->forward(keep);
+    sums = batch->forward(!keep                               ? Kept::kNothing
+                          : batch->size_of_all() <= most_kept ? Kept::kAll
+                                                              : Kept::kLeast);
   }
   if (keep) set_backward<FusedBatch<T>>(std::move(batch), arguments, sums);
   return sums;
@@ -57,8 +59,8 @@ EdgeSums FusedEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   }
   auto& norm = *parameters.edge_norm.ptr();
   const auto sums = h.scalar_type() == at::kDouble
-                        ? run(engine_of<double>(isa_), graph, arguments, norm)
-                        : run(engine_of<float>(isa_), graph, arguments, norm);
+                        ? run(engine_of<double>(isa_), graph, arguments, norm, most_kept_)
+                        : run(engine_of<float>(isa_), graph, arguments, norm, most_kept_);
   return {.message = sums[0], .translation = sums.size() > 1 ? sums[1] : at::Tensor()};
 }
 

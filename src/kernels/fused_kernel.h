@@ -6,24 +6,31 @@
 
 namespace lorentznet {
 
+/// Bytes of a layer that a forward pass keeps for the backward pass though it could compute them
+/// again: all of a batch of tens of jets, nothing of one of hundreds. The results are the same.
+inline constexpr std::int64_t kMostKept = 16 << 20;
+
 /// The edge part in one pass over the edges each way, on the CPU; nothing of size edges x H is
 /// stored. The network in float, coordinates in double. With Isa::kPortable the network may be of
 /// double too.
 class FusedEdgeKernel final : public EdgeKernel {
  public:
-  explicit FusedEdgeKernel(Isa isa) : isa_(isa) {}
+  explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKept)
+      : isa_(isa), most_kept_(most_kept) {}
 
   EdgeSums forward(const EdgeParameters& parameters, const at::Tensor& h, const at::Tensor& x,
                    const JetGraph& graph) const override;
 
  private:
   Isa isa_;
+  std::int64_t most_kept_;
 };
 
 /// The node part, with products and sums of which the bits don't depend on the number of threads.
 class FusedNodeKernel final : public NodeKernel {
  public:
-  explicit FusedNodeKernel(Isa isa) : isa_(isa) {}
+  explicit FusedNodeKernel(Isa isa, std::int64_t most_kept = kMostKept)
+      : isa_(isa), most_kept_(most_kept) {}
 
   at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                      const at::Tensor& message, const at::Tensor& scalars,
@@ -32,6 +39,7 @@ class FusedNodeKernel final : public NodeKernel {
 
  private:
   Isa isa_;
+  std::int64_t most_kept_;
 };
 
 }  // namespace lorentznet

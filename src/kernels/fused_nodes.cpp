@@ -69,9 +69,10 @@ at::Tensor FusedNodes<T>::statistics(const at::Tensor& z) const {
 }
 
 template <typename T>
-at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, bool keep) {
+at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept) {
   const auto z = hidden();
   norm_ = norm.is_training() ? batch_norm_of(norm, statistics(z), count_) : running_norm(norm);
+  const bool keep = static_cast<std::int64_t>(z.nbytes()) <= most_kept;
   if (keep) z_ = z;
   const auto result = at::empty_like(z);
   for_each_group(groups_, [&](const Group& group, std::int64_t) {

@@ -30,8 +30,9 @@ class FusedNodes {
   FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor> arguments,
              double ghost_weight);
 
-  /// The new embeddings. \param keep  what the backward pass needs
-  at::Tensor forward(torch::nn::BatchNorm1dImpl& norm, bool keep);
+  /// The new embeddings. \param most_kept  bytes that may be kept for the backward pass, which
+  /// else computes them again
+  at::Tensor forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept);
   /// Gradients of the arguments, in their order; none of the scalars.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
@@ -50,10 +51,11 @@ class FusedNodes {
   /// phi_h.0 of all rows.
   at::Tensor hidden() const;
   fused::NormValues norm_values() const;
-  void backward_out(const Group& group, std::int64_t number, const at::Tensor& gradient,
-                    const at::Tensor& r, Sums& sums) const;
-  void backward_in(const Group& group, std::int64_t number, const at::Tensor& norm_sums,
-                   const at::Tensor& r, const Gradients& to, Sums& sums) const;
+  void backward_out(const Group& group, std::int64_t number, const at::Tensor& z,
+                    const at::Tensor& gradient, const at::Tensor& r, Sums& sums) const;
+  void backward_in(const Group& group, std::int64_t number, const at::Tensor& z,
+                   const at::Tensor& norm_sums, const at::Tensor& r, const Gradients& to,
+                   Sums& sums) const;
 
   const fused::Engine<T>& engine_;
   std::vector<at::Tensor> arguments_;
@@ -62,7 +64,7 @@ class FusedNodes {
   at::Tensor no_message_;  ///< [H] zero, the ghost's
   PackedLinearTensor<T> in_, out_;
   FusedNorm norm_;
-  at::Tensor z_;      ///< [rows, H] phi_h.0 of all rows, for the backward pass
+  at::Tensor z_;      ///< [rows, H] phi_h.0 of all rows, if it is kept
   double count_ = 0;  ///< rows in the statistics
 };
 

@@ -33,15 +33,15 @@ fused::NormValues FusedNodes<T>::norm_values() const {
 
 /// First half: from the result to the batch norm's output, whose gradient is r.
 template <typename T>
-void FusedNodes<T>::backward_out(const Group& group, std::int64_t number,
+void FusedNodes<T>::backward_out(const Group& group, std::int64_t number, const at::Tensor& z,
                                  const at::Tensor& gradient, const at::Tensor& r,
                                  Sums& sums) const {
   const auto width = static_cast<int>(hidden_), rows = static_cast<int>(group.count);
   const auto first = group.first * hidden_;
-  const T* const z_rows = z_.const_data_ptr<T>() + first;
+  const T* const z_rows = z.const_data_ptr<T>() + first;
   const T* const from = gradient.const_data_ptr<T>() + first;
   T* const r_rows = r.mutable_data_ptr<T>() + first;
-  const auto y = at::empty_like(z_.narrow(0, group.first, group.count));
+  const auto y = at::empty_like(z.narrow(0, group.first, group.count));
   T* const y_rows = y.template mutable_data_ptr<T>();
   engine_.normalise(norm_.in<T>(), rows, width, z_rows, y_rows);
   engine_.linear_backward(out_.get(), rows, {{{y_rows, width}}}, from, {{{r_rows, width}}},
@@ -54,7 +54,7 @@ void FusedNodes<T>::backward_out(const Group& group, std::int64_t number,
 /// Second half: dL/dz, in r's place, and from there to the inputs. With statistics of the batch
 ///   dL/dz = scale (r - weight (sum r + zhat sum r zhat) / count).
 template <typename T>
-void FusedNodes<T>::backward_in(const Group& group, std::int64_t number,
+void FusedNodes<T>::backward_in(const Group& group, std::int64_t number, const at::Tensor& z,
                                 const at::Tensor& norm_sums, const at::Tensor& r,
                                 const Gradients& to, Sums& sums) const {
   const auto width = static_cast<int>(hidden_), rows = static_cast<int>(group.count);
@@ -63,7 +63,7 @@ void FusedNodes<T>::backward_in(const Group& group, std::int64_t number,
   const auto means = norm_sums * (norm_.of_batch ? group.weight / count_ : 0);
   engine_.norm_backward(norm_values(), norm_.scale.const_data_ptr<T>(),
                         means.template const_data_ptr<double>(), rows, width,
-                        z_.const_data_ptr<T>() + first, r_rows,
+                        z.const_data_ptr<T>() + first, r_rows,
                         Sums::template of<double>(sums.in_bias, number));
   const auto in = inputs(group);
   const auto piece = [&](const at::Tensor& tensor, std::size_t k) {
@@ -79,18 +79,19 @@ void FusedNodes<T>::backward_in(const Group& group, std::int64_t number,
 template <typename T>
 std::vector<at::Tensor> FusedNodes<T>::backward(const std::vector<at::Tensor>& gradients) const {
   const auto gradient = gradients[0].contiguous();
-  const auto r = at::empty_like(z_);
+  const auto z = z_.defined() ? z_ : hidden();
+  const auto r = at::empty_like(z);
   const auto count = static_cast<std::int64_t>(groups_.size());
-  Sums sums(count, hidden_, in_.get().inputs, z_.options());
+  Sums sums(count, hidden_, in_.get().inputs, z.options());
   for_each_group(groups_, [&](const Group& group, std::int64_t k) {
-    backward_out(group, k, gradient, r, sums);
+    backward_out(group, k, z, gradient, r, sums);
   });
   const auto norm = sum_in_order<double>(sums.norm);
-  const Gradients to{at::empty_like(z_), at::empty_like(arguments_[kNodeMessage])};
+  const Gradients to{at::empty_like(z), at::empty_like(arguments_[kNodeMessage])};
   for_each_group(groups_, [&](const Group& group, std::int64_t k) {
-    backward_in(group, k, norm, r, to, sums);
+    backward_in(group, k, z, norm, r, to, sums);
   });
-  const auto type = z_.scalar_type();
+  const auto type = z.scalar_type();
   const auto total = [&](const at::Tensor& tensor) {
     return sum_in_order<double>(tensor).to(type);
   };

@@ -13,8 +13,8 @@ struct RowGroup {
   std::int64_t first, count;
 };
 
-/// Rows in groups of whole tiles, by their number alone, so that sums by group, added in the groups'
-/// order, have the same bits for any number of threads.
+/// Rows in groups of whole tiles, by their number alone, so that sums by group, added in the
+/// groups' order, have the same bits for any number of threads.
 inline std::vector<RowGroup> row_groups(std::int64_t rows) {
   // Fewer rows would not be worth a group's sums of weight gradients.
   constexpr std::int64_t kRowsOfTile = 48, kFewest = 2 * kRowsOfTile, kMostGroups = 32;

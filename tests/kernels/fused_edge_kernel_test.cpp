@@ -80,6 +80,15 @@ TEST_CASE("fused edges: translations, clamped and not") {
   }
 }
 
+TEST_CASE("fused edges: what was not kept is computed again, to the same bits") {
+  for (const auto isa : instruction_sets_here()) {
+    for_each_mode({.sizes = kSizes, .hidden = 24}, [&](const EdgeCaseOptions& options) {
+      const auto edges = random_edges(options, at::kFloat);
+      check_equal(run(FusedEdgeKernel(isa, 0), edges), run(FusedEdgeKernel(isa), edges));
+    });
+  }
+}
+
 TEST_CASE("fused edges: a batch without an edge") {
   for (const auto type : {at::kFloat, at::kDouble}) {
     for_each_mode({.sizes = {1, 1}}, [&](const EdgeCaseOptions& options) {

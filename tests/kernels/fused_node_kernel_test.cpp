@@ -73,6 +73,15 @@ TEST_CASE("fused nodes: in float as plain in double, to float's rounding") {
   });
 }
 
+TEST_CASE("fused nodes: what was not kept is computed again, to the same bits") {
+  for (const auto isa : instruction_sets_here()) {
+    for (const bool training : {false, true}) {
+      const auto nodes = random_nodes({.rows = 500, .training = training}, at::kFloat);
+      check_equal(run(FusedNodeKernel(isa, 0), nodes), run(FusedNodeKernel(isa), nodes));
+    }
+  }
+}
+
 TEST_CASE("fused nodes: the scalars have no gradient") {
   auto nodes = random_nodes({.rows = 3}, at::kFloat);
   nodes.scalars.requires_grad_();

@@ -12,7 +12,7 @@ struct JetGradients {
 
   const T* message;            ///< [block][H][kLanes] dL/d(sum_j m_ij)
   const T* phi;                ///< [sender][receiver] dL/d phi_x(m_ij); null in the last layer
-  const Integer<Simd>* signs;  ///< as JetSums::signs
+  const Integer<Simd>* signs;  ///< as JetSums::signs; null: computed again
 };
 
 /// What it gives, each added to.
@@ -83,7 +83,8 @@ class EdgeBackward {
         out_(out),
         weights_(weights),
         chunk_(layer.hidden),
-        received_(static_cast<long>(layer.hidden) * kRow, Unset{}) {}
+        received_(static_cast<long>(layer.hidden) * kRow, Unset{}),
+        signs_(in.signs == nullptr ? kEdgeVectors * sign_words(layer.hidden) : 0, Unset{}) {}
 
   void run() {
     for_each_tile(shape_, [&](const EdgeTile<Simd>& tile) {
@@ -100,7 +101,7 @@ class EdgeBackward {
   template <int R>
   void add_tile(const EdgeTile<Simd>& tile);
   template <int R>
-  void move_gradients(const EdgeTile<Simd>& tile, T* gradient);
+  void move_gradients(const EdgeTile<Simd>& tile, const V* gate, T* gradient);
   template <int R>
   void message_gradients(const EdgeTile<Simd>& tile, const T* move_gradient, V* gate_gradient);
   template <int R>
@@ -116,7 +117,8 @@ class EdgeBackward {
   const JetEdgeSums<Simd>& out_;
   const WeightGradients<Simd>& weights_;
   Chunk<Simd> chunk_;
-  Buffer<Simd, T> received_;  ///< dL/d(sum of m) of a flat tile's receivers
+  Buffer<Simd, T> received_;            ///< dL/d(sum of m) of a flat tile's receivers
+  Buffer<Simd, Integers<Simd>> signs_;  ///< of a tile
 };
 
 template <typename Simd>
@@ -135,7 +137,7 @@ void EdgeBackward<Simd>::add_tile(const EdgeTile<Simd>& tile) {
                         chunk_.paired_inputs.get() + paired);
   if (layer_.moves) {
     transpose_pairs<Simd>(chunk_.e.get(), gate, chunk_.channels, R, chunk_.paired_m.get() + paired);
-    move_gradients<R>(tile, move_gradient);
+    move_gradients<R>(tile, gate, move_gradient);
   }
   message_gradients<R>(tile, move_gradient, gate_gradient);
   for (int r = 0; r < R; ++r) gate_gradient[r] *= gate[r] * (1 - gate[r]);
@@ -150,10 +152,16 @@ void EdgeBackward<Simd>::add_tile(const EdgeTile<Simd>& tile) {
 /// dL/dphi where phi_x.0's output is positive, else 0.
 template <typename Simd>
 template <int R>
-void EdgeBackward<Simd>::move_gradients(const EdgeTile<Simd>& tile, T* gradient) {
+void EdgeBackward<Simd>::move_gradients(const EdgeTile<Simd>& tile, const V* gate, T* gradient) {
   const int words = sign_words(layer_.hidden);
-  const auto* signs = in_.signs + static_cast<long>(tile.first_vector) * words * N;
   V phi[R];
+  const auto* signs = reinterpret_cast<const Integer<Simd>*>(signs_.get());
+  if (in_.signs != nullptr) {
+    signs = in_.signs + static_cast<long>(tile.first_vector) * words * N;
+  } else {
+    edge_movements<Simd, R, true>(layer_, {chunk_.e.get(), kRow, N, layer_.hidden}, gate, phi,
+                                  signs_.get());
+  }
   for (int r = 0; r < R; ++r) {
     phi[r] = from_pairs(tile, r, shape_, in_.phi);
     if (tile.flat) phi[r] = lane_numbers<Simd>() + r * N < tile.used ? phi[r] : V{};

@@ -49,9 +49,9 @@ struct JetBackward {
   const T* message_gradient;           ///< [n, H]
   const double* translation_gradient;  ///< [n, 4]; null in the last layer
   const T* phi;                        ///< as JetForward::phi
-  const std::int32_t* signs;
-  T *receivers, *senders;  ///< [n, H] sum_j q_ij, sum_i q_ij
-  T *s, *t;                ///< [pairs] sum_c scale u q_ij, sum_c scale v q_ij
+  const std::int32_t* signs;           ///< as JetForward::signs; null: computed again
+  T *receivers, *senders;              ///< [n, H] sum_j q_ij, sum_i q_ij
+  T *s, *t;                            ///< [pairs] sum_c scale u q_ij, sum_c scale v q_ij
 };
 
 /// Gradients of a layer's parameters and sums over edges, of some jets. Added to.

@@ -56,8 +56,9 @@ void rows_to_blocks(const JetShape<Simd>& shape, const typename Simd::Scalar* ro
                     int channels, typename Simd::Scalar* blocks, F f) {
   constexpr int N = Simd::kLanes;
   for (int block = 0; block < shape.blocks; ++block) {
-    rows_to_lanes<Simd>({rows + static_cast<long>(block) * N * stride, stride}, shape.rows_of(block),
-                        channels, {blocks + static_cast<long>(block) * channels * N, N}, f);
+    rows_to_lanes<Simd>({rows + static_cast<long>(block) * N * stride, stride},
+                        shape.rows_of(block), channels,
+                        {blocks + static_cast<long>(block) * channels * N, N}, f);
   }
 }
 
