@@ -94,11 +94,13 @@ template <typename T>
 at::Tensor FusedBatch<T>::project(bool with_statistics) {
   a_b_ = projected();
   if (!with_statistics) return {};
-  const auto sums = at::zeros({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
+  const auto sums = at::empty({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
   const auto layer = parameters();
-  schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
-    double* const z = sums.mutable_data_ptr<double>() + group * 2 * hidden_;
-    engine_.statistics(layer, jet(index, a_b_), {.z = z, .z2 = z + hidden_});
+  schedule_.for_each_group([&](std::int64_t group, const std::vector<std::int64_t>& jets) {
+    double* const z = zero_row<double>(sums, group);
+    for (const auto index : jets) {
+      engine_.statistics(layer, jet(index, a_b_), {.z = z, .z2 = z + hidden_});
+    }
   });
   return sum_in_order<double>(sums).view({2, hidden_});
 }
@@ -117,13 +119,12 @@ std::vector<at::Tensor> FusedBatch<T>::forward(Kept kept) {
   at::Tensor translation;
   if (moves()) {
     translation = at::empty({constituents, 4}, options.dtype(at::kDouble));
-    // Diagonals and lanes beyond the jets' ends are read, though they count nowhere.
-    phi_ = at::zeros({pairs_.back()}, options);
+    phi_ = at::empty({pairs_.back()}, options);
     if (keep_all) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
   }
   const PackedLayerTensor<T> packed(engine_, parameters(), options);
   const auto& layer = packed.get();
-  schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
+  schedule_.for_each_jet([&](std::int64_t index) {
     fused::JetForward<T> out{};
     const auto begin = offsets_[index];
     out.message = message.mutable_data_ptr<T>() + begin * hidden_;

@@ -79,16 +79,17 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   const auto options = arguments_[kU].options();
   const auto arrays = backward_arrays(gradients);
   const auto a_b = a_b_.defined() ? a_b_ : projected();
-  auto rows = at::zeros({schedule_.num_groups(), gradient_elements(h)}, options);
-  auto sums = at::zeros({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
+  auto rows = at::empty({schedule_.num_groups(), gradient_elements(h)}, options);
+  auto sums = at::empty({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
   const auto p = parameters();
   const PackedLayerTensor<T> packed(engine_, p, options);
   const auto& layer = packed.get();
-  schedule_.for_each_jet([&](std::int64_t group, std::int64_t index) {
-    const auto of_group = gradients_in(rows.mutable_data_ptr<T>() + group * rows.size(1),
-                                       sums.mutable_data_ptr<double>() + group * sums.size(1), h);
-    engine_.backward_edges(p, layer, norm_.in<T>(), jet(index, a_b), arrays.of(*this, index),
-                           of_group);
+  schedule_.for_each_group([&](std::int64_t group, const std::vector<std::int64_t>& jets) {
+    const auto of_group = gradients_in(zero_row<T>(rows, group), zero_row<double>(sums, group), h);
+    for (const auto index : jets) {
+      engine_.backward_edges(p, layer, norm_.in<T>(), jet(index, a_b), arrays.of(*this, index),
+                             of_group);
+    }
   });
   rows = sum_in_order<T>(rows);
   sums = sum_in_order<double>(sums);
@@ -96,7 +97,7 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   const NormGradients norm(norm_, p, total, num_edges_);
   const auto x_gradient = at::empty_like(arguments_[kX]);
   const auto a_b_gradient = at::empty_like(a_b);
-  schedule_.for_each_jet([&](std::int64_t, std::int64_t index) {
+  schedule_.for_each_jet([&](std::int64_t index) {
     const auto begin = offsets_[index];
     engine_.backward_nodes(
         p, {.mean = norm.mean.data(), .slope = norm.slope.data(), .z_mean = norm_.mean.data()},
@@ -125,13 +126,13 @@ std::vector<at::Tensor> FusedBatch<T>::project_backward(const at::Tensor& gradie
   const auto width = static_cast<int>(hidden_);
   const auto of_h = at::empty_like(arguments_[kH]);
   const auto count = static_cast<std::int64_t>(row_groups_.size());
-  const auto weights = at::zeros({count, 2 * hidden_ * hidden_}, gradient.options());
+  const auto weights = at::empty({count, 2 * hidden_ * hidden_}, gradient.options());
   for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t k) {
     const auto first = hidden_ * group.first;
     engine_.linear_backward(projection_.get(), static_cast<int>(group.count),
                             {{{data(kH) + first, width}}}, gradient.const_data_ptr<T>() + 2 * first,
                             {{{of_h.template mutable_data_ptr<T>() + first, width}}},
-                            weights.template mutable_data_ptr<T>() + k * weights.size(1));
+                            zero_row<T>(weights, k));
   });
   return {of_h, sum_in_order<T>(weights).view({2 * hidden_, hidden_})};
 }
@@ -150,8 +151,8 @@ typename FusedBatch<T>::BackwardArrays FusedBatch<T>::backward_arrays(
   if (moves()) arrays.translation = defined(1, 4, options.dtype(at::kDouble));
   arrays.receivers = at::empty({constituents, hidden_}, options);
   arrays.senders = at::empty({constituents, hidden_}, options);
-  arrays.s = at::zeros({pairs_.back()}, options);
-  arrays.t = at::zeros({pairs_.back()}, options);
+  arrays.s = at::empty({pairs_.back()}, options);
+  arrays.t = at::empty({pairs_.back()}, options);
   return arrays;
 }
 

@@ -3,7 +3,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros.h>
 
 #include <utility>
 
@@ -45,16 +44,16 @@ std::vector<at::Tensor> FusedLinear<T>::backward(const std::vector<at::Tensor>& 
   const auto inputs = linear_.get().inputs, outputs = linear_.get().outputs;
   const auto count = static_cast<std::int64_t>(groups_.size());
   const auto of_rows = wants_rows_ ? at::empty_like(arguments_[kRows]) : at::Tensor();
-  const auto weights = at::zeros({count, arguments_[kWeight].numel()}, gradient.options());
-  const auto biases = at::zeros({count, outputs}, at::kDouble);
+  const auto weights = at::empty({count, arguments_[kWeight].numel()}, gradient.options());
+  const auto biases = at::empty({count, outputs}, at::kDouble);
   for_each_group(groups_, [&](const RowGroup& group, std::int64_t k) {
     const auto rows = static_cast<int>(group.count);
     const T* const from = gradient.template const_data_ptr<T>() + group.first * outputs;
     T* const to =
         wants_rows_ ? of_rows.template mutable_data_ptr<T>() + group.first * inputs : nullptr;
     engine_.linear_backward(linear_.get(), rows, rows_of(group), from, {{{to, inputs}}},
-                            weights.template mutable_data_ptr<T>() + k * weights.size(1));
-    engine_.add_rows(rows, outputs, from, biases.template mutable_data_ptr<double>() + k * outputs);
+                            zero_row<T>(weights, k));
+    engine_.add_rows(rows, outputs, from, zero_row<double>(biases, k));
   });
   return {of_rows, sum_in_order<T>(weights).view_as(arguments_[kWeight]),
           sum_in_order<double>(biases).to(gradient.scalar_type())};

@@ -53,9 +53,9 @@ at::Tensor FusedNodes<T>::hidden() const {
 template <typename T>
 at::Tensor FusedNodes<T>::statistics(const at::Tensor& z) const {
   const auto count = static_cast<std::int64_t>(groups_.size());
-  const auto sums = at::zeros({count, 2 * hidden_}, at::kDouble);
+  const auto sums = at::empty({count, 2 * hidden_}, at::kDouble);
   for_each_group(groups_, [&](const Group& group, std::int64_t k) {
-    double* const to = sums.mutable_data_ptr<double>() + k * 2 * hidden_;
+    double* const to = zero_row<double>(sums, k);
     for (auto i = group.first; i < group.first + group.count; ++i) {
       const T* row = z.const_data_ptr<T>() + i * hidden_;
       for (std::int64_t c = 0; c < hidden_; ++c) {

@@ -10,16 +10,11 @@ namespace lorentznet {
 template <typename T>
 struct FusedNodes<T>::Sums {
   Sums(std::int64_t groups, std::int64_t hidden, std::int64_t inputs, at::TensorOptions options)
-      : out(at::zeros({groups, hidden * hidden}, options)),
-        in(at::zeros({groups, hidden * inputs}, options)),
-        norm(at::zeros({groups, 2 * hidden}, at::kDouble)),
-        out_bias(at::zeros({groups, hidden}, at::kDouble)),
-        in_bias(at::zeros({groups, hidden}, at::kDouble)) {}
-
-  template <typename U>
-  static U* of(const at::Tensor& tensor, std::int64_t group) {
-    return tensor.mutable_data_ptr<U>() + group * tensor.size(1);
-  }
+      : out(at::empty({groups, hidden * hidden}, options)),
+        in(at::empty({groups, hidden * inputs}, options)),
+        norm(at::empty({groups, 2 * hidden}, at::kDouble)),
+        out_bias(at::empty({groups, hidden}, at::kDouble)),
+        in_bias(at::empty({groups, hidden}, at::kDouble)) {}
 
   at::Tensor out, in;  ///< gradients of the weights
   at::Tensor norm;     ///< sums of r and r zhat, r = dL/d(output of the batch norm)
@@ -45,10 +40,10 @@ void FusedNodes<T>::backward_out(const Group& group, std::int64_t number, const 
   T* const y_rows = y.template mutable_data_ptr<T>();
   engine_.normalise(norm_.in<T>(), rows, width, z_rows, y_rows);
   engine_.linear_backward(out_.get(), rows, {{{y_rows, width}}}, from, {{{r_rows, width}}},
-                          Sums::template of<T>(sums.out, number));
-  engine_.add_rows(rows, width, from, Sums::template of<double>(sums.out_bias, number));
+                          zero_row<T>(sums.out, number));
+  engine_.add_rows(rows, width, from, zero_row<double>(sums.out_bias, number));
   engine_.relu_backward(norm_values(), rows, width, z_rows, y_rows, r_rows,
-                        Sums::template of<double>(sums.norm, number));
+                        zero_row<double>(sums.norm, number));
 }
 
 /// Second half: dL/dz, in r's place, and from there to the inputs. With statistics of the batch
@@ -61,10 +56,9 @@ void FusedNodes<T>::backward_in(const Group& group, std::int64_t number, const a
   const auto first = group.first * hidden_;
   T* const r_rows = r.mutable_data_ptr<T>() + first;
   const auto means = norm_sums * (norm_.of_batch ? group.weight / count_ : 0);
-  engine_.norm_backward(norm_values(), norm_.scale.const_data_ptr<T>(),
-                        means.template const_data_ptr<double>(), rows, width,
-                        z.const_data_ptr<T>() + first, r_rows,
-                        Sums::template of<double>(sums.in_bias, number));
+  engine_.norm_backward(
+      norm_values(), norm_.scale.const_data_ptr<T>(), means.template const_data_ptr<double>(), rows,
+      width, z.const_data_ptr<T>() + first, r_rows, zero_row<double>(sums.in_bias, number));
   const auto in = inputs(group);
   const auto piece = [&](const at::Tensor& tensor, std::size_t k) {
     return typename fused::RowPieces<T>::Piece{
@@ -73,7 +67,7 @@ void FusedNodes<T>::backward_in(const Group& group, std::int64_t number, const a
   engine_.linear_backward(
       in_.get(), rows, in, r_rows,
       {{piece(to.h, 0), piece(group.ghost ? at::Tensor() : to.message, 1), piece(at::Tensor(), 2)}},
-      Sums::template of<T>(sums.in, number));
+      zero_row<T>(sums.in, number));
 }
 
 template <typename T>

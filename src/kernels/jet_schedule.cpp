@@ -13,7 +13,7 @@ namespace {
 /// Groups of a batch's jets: enough for many threads, few enough that adding their sums costs
 /// nothing.
 std::size_t groups_of(std::size_t jets) {
-  constexpr std::size_t kFew = 16, kMost = 64;
+  constexpr std::size_t kFew = 32, kMost = 64;
   return std::min(jets, std::clamp(jets / 2, kFew, kMost));
 }
 
@@ -41,14 +41,21 @@ JetSchedule::JetSchedule(const std::vector<std::int64_t>& offsets) {
   }
 }
 
-void JetSchedule::for_each_jet(const std::function<void(std::int64_t, std::int64_t)>& f) const {
+void JetSchedule::for_each_group(
+    const std::function<void(std::int64_t, const std::vector<std::int64_t>&)>& f) const {
   std::atomic<std::int64_t> next = 0;
   const auto work = [&](std::int64_t, std::int64_t) {
     for (auto group = next++; group < num_groups(); group = next++) {
-      for (const auto jet : groups_[group]) f(group, jet);
+      f(group, groups_[group]);
     }
   };
   at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), num_groups()), 1, work);
+}
+
+void JetSchedule::for_each_jet(const std::function<void(std::int64_t)>& f) const {
+  for_each_group([&](std::int64_t, const std::vector<std::int64_t>& jets) {
+    for (const auto jet : jets) f(jet);
+  });
 }
 
 }  // namespace lorentznet

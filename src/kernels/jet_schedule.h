@@ -15,9 +15,12 @@ class JetSchedule {
 
   std::int64_t num_groups() const { return static_cast<std::int64_t>(groups_.size()); }
 
-  /// Calls f(group, jet) for every jet, those of one group one after the other in one thread;
-  /// groups with the most edges first.
-  void for_each_jet(const std::function<void(std::int64_t, std::int64_t)>& f) const;
+  /// Calls f(group, its jets) for every group, in several threads; groups with the most edges
+  /// first.
+  void for_each_group(
+      const std::function<void(std::int64_t, const std::vector<std::int64_t>&)>& f) const;
+  /// Calls f(jet) for every jet alike.
+  void for_each_jet(const std::function<void(std::int64_t)>& f) const;
 
  private:
   std::vector<std::vector<std::int64_t>> groups_;

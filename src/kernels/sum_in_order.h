@@ -4,7 +4,18 @@
 #include <ATen/core/Tensor.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
+
 namespace lorentznet {
+
+/// A row of a matrix, made zero.
+template <typename T>
+T* zero_row(const at::Tensor& rows, std::int64_t row) {
+  const auto width = rows.size(1);
+  T* const begin = rows.mutable_data_ptr<T>() + row * width;
+  std::fill_n(begin, width, T{0});
+  return begin;
+}
 
 /// rows[0] + rows[1] + ..., added in this order: the same bits for any number of threads.
 template <typename T>

@@ -93,7 +93,7 @@ at::Tensor FusedNetworkOf<T>::forward(const Batch& batch) const {
   const auto scalars = batch.scalars.to(type_).contiguous();
   const auto n_nodes = batch.n_nodes.to(type_).contiguous();
   const auto logits = at::empty({batch.num_jets(), network_.classes}, scalars.options());
-  JetSchedule(batch.offsets).for_each_jet([&](std::int64_t, std::int64_t jet) {
+  JetSchedule(batch.offsets).for_each_jet([&](std::int64_t jet) {
     const auto begin = batch.offsets[jet];
     const fused::JetNodes<T> nodes{
         .n = static_cast<int>(batch.offsets[jet + 1] - begin),

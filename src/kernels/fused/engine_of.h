@@ -119,6 +119,7 @@ void EngineOf<Simd>::forward(const PackedLayer<T>& layer, const Normalisation<T>
                              const JetInput<T>& jet, const JetForward<T>& out) const {
   const JetShape<Simd> shape(jet.n);
   const JetTerms<Simd> terms(shape, layer.hidden, norm, jet);
+  if (layer.moves) clear_pairs(shape, out.phi);
   Buffer<Simd, T> message(static_cast<long>(shape.blocks) * layer.hidden * N);
   edge_pass<Simd>(shape, layer, terms.of(layer),
                   {message.get(), out.phi, reinterpret_cast<Integer<Simd>*>(out.signs)});
@@ -201,6 +202,8 @@ void EngineOf<Simd>::backward_edges(const LayerParameters<T>& p, const PackedLay
     const Coordinates<Simd> pull(shape, arrays.translation_gradient);
     gradients_of_phi(shape, terms.x, pull, arrays.phi, phi.get());
   }
+  clear_pairs(shape, arrays.s);
+  clear_pairs(shape, arrays.t);
   WeightSums<Simd> sums(hidden);
   const auto edge_terms = terms.of(layer);
   const auto weights = sums.arrays();

@@ -50,6 +50,12 @@ struct JetShape {
   int rows_of(int block) const { return block < full ? Simd::kLanes : left; }
 };
 
+/// Zero in a dense array [sender][receiver]: what is no edge is read, though it counts nowhere.
+template <typename Simd, typename T>
+void clear_pairs(const JetShape<Simd>& shape, T* pairs) {
+  __builtin_memset(pairs, 0, static_cast<unsigned long>(shape.n * shape.padded) * sizeof(T));
+}
+
 /// f(c, rows[.][c]) into blocks. \param stride of a row
 template <typename Simd, typename F>
 void rows_to_blocks(const JetShape<Simd>& shape, const typename Simd::Scalar* rows, int stride,

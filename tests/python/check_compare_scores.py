@@ -1,0 +1,88 @@
+#!/usr/bin/env python3
+"""scripts/compare_scores.py against scikit-learn and against what statistics says."""
+
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/compare_scores.py"
+JETS = 4000
+
+
+def scores(seed, separation, levels):
+    """Rows (label, p0, p1) of one list of jets, with ties."""
+    label = (np.arange(JETS) % 2).astype(np.float32)
+    noise = np.random.default_rng(seed).normal(size=JETS)
+    signal = np.round(levels / (1 + np.exp(-noise - separation * (label - 0.5)))) / levels
+    return np.stack([label, 1 - signal, signal], axis=1).astype(np.float32)
+
+
+def expected(rows):
+    label, score = rows[:, 0], rows[:, 2]
+    background, signal, _ = roc_curve(label, score, drop_intermediate=False)
+    passing = [background[np.abs(signal - wanted).argmin()] for wanted in (0.5, 0.3)]
+    return [np.mean((rows[:, 2] > rows[:, 1]) == label), roc_auc_score(label, score),
+            *(1 / value for value in passing)]  # fmt: skip
+
+
+class CompareTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def run_script(self, *files):
+        return subprocess.run([sys.executable, SCRIPT, *files, "--draws=200"], text=True,
+                              capture_output=True, check=False)  # fmt: skip
+
+    def compare(self, first, second):
+        """{figure: [(value, uncertainty) of first, second, difference]}"""
+        files = [self.folder / name for name in ("first.npy", "second.npy")]
+        for file, rows in zip(files, (first, second)):
+            np.save(file, rows)
+        result = self.run_script(*files)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        table = {}
+        for line in result.stdout.splitlines()[2:]:
+            words = line[14:].split()
+            table[line[:14].strip()] = [(float(words[k]), float(words[k + 2])) for k in (0, 3, 6)]
+        return table
+
+    def test_figures(self):
+        first, second = scores(1, 2, 1000), scores(2, 1.5, 50)
+        table = self.compare(first, second)
+        for figures, rounding in zip(zip(table.values(), expected(first), expected(second)),
+                                     (1e-5, 1e-5, 0.06, 0.06)):  # fmt: skip
+            row, of_first, of_second = figures
+            for (value, _), right in zip(row, (of_first, of_second, of_second - of_first)):
+                self.assertAlmostEqual(value, right, delta=rounding)
+
+    def test_uncertainties(self):
+        """Of an accuracy it is sqrt(p (1 - p) / N); of independent ones they add in squares."""
+        (one, sigma), (two, other), (_, both) = self.compare(
+            scores(1, 2, 1000), scores(2, 1, 1000))["accuracy"]
+        for p, found in ((one, sigma), (two, other)):
+            self.assertAlmostEqual(found / np.sqrt(p * (1 - p) / JETS), 1, delta=0.2)
+        self.assertAlmostEqual(both / np.hypot(sigma, other), 1, delta=0.2)
+
+    def test_same_network(self):
+        rows = scores(1, 2, 1000)
+        for row in self.compare(rows, rows).values():
+            self.assertEqual(row[2], (0, 0))
+
+    def test_what_cannot_be_compared(self):
+        files = [self.folder / f"{k}.npy" for k in range(4)]
+        rows = scores(1, 2, 10)
+        for file, content in zip(files, (rows, rows[::-1], rows[:, :2], rows[rows[:, 0] == 1])):
+            np.save(file, content)
+        for other in (*files[1:], self.folder / "none.npy"):
+            result = self.run_script(files[0], other)
+            self.assertEqual((result.returncode, result.stdout), (2, ""))
+            self.assertRegex(result.stderr, r"\Aerror: .*\n\Z")
+
+
+if __name__ == "__main__":
+    unittest.main()
