@@ -21,12 +21,16 @@ std::string processor() {
 }  // namespace
 
 Json describe_machine() {
-  const char* policy = std::getenv("OMP_WAIT_POLICY");
+  const auto variable = [](const char* name) -> std::string {
+    const char* value = std::getenv(name);
+    return value == nullptr ? "" : value;
+  };
   return {{"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
           {"isa", name(choose_isa())},
           {"bf16_dot", has_bf16_dot()},
-          {"omp_wait_policy", policy == nullptr ? "" : policy}};
+          {"omp_wait_policy", variable("OMP_WAIT_POLICY")},
+          {"gomp_spincount", variable("GOMP_SPINCOUNT")}};
 }
 
 }  // namespace lorentznet::bench
