@@ -23,6 +23,7 @@ def processor_flags() -> set[str]:
 
 
 HERE = [isa for isa, flags in FLAGS_OF_ISA.items() if flags <= processor_flags()]
+HAS_BF16 = HERE[-1] == "avx512" and "avx512_bf16" in processor_flags()
 
 
 class KernelTest(harness.ProgramTest):
@@ -70,6 +71,10 @@ class KernelTest(harness.ProgramTest):
             for isa in HERE:
                 fused = self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa)
                 np.testing.assert_allclose(fused, plain, rtol=0, atol=1e-5)
+            if HAS_BF16:
+                fused = self.scores_of(task, "fused avx512 bf16", "--precision=bf16")
+                np.testing.assert_allclose(fused, plain, rtol=0, atol=0.03)
+                self.assertGreater(np.abs(fused - plain).max(), 1e-4)  # products are rounded
 
     def test_best_by_default(self):
         result = self.score("qg")
@@ -108,9 +113,8 @@ class KernelTest(harness.ProgramTest):
         self.assert_harmless(result, self.folder, before, "--precision bf16", "training")
         result = self.score("qg", "--precision=bf16", "--kernel=plain")
         self.assert_harmless(result, self.folder, before, "--precision bf16", "--kernel plain")
-        has_bf16 = HERE[-1] == "avx512" and "avx512_bf16" in processor_flags()
-        for isa in HERE[: -1 if has_bf16 else None]:
-            why = f"LORENTZNET_ISA says {isa}" if has_bf16 else "AVX512-BF16"
+        for isa in HERE[: -1 if HAS_BF16 else None]:
+            why = f"LORENTZNET_ISA says {isa}" if HAS_BF16 else "AVX512-BF16"
             result = self.score("qg", "--precision=bf16", isa=isa)
             self.assert_harmless(result, self.folder, before, "--precision bf16", why)
 
