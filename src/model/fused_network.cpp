@@ -28,11 +28,13 @@ class FusedNetworkOf final : public FusedNetwork {
     kept_.push_back(tensor.detach().to(type_).contiguous().clone());
     return kept_.back().template mutable_data_ptr<T>();
   }
-  T* keep_product(const at::Tensor& weight) {
+  T* keep_product(const at::Tensor& weight, bool in_lgeb = true) {
     const auto from = weight.detach().to(type_).contiguous();
     const auto outputs = static_cast<int>(from.size(0)), inputs = static_cast<int>(from.size(1));
     T* const packed = keep(from);
-    engine_.pack_product(from.template const_data_ptr<T>(), outputs, inputs, packed);
+    const auto pack = in_lgeb ? &fused::InferenceEngine<T>::pack_lgeb_product
+                              : &fused::InferenceEngine<T>::pack_product;
+    (engine_.*pack)(from.template const_data_ptr<T>(), outputs, inputs, packed);
     return packed;
   }
   void add_layer(const EdgeParameters& edge, const NodeParameters& node);
@@ -56,7 +58,7 @@ FusedNetworkOf<T>::FusedNetworkOf(const fused::InferenceEngine<T>& engine,
               .classes = static_cast<int>(parts.decode_out->weight.size(0)),
               .layers = static_cast<int>(parts.blocks.size()),
               .c_weight = parts.c_weight,
-              .embedding = keep_product(parts.embedding->weight),
+              .embedding = keep_product(parts.embedding->weight, /*in_lgeb=*/false),
               .embedding_bias = keep(parts.embedding->bias),
               .decode_in = keep(parts.decode_in->weight),
               .decode_in_bias = keep(parts.decode_in->bias),

@@ -27,9 +27,9 @@ template <typename Simd>
 /// A tile's R vectors as the edges' products take them: as they are, or two channels joined, in
 /// `joined`.
 template <typename Simd, int R>
-[[gnu::always_inline]] inline Inputs<typename Simd::EdgeDot> edge_dot_inputs(
+[[gnu::always_inline]] inline Inputs<typename Simd::Dot> edge_dot_inputs(
     const typename Simd::Scalar* values, int channels, typename Simd::Scalar* joined) {
-  using Dot = typename Simd::EdgeDot;
+  using Dot = typename Simd::Dot;
   using V = Vector<Simd>;
   constexpr int N = Simd::kLanes, kRow = kTileRow<Simd>;
   if constexpr (Dot::kChannels == 1) {
@@ -50,13 +50,13 @@ template <typename Simd, int R>
 /// gate 0, so that they count nowhere.
 template <typename Simd, int R>
 void edge_embeddings(const EdgeTile<Simd>& tile, const Layer<Simd>& layer,
-                     const Inputs<typename Simd::EdgeDot>& inputs, typename Simd::Scalar* e,
+                     const Inputs<typename Simd::Dot>& inputs, typename Simd::Scalar* e,
                      Vector<Simd>* gate) {
   using V = Vector<Simd>;
   constexpr int N = Simd::kLanes;
   V logit[R];
   for (auto& value : logit) value = broadcast<V>(layer.gate_bias);
-  product<typename Simd::EdgeDot, R>(
+  product<typename Simd::Dot, R>(
       inputs, layer.edge_out, layer.hidden,
       logit, [&](int k, const V* sums, V* logits) __attribute__((always_inline)) {
         const V bias = broadcast<V>(layer.edge_out_bias[k]);
@@ -77,13 +77,13 @@ void edge_embeddings(const EdgeTile<Simd>& tile, const Layer<Simd>& layer,
 /// \param signs [R][sign_words] of vectors: a bit for each positive output of phi_x.0; only where
 ///              kKeepSigns
 template <typename Simd, int R, bool kKeepSigns>
-void edge_movements(const Layer<Simd>& layer, const Inputs<typename Simd::EdgeDot>& e,
+void edge_movements(const Layer<Simd>& layer, const Inputs<typename Simd::Dot>& e,
                     const Vector<Simd>* gate, Vector<Simd>* phi, Integers<Simd>* signs) {
   using V = Vector<Simd>;
   const int words = sign_words(layer.hidden);
   for (int r = 0; r < R; ++r) phi[r] = V{};
   for (int w = 0; kKeepSigns && w < R * words; ++w) signs[w] = Integers<Simd>{};
-  product<typename Simd::EdgeDot, R>(
+  product<typename Simd::Dot, R>(
       e, layer.move_in, layer.hidden,
       phi, [&](int k, const V* sums, V* phis) __attribute__((always_inline)) {
         const V bias = broadcast<V>(layer.move_in_bias[k]);
@@ -115,14 +115,14 @@ void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const Edge
   const int words = sign_words(layer.hidden);
   const long size = static_cast<long>(whole_vectors<Simd>(layer.hidden)) * kTileRow<Simd>;
   Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
-  Buffer<Simd, typename Simd::Scalar> joined(Simd::EdgeDot::kChannels == 1 ? 0 : size / 2, Unset{});
-  constexpr int kChannels = Simd::EdgeDot::kChannels;
-  const Inputs<typename Simd::EdgeDot> dot_inputs{inputs.get(), kTileRow<Simd>, N,
-                                                  (layer.hidden + kChannels - 1) / kChannels};
+  Buffer<Simd, typename Simd::Scalar> joined(Simd::Dot::kChannels == 1 ? 0 : size / 2, Unset{});
+  constexpr int kChannels = Simd::Dot::kChannels;
+  const Inputs<typename Simd::Dot> dot_inputs{inputs.get(), kTileRow<Simd>, N,
+                                              (layer.hidden + kChannels - 1) / kChannels};
   Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words, Unset{});
   const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R>) {
     V gate[R], phi[R];
-    edge_inputs<Simd, typename Simd::EdgeDot, R>(tile, shape, layer.hidden, terms, inputs.get());
+    edge_inputs<Simd, typename Simd::Dot, R>(tile, shape, layer.hidden, terms, inputs.get());
     edge_embeddings<Simd, R>(tile, layer, dot_inputs, e.get(), gate);
     add_to_receivers(tile, shape, layer.hidden, e.get(), gate, out.message);
     if (!layer.moves) return;

@@ -31,6 +31,7 @@ class JetInference {
         s_(static_cast<long>(shape_.n) * shape_.padded),
         t_(static_cast<long>(shape_.n) * shape_.padded),
         phi_(static_cast<long>(shape_.n) * shape_.padded),
+        joined_(Simd::Dot::kChannels == 1 ? 0 : kTileRow<Simd> * ((rows_ + 1L) / 2), Unset{}),
         x_(4L * shape_.n),
         translation_(4L * shape_.n) {}
 
@@ -47,21 +48,38 @@ class JetInference {
  private:
   T* row(int block, int channel) { return nodes_.get() + block * block_ + channel * N; }
 
-  /// finish(block, k, sums): products of rows first .. first + channels - 1 of every block.
-  template <typename F>
+  /// finish(block, k, sums): products of type Dot of `channels` rows from `in` on, in every block.
+  template <typename Dot, typename F>
   void multiply(const T* in, long block_step, int channels, const T* packed, int outputs,
                 F finish) {
     const OutputBlocks groups(shape_.blocks, kEdgeVectors);
     for (int group = 0, first = 0; group < groups.count; ++group) {
       const int size = groups.size + (group < groups.larger ? 1 : 0);
       with_vectors(size, [&]<int R>(std::integral_constant<int, R>) {
-        product<Simd, R>(
-            {in + first * block_step, N, static_cast<int>(block_step), channels}, packed,
-            outputs, [&](int k, const V* sums) __attribute__((always_inline)) {
+        product<Dot, R>(
+            inputs_of<Dot, R>(in + first * block_step, static_cast<int>(block_step), channels),
+            packed, outputs, [&](int k, const V* sums) __attribute__((always_inline)) {
               for (int r = 0; r < R; ++r) finish(first + r, k, sums[r]);
             });
       });
       first += size;
+    }
+  }
+
+  /// R blocks as they are, or two channels joined, in joined_.
+  template <typename Dot, int R>
+  Inputs<Dot> inputs_of(const T* in, int block_step, int channels) {
+    if constexpr (Dot::kChannels == 1) {
+      return {in, N, block_step, channels};
+    } else {
+      T* to = joined_.get();
+      for (int c = 0; c < channels; c += 2) {
+        for (int r = 0; r < R; ++r, to += N) {
+          const T* const two = in + r * block_step + c * N;
+          store(to, Dot::join(load<V>(two), c + 1 < channels ? load<V>(two + N) : V{}));
+        }
+      }
+      return {joined_.get(), R * N, N, (channels + 1) / 2};
     }
   }
 
@@ -71,7 +89,7 @@ class JetInference {
         row(i / N, 2 * hidden_ + c)[i % N] = jet_.scalars[i * network_.scalars + c];
       }
     }
-    multiply(
+    multiply<Simd>(
         row(0, 2 * hidden_), block_, network_.scalars, network_.embedding,
         hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
           store(row(block, k), sum + broadcast<V>(network_.embedding_bias[k]));
@@ -79,7 +97,7 @@ class JetInference {
   }
 
   void edges(const PackedLayer<T>& layer, const PackedNodes<T>& nodes) {
-    multiply(
+    multiply<typename Simd::Dot>(
         row(0, 0), block_, hidden_, nodes.project,
         2 * hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
           T* const to = k < hidden_ ? a_.get() : b_.get() - hidden_ * N;
@@ -104,12 +122,12 @@ class JetInference {
                        static_cast<unsigned long>(size) * sizeof(T));
     }
     T* const y = message_.get();
-    multiply(
+    multiply<typename Simd::Dot>(
         row(0, 0), block_, rows_, nodes.in,
         hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
           store(y + block * size + k * N, Simd::relu(sum + broadcast<V>(nodes.in_bias[k])));
         });
-    multiply(
+    multiply<typename Simd::Dot>(
         y, size, hidden_, nodes.out,
         hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
           T* const h = row(block, k);
@@ -151,7 +169,7 @@ class JetInference {
   JetShape<Simd> shape_;
   int hidden_, rows_;
   long block_;  ///< elements of a block of nodes_
-  Buffer<Simd, T> nodes_, a_, b_, message_, s_, t_, phi_;
+  Buffer<Simd, T> nodes_, a_, b_, message_, s_, t_, phi_, joined_;
   Buffer<Simd, double> x_, translation_;
 };
 

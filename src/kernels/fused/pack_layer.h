@@ -10,7 +10,7 @@ template <typename Simd>
 void pack_layer(const LayerParameters<typename Simd::Scalar>& p,
                 PackedLayer<typename Simd::Scalar>& to) {
   using T = typename Simd::Scalar;
-  using Dot = typename Simd::EdgeDot;
+  using Dot = typename Simd::Dot;
   const int hidden = p.hidden;
   to.gate_bias = *p.gate_bias;
   for (int c = 0; c < hidden; ++c) {

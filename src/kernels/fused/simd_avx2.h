@@ -12,7 +12,7 @@ struct Avx2 {
   static constexpr int kLanes = 8;
   static constexpr int kOutputs = 4;
 
-  using EdgeDot = Avx2;
+  using Dot = Avx2;
   static constexpr int kChannels = 1;
   [[gnu::always_inline]] static __m256 multiply_add(__m256 sum, __m256 weight, __m256 x) {
     return sum + weight * x;

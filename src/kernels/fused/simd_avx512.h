@@ -12,7 +12,7 @@ struct Avx512 {
   static constexpr int kLanes = 16;
   static constexpr int kOutputs = 9;
 
-  using EdgeDot = Avx512;
+  using Dot = Avx512;
   static constexpr int kChannels = 1;
   [[gnu::always_inline]] static __m512 multiply_add(__m512 sum, __m512 weight, __m512 x) {
     return sum + weight * x;

@@ -28,7 +28,7 @@ struct Avx512Bf16Dot : Avx512 {
 
 /// AVX-512 with the edges' products of bfloat16; all else is of float.
 struct Avx512Bf16 : Avx512 {
-  using EdgeDot = Avx512Bf16Dot;
+  using Dot = Avx512Bf16Dot;
 };
 
 }  // namespace lorentznet::fused

@@ -14,7 +14,7 @@ struct Portable {
   using V = typename VectorOf<T, kLanes>::Type;
   using I = Integers<Portable>;
 
-  using EdgeDot = Portable;
+  using Dot = Portable;
   static constexpr int kChannels = 1;
   [[gnu::always_inline]] static V multiply_add(V sum, V weight, V x) { return sum + weight * x; }
   [[gnu::always_inline]] static V relu(V x) { return V{} > x ? V{} : x; }
