@@ -137,8 +137,8 @@ class InferenceEngine {
   virtual void pack(const LayerParameters<T>& parameters, PackedLayer<T>& packed) const = 0;
   /// A product's weights. \param weight [outputs, inputs]
   virtual void pack_product(const T* weight, int outputs, int inputs, T* packed) const = 0;
-  /// Those of a product in an LGEB, which may be of bfloat16.
-  virtual void pack_lgeb_product(const T* weight, int outputs, int inputs, T* packed) const = 0;
+  /// Those of a product that is of bfloat16 where the engine is.
+  virtual void pack_dot(const T* weight, int outputs, int inputs, T* packed) const = 0;
   /// The logits of a jet.
   virtual void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const = 0;
 };

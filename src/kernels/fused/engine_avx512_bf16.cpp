@@ -10,8 +10,7 @@ class Bf16Engine final : public InferenceEngine<float> {
   void pack(const LayerParameters<float>& p, PackedLayer<float>& to) const override {
     pack_layer<Avx512Bf16>(p, to);
   }
-  void pack_lgeb_product(const float* weight, int outputs, int inputs,
-                         float* packed) const override {
+  void pack_dot(const float* weight, int outputs, int inputs, float* packed) const override {
     pack_joined<Avx512Bf16Dot>(weight, outputs, inputs, packed);
   }
   void pack_product(const float* weight, int outputs, int inputs, float* packed) const override {

@@ -33,7 +33,7 @@ class EngineOf final : public Engine<typename Simd::Scalar> {
   void pack_product(const T* weight, int outputs, int inputs, T* packed) const override {
     pack_weights<Simd>(weight, inputs, 1, outputs, inputs, packed);
   }
-  void pack_lgeb_product(const T* weight, int outputs, int inputs, T* packed) const override {
+  void pack_dot(const T* weight, int outputs, int inputs, T* packed) const override {
     pack_joined<typename Simd::Dot>(weight, outputs, inputs, packed);
   }
   void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const override {

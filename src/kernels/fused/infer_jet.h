@@ -97,7 +97,7 @@ class JetInference {
   }
 
   void edges(const PackedLayer<T>& layer, const PackedNodes<T>& nodes) {
-    multiply<typename Simd::Dot>(
+    multiply<Simd>(
         row(0, 0), block_, hidden_, nodes.project,
         2 * hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
           T* const to = k < hidden_ ? a_.get() : b_.get() - hidden_ * N;

@@ -17,7 +17,8 @@
 //   permute(x, y, at)       lane l: element at[l] of x followed by y
 //   broadcast_pair(p)       p[0], p[1], p[0], p[1], ...
 //   multiply_add(s, w, x)   what a product sums up, of kChannels channels a lane: s + w x
-//   Dot                     the type of the products in the LGEBs: itself, but for bfloat16
+//   Dot                     the type of the products over edges and of phi_h: itself, but for
+//                           bfloat16
 // All else is the arithmetic of the compiler's own vector types.
 
 namespace lorentznet::fused {
