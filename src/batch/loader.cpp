@@ -43,10 +43,10 @@ BatchLoader::BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
       rule_(rule),
       order_(std::move(order)),
       options_(options),
-      next_started_(options.first_batch) {
-  const auto jets = static_cast<std::int64_t>(order_.size());
-  const auto rounded_up = options.for_training ? 0 : options.batch_size - 1;
-  num_batches_ = (jets + rounded_up) / options.batch_size;
+      next_started_(options.for_training ? 0 : options.rank) {
+  const auto jets = static_cast<std::int64_t>(order_.size()) - options.first_jet;
+  const auto size = options.batch_size;
+  num_batches_ = options.for_training ? jets / (size * options.ranks) : (jets + size - 1) / size;
 }
 
 std::optional<Batch> BatchLoader::next() {
@@ -55,7 +55,7 @@ std::optional<Batch> BatchLoader::next() {
   while (pending_.size() <= ahead && next_started_ < num_batches_) {
     pending_.push_back(
         std::async(policy, [this, index = next_started_] { return prepare(index); }));
-    ++next_started_;
+    next_started_ += options_.for_training ? 1 : options_.ranks;
   }
   if (pending_.empty()) return std::nullopt;
   auto batch = std::move(pending_.front());
@@ -64,10 +64,15 @@ std::optional<Batch> BatchLoader::next() {
 }
 
 Batch BatchLoader::prepare(std::int64_t index) const {
-  const auto begin = static_cast<std::size_t>(index * options_.batch_size);
-  const auto count = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - begin);
-  return make_batch(set_, std::span(order_).subspan(begin, count), task_, rule_,
-                    options_.for_training);
+  const auto& [size, for_training, first_jet, num_workers, rank, ranks] = options_;
+  const auto of_step = for_training ? size * ranks : size;
+  const auto order =
+      std::span(order_).subspan(static_cast<std::size_t>(first_jet + index * of_step));
+  const auto step = order.first(std::min(static_cast<std::size_t>(of_step), order.size()));
+  if (!for_training) return make_batch(set_, step, task_, rule_, false);
+  const auto own =
+      step.subspan(static_cast<std::size_t>(rank * size), static_cast<std::size_t>(size));
+  return make_batch(set_, own, task_, rule_, true, step);
 }
 
 }  // namespace lorentznet

@@ -59,7 +59,7 @@ TEST_CASE("batches come in order, whatever the number of workers") {
 
     BatchLoader resumed(
         set, quark_gluon_tagging(), rule, order,
-        {.batch_size = 5, .for_training = true, .first_batch = 3, .num_workers = workers});
+        {.batch_size = 5, .for_training = true, .first_jet = 15, .num_workers = workers});
     CHECK(visited(resumed) == std::vector<std::int64_t>(order.begin() + 15, order.begin() + 20));
   }
 }
