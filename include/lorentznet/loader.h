@@ -4,6 +4,7 @@
 #include <deque>
 #include <future>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "lorentznet/batch.h"
@@ -19,8 +20,8 @@ std::vector<std::int64_t> file_order(std::int64_t num_jets);
 
 /// One pass through jets in a given order, batch by batch, prepared ahead by threads; of a pass
 /// that several ranks share, this rank's batches. In training a step takes batch_size jets for each
-/// rank, and each gets its slice of them; otherwise batches are those of a single process, and rank
-/// r has the batches r, r + ranks, r + 2 ranks, ...
+/// rank, and each gets a slice of them, of about the same work; otherwise batches are those of a
+/// single process, and rank r has the batches r, r + ranks, r + 2 ranks, ...
 class BatchLoader {
  public:
   struct Options {
@@ -42,6 +43,8 @@ class BatchLoader {
 
  private:
   Batch prepare(std::int64_t index) const;
+  std::vector<std::int64_t> slice_of(std::span<const std::int64_t> step, std::int64_t rank,
+                                     std::int64_t ranks) const;
 
   const JetSet& set_;
   const Task& task_;

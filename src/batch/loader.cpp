@@ -70,9 +70,26 @@ Batch BatchLoader::prepare(std::int64_t index) const {
       std::span(order_).subspan(static_cast<std::size_t>(first_jet + index * of_step));
   const auto step = order.first(std::min(static_cast<std::size_t>(of_step), order.size()));
   if (!for_training) return make_batch(set_, step, task_, rule_, false);
-  const auto own =
-      step.subspan(static_cast<std::size_t>(rank * size), static_cast<std::size_t>(size));
+  const auto own = slice_of(step, rank, ranks);
   return make_batch(set_, own, task_, rule_, true, step);
+}
+
+/// A rank's jets of a step. All wait for the slowest, and a jet's work grows with the square of its
+/// constituents, so jets are dealt out by falling size, to and fro.
+std::vector<std::int64_t> BatchLoader::slice_of(std::span<const std::int64_t> step,
+                                                std::int64_t rank, std::int64_t ranks) const {
+  std::vector<std::int64_t> jets(step.begin(), step.end());
+  if (ranks == 1) return jets;
+  std::stable_sort(jets.begin(), jets.end(), [this](std::int64_t a, std::int64_t b) {
+    return set_.multiplicity(a) > set_.multiplicity(b);
+  });
+  std::vector<std::int64_t> own;
+  for (std::size_t k = 0; k < jets.size(); ++k) {
+    const auto round = static_cast<std::int64_t>(k) / ranks,
+               place = static_cast<std::int64_t>(k) % ranks;
+    if ((round % 2 == 0 ? place : ranks - 1 - place) == rank) own.push_back(jets[k]);
+  }
+  return own;
 }
 
 }  // namespace lorentznet

@@ -192,9 +192,9 @@ TEST_CASE("ranks follow one process in float") {
 }
 
 TEST_CASE("ranks follow one process where a rank has no edges, or none has any") {
-  // Jets 0 .. 3 are the first step of an epoch, without an edge; 4 .. 7 the second, in which rank 0
-  // has none.
-  const auto jets = with_lone_particles(sample_jets(quark_gluon_tagging(), 8), 6);
+  // Jets 0 .. 3 are the first step of an epoch, without an edge; 4 .. 7 the second, of which one
+  // has edges.
+  const auto jets = with_lone_particles(sample_jets(quark_gluon_tagging(), 8), 7);
   for (const bool fused : {false, true}) {
     auto course = with(kQuarkGluon, fused, 4);
     course.shuffle = false;

@@ -1,11 +1,12 @@
 """Several processes over the loopback: they train as one, and end as one when something fails."""
 
 import json
+import os
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
-import unittest
 from pathlib import Path
 
 import numpy as np
@@ -182,6 +183,23 @@ class RanksTest(harness.ProgramTest):
                 self.assert_finished(result)
             self.assertIn(f"The number of ranks changes from 2 to {count}: a step is of "
                           f"{8 * count} jets, not of 16", results[0].stdout)  # fmt: skip
+
+    def test_restart_of_an_experiment_without_a_name(self):
+        """One name for all ranks and all starts."""
+        logdir = self.folder / "nameless"
+        words = [word for word in self.words("nameless", "--epochs=30") if word != "--exp_name=run"]
+        command = launchers.torchrun(2, *harness.command("qg", *words), restarts=1)
+        with subprocess.Popen(command, env=launchers.environment(), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+            while not list(logdir.glob("*/training-state.pt")):
+                self.assertIsNone(process.poll())
+                time.sleep(0.01)
+            os.kill(disturb_ranks.ranks_below(process.pid)[1], signal.SIGKILL)
+            out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertIn("Going on from", out)
+        self.assertEqual(len(list(logdir.iterdir())), 1)
+        self.assertEqual(len(list(logdir.glob("*/test-result.json"))), 1)
 
     def test_disturbed(self):
         """A short form of what disturb_ranks.py does more often."""
