@@ -11,6 +11,7 @@ import argparse
 import os
 import random
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,7 +22,7 @@ import harness
 import launchers
 import same_run
 
-TRAINING = ("--epochs=4", "--num_workers=3", "--dropout=0.2", "--log_interval=1", "--num_data=100",
+TRAINING = ("--epochs=8", "--num_workers=3", "--dropout=0.2", "--log_interval=1", "--num_data=100",
             "--n_hidden=8")  # fmt: skip
 TIMEOUT = 3  # seconds after which a rank hangs
 
@@ -71,10 +72,15 @@ class Disturber:
 
     def kill(self, number: int) -> str:
         """Returns what happened; raises if it is not what should."""
+        while not (happened := self.try_to_kill(f"kill-{number}")):
+            shutil.rmtree(self.folder / f"kill-{number}")  # the moment was behind the training's end
+        return happened
+
+    def try_to_kill(self, logs: str) -> str:
         happened = []
 
         def disturb(process):
-            # Ranks live for most of the time that torchrun does; it takes some itself to start.
+            # torchrun takes some time to start the ranks.
             while len(pids := ranks_below(process.pid)) < self.ranks:
                 if process.poll() is not None:
                     raise RuntimeError("torchrun has not started the ranks")
@@ -82,16 +88,16 @@ class Disturber:
             delay = self.random.uniform(0, self.training_seconds)
             time.sleep(delay)
             rank = self.random.randrange(self.ranks)
-            try:
+            if rank in ranks_below(process.pid):
                 os.kill(pids[rank], signal.SIGKILL)
                 happened.append(f"rank {rank} killed after {delay:.2f} s")
-            except ProcessLookupError:
-                happened.append(f"rank {rank} had ended before {delay:.2f} s")
 
-        result = self.torchrun(f"kill-{number}", disturb)
-        same_run.check(self.folder / f"kill-{number}" / "run", self.whole)
-        resumed = "Going on from" in result.stdout
-        return happened[0] + (", resumed" if resumed else "") + ": same bits"
+        result = self.torchrun(logs, disturb)
+        if not happened or "failed" not in result.stderr:
+            return ""
+        same_run.check(self.folder / logs / "run", self.whole)
+        resumed = ", resumed" if "Going on from" in result.stdout else ", began anew"
+        return happened[0] + resumed + ": same bits"
 
     @property
     def training_seconds(self) -> float:
