@@ -142,9 +142,9 @@ class Session {
     }
     prepare_folder();
     const StopSignal signal;
-    const auto outcome = trainer.run(signal.requested());
-    if (outcome == Trainer::Outcome::kFinished && !signal.requested()) return 0;
-    // The signal may have gone to another rank.
+    trainer.run(signal.requested());
+    // It may have come behind the last step, or to another rank.
+    if (sum_figures(ranks(), {signal.requested() ? 1. : 0.})[0] == 0) return 0;
     const int number = signal.requested() ? signal.number() : SIGTERM;
     print_(fmt::format("Stopped by signal {}; --exp_name {} --resume goes on from here", number,
                        arguments_.exp_name));

@@ -93,12 +93,11 @@ void agree_on_experiment(Arguments& arguments, Processes& processes) {
       arguments.overwrite = !arguments.resume;
     }
   }
-  if (arguments.exp_name.empty()) arguments.exp_name = random_name();
-  const auto& ranks = *processes.communicator();
-  if (arguments.given.contains("exp_name") || ranks.size() == 1) return;
-  std::vector<std::int64_t> letters(arguments.exp_name.begin(), arguments.exp_name.end());
+  if (!arguments.exp_name.empty()) return;
+  arguments.exp_name = random_name();
+  const std::vector<std::int64_t> letters(arguments.exp_name.begin(), arguments.exp_name.end());
   const auto shared = at::tensor(letters, at::kLong);
-  ranks.broadcast(shared);
+  processes.communicator()->broadcast(shared);
   const auto* const data = shared.const_data_ptr<std::int64_t>();
   arguments.exp_name.assign(data, data + shared.numel());
 }

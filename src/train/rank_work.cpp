@@ -4,12 +4,9 @@
 #include <ATen/ops/cat.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
-#include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <bit>
-
-#include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
@@ -79,15 +76,16 @@ std::int64_t checksum(const LorentzNetImpl& model) {
   return std::bit_cast<std::int64_t>(hash);
 }
 
-void check_same(const Communicator& ranks, std::int64_t number, const std::string& what) {
-  if (ranks.size() == 1) return;
-  const auto rows = at::zeros({ranks.size()}, at::kLong);
-  rows[ranks.rank()] = number;
-  ranks.sum(rows);
+std::int64_t first_different(const Communicator& ranks, std::int64_t number) {
+  if (ranks.size() == 1) return 0;
+  const auto all = at::zeros({ranks.size()}, at::kLong);
+  all[ranks.rank()] = number;
+  ranks.sum(all);
+  const auto* const numbers = all.const_data_ptr<std::int64_t>();
   for (std::int64_t rank = 1; rank < ranks.size(); ++rank) {
-    if (rows[rank].item<std::int64_t>() == rows[0].item<std::int64_t>()) continue;
-    throw InputError(fmt::format("rank {} has {} than rank 0", rank, what));
+    if (numbers[rank] != numbers[0]) return rank;
   }
+  return 0;
 }
 
 }  // namespace lorentznet

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "lorentznet/communicator.h"
@@ -23,7 +22,7 @@ std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> f
 /// A number that depends on every bit of the parameters.
 std::int64_t checksum(const LorentzNetImpl& model);
 
-/// \throws InputError on all ranks, saying `what`, if the ranks do not have the same number
-void check_same(const Communicator& ranks, std::int64_t number, const std::string& what);
+/// The first rank whose number is not rank 0's, the same for all that ask; 0 if there is none.
+std::int64_t first_different(const Communicator& ranks, std::int64_t number);
 
 }  // namespace lorentznet

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "train/pass.h"
@@ -31,7 +33,9 @@ Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, Run
       setup_(data.train, data.val, options_.batch_size) {
   check_split(data_.train, "training", options_.batch_size * options_.ranks->size());
   check_split(data_.val, "validation", 1);
-  check_same(*options_.ranks, setup_.checksum, "other jets");
+  if (const auto rank = first_different(*options_.ranks, setup_.checksum)) {
+    throw InputError(fmt::format("rank {} has other jets than rank 0", rank));
+  }
   model_->share_statistics(options_.ranks);
   broadcast_model(*options_.ranks, *model_);
 }
@@ -119,7 +123,9 @@ bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>
 
 /// \return false if stopped.
 bool Trainer::validate(const std::atomic<bool>& stop) {
-  check_same(*options_.ranks, checksum(*model_), "other weights");
+  if (const auto rank = first_different(*options_.ranks, checksum(*model_))) {
+    throw std::runtime_error(fmt::format("rank {} has other weights than rank 0", rank));
+  }
   if (writes()) write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
   auto options = pass_options(data_.task.validation_name);
   options.stop = &stop;
