@@ -63,7 +63,11 @@ tidy_file() {
 check_tidy() {
   local files
   cd "$PROJECT_DIR"
-  mapfile -t files < <(sources 'src/*.cpp' 'apps/*.cpp' 'bench/*.cpp')
+  # What this machine does not compile, such as the code for GPUs, clang-tidy can't read either.
+  mapfile -t files < <(sources 'src/*.cpp' 'apps/*.cpp' 'bench/*.cpp' |
+    while IFS= read -r file; do
+      if grep -qF "/$file\"" build/tidy/compile_commands.json; then echo "$file"; fi
+    done)
   tidy_context=$("$clang_tidy" --version &&
     sources '*.h' .clang-tidy '*CMakeLists.txt' '*.cmake' | sort | xargs cat | sha256sum)
   mkdir -p "$PASSED_DIR"

@@ -2,7 +2,7 @@
 # Installs what building lorentznet needs and this machine lacks: Debian packages (with apt-get, as
 # root or by sudo) and LibTorch (with pip, into .deps/ of this folder). A second run changes nothing.
 #
-#   scripts/setup.sh [--tests]     --tests: also the Python packages that the tests compare with
+#   scripts/setup.sh [--tests]     --tests: also what the tests compare with, and an mpirun
 #
 # LibTorch is not installed when CMAKE_PREFIX_PATH has one. LORENTZNET_SKIP_PACKAGES=1 leaves the
 # Debian packages alone (for libraries from elsewhere). pip's and apt's own settings are respected.
@@ -11,7 +11,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PACKAGES=(cmake ninja-build libhdf5-dev libcxxopts-dev libspdlog-dev catch2 nlohmann-json3-dev
-  libzip-dev)
+  libzip-dev libgloo-dev)
+TEST_PACKAGES=(openmpi-bin) # its mpirun starts the programs in a test
 
 # Sets `compiler` to the C++ compiler that CMake will take, or to nothing.
 find_compiler() {
@@ -65,6 +66,7 @@ install_debian_packages() {
     return
   fi
   if ((${#compiler[@]} == 0)); then missing+=(g++); fi
+  if ((tests_wanted)); then PACKAGES+=("${TEST_PACKAGES[@]}"); fi
   for package in "${PACKAGES[@]}"; do
     has_package "$package" || missing+=("$package")
   done

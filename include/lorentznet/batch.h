@@ -51,10 +51,13 @@ void check_fits(const JetSet& set, std::int64_t jet, const Task& task, std::int6
 /// constituents, computes the input scalars and n_nodes.
 ///
 /// \param indices  jets of `set`, at least one
+/// \param step     the jets whose columns Pooling::kBatch counts, where `indices` are a part of
+///                 them: those of a step of training over all ranks. Empty: `indices`
 /// \throws InputError naming the jet if one has more nodes than the constant n_nodes while
 ///         `for_training`, where padding to that width is part of the statistics
 Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
-                 const PoolingRule& rule, bool for_training);
+                 const PoolingRule& rule, bool for_training,
+                 std::span<const std::int64_t> step = {});
 
 /// The batch seen by an observer who moves with velocity `beta` (|beta| < 1) against the x axis:
 /// E' = gamma (E + beta px), px' = gamma (px + beta E). Beams are boosted too, scalars are kept.

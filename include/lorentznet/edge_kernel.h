@@ -3,6 +3,7 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/linear.h>
 
+#include "lorentznet/communicator.h"
 #include "lorentznet/jet_graph.h"
 
 namespace lorentznet {
@@ -42,8 +43,15 @@ class EdgeKernel {
 /// The definition, in tensor operations with autograd: any float type, CPU or CUDA.
 class PlainEdgeKernel final : public EdgeKernel {
  public:
+  /// \param ranks  whose edges batch norm's statistics in training run over
+  explicit PlainEdgeKernel(std::shared_ptr<const Communicator> ranks = single_process())
+      : ranks_(std::move(ranks)) {}
+
   EdgeSums forward(const EdgeParameters& parameters, const at::Tensor& h, const at::Tensor& x,
                    const JetGraph& graph) const override;
+
+ private:
+  std::shared_ptr<const Communicator> ranks_;
 };
 
 }  // namespace lorentznet

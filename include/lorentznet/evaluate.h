@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "lorentznet/communicator.h"
 #include "lorentznet/loader.h"
 #include "lorentznet/lorentznet.h"
 #include "lorentznet/records.h"
@@ -24,8 +25,9 @@ struct PassOptions {
   std::int64_t batch_size = 32;
   std::int64_t num_workers = 0;
   std::int64_t log_interval = 100;
+  std::shared_ptr<const Communicator> ranks = single_process();  ///< that share the batches
   double beta = 0;                          ///< jets and beams are boosted along x
-  const std::atomic<bool>* stop = nullptr;  ///< set from outside to end early
+  const std::atomic<bool>* stop = nullptr;  ///< set from outside, on any rank, to end early
 };
 
 /// Jets scored in the order of their set; N jets.
@@ -37,7 +39,8 @@ struct Scores {
   std::vector<std::int8_t> label;  ///< [N]
 };
 
-/// Scores all jets of `set` in evaluation mode. Batch b is the jets [b B, (b+1) B).
+/// Scores all jets of `set` in evaluation mode. Batch b is the jets [b B, (b+1) B), and rank
+/// b mod size takes it; all ranks get the scores of all jets, with the digits of a single process.
 /// \return nothing if `options.stop` was set before the end
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
                                const PoolingRule& rule, const PassOptions& options, const Log& log);

@@ -4,6 +4,7 @@
 #include <deque>
 #include <future>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "lorentznet/batch.h"
@@ -17,27 +18,33 @@ std::vector<std::int64_t> shuffled_order(std::int64_t num_jets, std::uint64_t se
 /// Jets 0 .. num_jets-1 as the file has them.
 std::vector<std::int64_t> file_order(std::int64_t num_jets);
 
-/// One pass through jets in a given order, batch by batch, prepared ahead by threads.
+/// One pass through jets in a given order, batch by batch, prepared ahead by threads; of a pass
+/// that several ranks share, this rank's batches. In training a step takes batch_size jets for each
+/// rank, and each gets a slice of them, of about the same work; otherwise batches are those of a
+/// single process, and rank r has the batches r, r + ranks, r + 2 ranks, ...
 class BatchLoader {
  public:
   struct Options {
     std::int64_t batch_size = 32;
-    bool for_training = false;     ///< drops a last batch that is not full
-    std::int64_t first_batch = 0;  ///< where to begin, for a resumed epoch
+    bool for_training = false;     ///< drops a last step that is not full
+    std::int64_t first_jet = 0;    ///< where in the order to begin, for a resumed epoch
     std::int64_t num_workers = 0;  ///< batches prepared ahead, each by a thread of its own
+    std::int64_t rank = 0, ranks = 1;
   };
 
   /// `set` and `task` must outlive the loader.
   BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
               std::vector<std::int64_t> order, const Options& options);
 
-  /// Number of batches of the whole pass, skipped ones included.
+  /// From the first jet on: in training the number of steps, else of all ranks' batches.
   std::int64_t num_batches() const { return num_batches_; }
-  /// The next batch in order; empty behind the last. Rethrows what preparing it threw.
+  /// This rank's next batch in order; empty behind the last. Rethrows what preparing it threw.
   std::optional<Batch> next();
 
  private:
   Batch prepare(std::int64_t index) const;
+  std::vector<std::int64_t> slice_of(std::span<const std::int64_t> step, std::int64_t rank,
+                                     std::int64_t ranks) const;
 
   const JetSet& set_;
   const Task& task_;
@@ -45,7 +52,7 @@ class BatchLoader {
   std::vector<std::int64_t> order_;
   Options options_;
   std::int64_t num_batches_;
-  std::int64_t next_started_;
+  std::int64_t next_started_ = 0;           ///< of num_batches_
   std::deque<std::future<Batch>> pending_;  ///< last member: its threads use the others
 };
 

@@ -7,6 +7,7 @@
 #include <torch/nn/pimpl.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,6 +57,10 @@ class LorentzNetImpl : public torch::nn::Module {
   /// \throws c10::Error if the kernel can't do what is asked of this network: a processor without
   ///         `isa`, bf16 without its dot products, coordinates in float
   void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
+  /// From now on the batch norms' statistics in training are those of the batches of all ranks,
+  /// and a backward pass gives the gradients of the sum of the ranks' losses: of the parameters,
+  /// this rank's share of it.
+  void share_statistics(std::shared_ptr<const Communicator> ranks);
   /// "plain", "fused avx512", "fused avx512 bf16", ...
   const std::string& kernel_name() const { return kernel_name_; }
 
@@ -67,7 +72,11 @@ class LorentzNetImpl : public torch::nn::Module {
   std::vector<LGEBState> states(const Batch& batch, const JetGraph& graph);
   at::Tensor pool(const at::Tensor& h, const Batch& batch, const JetGraph& graph) const;
 
+  void make_kernels();
+
   LorentzNetOptions options_;
+  std::shared_ptr<const Communicator> ranks_ = single_process();
+  std::optional<Isa> fused_;  ///< instruction set of the fused kernel; none: the plain one
   LGEBKernels kernels_;
   std::shared_ptr<PackedNetworkCache> packed_;  ///< of the fused kernel; null with the plain one
   std::string kernel_name_ = "plain";

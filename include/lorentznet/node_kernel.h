@@ -3,6 +3,8 @@
 #include <torch/nn/modules/batchnorm.h>
 #include <torch/nn/modules/linear.h>
 
+#include "lorentznet/communicator.h"
+
 namespace lorentznet {
 
 /// The parameters that the node part of an LGEB uses; H is the hidden width, S the number of
@@ -38,10 +40,17 @@ class NodeKernel {
 /// The definition, in tensor operations with autograd: any float type, CPU or CUDA.
 class PlainNodeKernel final : public NodeKernel {
  public:
+  /// \param ranks  whose rows batch norm's statistics in training run over
+  explicit PlainNodeKernel(std::shared_ptr<const Communicator> ranks = single_process())
+      : ranks_(std::move(ranks)) {}
+
   at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                      const at::Tensor& message, const at::Tensor& scalars,
                      double padded_rows) const override;
   at::Tensor linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const override;
+
+ private:
+  std::shared_ptr<const Communicator> ranks_;
 };
 
 }  // namespace lorentznet

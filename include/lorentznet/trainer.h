@@ -18,7 +18,7 @@ class Pass;
 
 struct TrainerOptions {
   std::int64_t epochs = 35;
-  std::int64_t batch_size = 32;
+  std::int64_t batch_size = 32;   ///< jets a step and rank
   std::int64_t val_interval = 1;  ///< epochs k with k % val_interval == 0 are validated
   std::int64_t log_interval = 100;
   std::int64_t num_workers = 4;
@@ -26,7 +26,8 @@ struct TrainerOptions {
   double weight_decay = 1e-2;
   bool shuffle = true;  ///< off: every epoch goes through the jets in file order
   std::function<double(std::int64_t epoch)> learning_rate;  ///< of an epoch, from 0
-  std::function<void(double loss)> on_step = {};            ///< called after each step
+  std::function<void(double loss)> on_step = {};  ///< called after each step, with all ranks' mean
+  std::shared_ptr<const Communicator> ranks = single_process();  ///< that train together
 };
 
 /// The training of a network: epochs of AdamW steps, validation, checkpoints, exact resume.
@@ -35,6 +36,10 @@ struct TrainerOptions {
 /// best-val-model.pt when the validation accuracy improves, and training-state.pt, from which
 /// resume() goes on to the same bits. Each file is written whole or not at all; the state comes
 /// last, so a training killed in between repeats what it had not recorded.
+///
+/// Several ranks follow one process at a batch of all their batches: a step's jets are cut into
+/// slices of equal count, batch norm's statistics and the gradients are those of all of them. Each
+/// rank has a Trainer; rank 0 alone writes.
 class Trainer {
  public:
   struct Data {
@@ -44,7 +49,8 @@ class Trainer {
     PoolingRule rule;
   };
 
-  /// \throws InputError if a split is empty or smaller than a batch
+  /// Starts all ranks from rank 0's weights.
+  /// \throws InputError if a split is empty or smaller than a step, or if ranks have other jets
   Trainer(LorentzNet model, const Data& data, TrainerOptions options, RunFolder folder, Log log);
 
   /// Goes on from training-state.pt. \return false if there is none: training begins at the start
@@ -52,8 +58,8 @@ class Trainer {
   bool resume();
 
   enum class Outcome { kFinished, kStopped };
-  /// Trains to the last epoch, or until `stop` is set: then the state is written after the step
-  /// that is under way, whatever the point of the epoch.
+  /// Trains to the last epoch, or until `stop` is set on any rank: then the state is written after
+  /// the step that is under way, whatever the point of the epoch.
   /// \throws std::runtime_error naming the jets if a loss is not finite, before the optimizer steps
   Outcome run(const std::atomic<bool>& stop);
 
@@ -61,11 +67,12 @@ class Trainer {
 
  private:
   bool train_epoch(const std::atomic<bool>& stop);
-  void train_step(const Batch& batch, Pass& pass);
+  bool train_step(const Batch& batch, Pass& pass, const std::atomic<bool>& stop);
   bool validate(const std::atomic<bool>& stop);
   void save_epoch(const Scores& validation);
   void report_epoch(const Scores& validation) const;
   void save_state();
+  bool writes() const { return options_.ranks->rank() == 0; }
   PassOptions pass_options(const std::string& partition) const;
 
   LorentzNet model_;

@@ -32,7 +32,7 @@ struct Arguments {
   std::int64_t n_layers = 6;
   std::int64_t num_workers = 4;
   double weight_decay = 1e-2;
-  std::int64_t local_rank = 0;  ///< accepted for launchers; the rank comes from RANK
+  std::int64_t local_rank = 0;  ///< for launchers; the environment's counts, where there is one
 
   std::vector<std::string> test_data;
   std::string device;              ///< "cpu", "cuda", "cuda:1"; empty: the GPU where there is one
@@ -42,6 +42,7 @@ struct Arguments {
   std::string pooling;             ///< "batch", "jet" or "constant"; empty: not given
   std::string coordinates = "double";
   std::vector<double> boost;
+  std::int64_t timeout = 60;  ///< seconds
   bool resume = false;
   bool overwrite = false;
   std::string init_from;

@@ -37,7 +37,7 @@ std::vector<Flag> published_flags(const Task& task) {
       {"Network", "n_layers", &A::n_layers, "number of LGEBs", "N", 1},
       {"Run", "num_workers", &A::num_workers, "threads that prepare batches ahead", "N"},
       {"Training", "weight_decay", &A::weight_decay, "weight decay of AdamW", "R"},
-      {"Run", "local_rank", &A::local_rank, "accepted for launchers; not used", "N"},
+      {"Run", "local_rank", &A::local_rank, "which GPU, where a launcher gives no LOCAL_RANK", "N"},
   };
   const std::string other = task.name == "top" ? "num_data" : "num_train";
   std::erase_if(flags, [&](const Flag& flag) { return flag.name == other; });
@@ -63,6 +63,9 @@ void append_our_flags(std::vector<Flag>& flags) {
        "TYPE", 0, false, false},
       {"Run", "boost", &A::boost, "test again with all jets boosted along x: equivariance",
        "BETA[,BETA...]", kAny, false, false},
+      {"Run", "timeout", &A::timeout,
+       "seconds after which a process that does not answer the others hangs", "SECONDS", 1, false,
+       false},
       {"Run", "resume", &A::resume, "go on with a training that was stopped", "", 0, false, false},
       {"Run", "overwrite", &A::overwrite, "replace an experiment of this name", "", 0, false,
        false},

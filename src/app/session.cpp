@@ -4,7 +4,7 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
-#include <cstdlib>
+#include <csignal>
 #include <utility>
 
 #include "app/kernel_choice.h"
@@ -17,6 +17,7 @@
 #include "lorentznet/metrics.h"
 #include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
+#include "train/rank_work.h"
 
 namespace lorentznet {
 namespace {
@@ -24,9 +25,17 @@ namespace {
 /// One run of a program: what its steps share.
 class Session {
  public:
-  Session(const Task& task, Arguments arguments)
-      : task_(task), arguments_(std::move(arguments)), device_(choose_device(arguments_.device)) {
-    if (arguments_.exp_name.empty()) arguments_.exp_name = random_name();
+  Session(const Task& task, Arguments arguments, Processes& processes)
+      : task_(task),
+        arguments_(std::move(arguments)),
+        processes_(processes),
+        device_(choose_device(arguments_.device, local_rank())) {
+    processes_.use(device_);
+    if (leads()) print_ = print;
+    if (ranks().size() > 1) {
+      print_(fmt::format("Processes: {} ({})", ranks().size(), processes_.launch().launcher));
+    }
+    agree_on_experiment(arguments_, processes_);
     folder_ = RunFolder(arguments_.folder());
   }
 
@@ -38,17 +47,21 @@ class Session {
     announce(data);
     torch::manual_seed(static_cast<std::uint64_t>(arguments_.seed));
     make_model();
+    // Dropout: rank 0's numbers follow those of the initialisation, as in a single process.
+    const auto seed = static_cast<std::uint64_t>(arguments_.seed + ranks().rank());
+    if (!leads()) torch::manual_seed(seed);
     const bool goes_on = arguments_.resume && std::filesystem::exists(folder_.training_state());
     if (!arguments_.init_from.empty() && !goes_on) load(arguments_.init_from);
     const int stopped = run_training(data);
     if (stopped != 0) return stopped;
-    load(folder_.best_model());
+    if (leads()) load(folder_.best_model());
+    broadcast_model(ranks(), *model_);
     test(data.test);
     return 0;
   }
 
   int test_only() {
-    adopt_trained_network(arguments_, task_, folder_, print);
+    adopt_trained_network(arguments_, task_, folder_, print_);
     kernel_ = choose_kernel(arguments_, device_);
     rule_ = testing_rule(arguments_, task_);
     const auto state = read_state_dict(folder_.best_model());
@@ -62,6 +75,14 @@ class Session {
   }
 
  private:
+  const Communicator& ranks() const { return *processes_.communicator(); }
+  bool leads() const { return ranks().rank() == 0; }
+  std::int64_t local_rank() const {
+    return processes_.launch().local_rank.value_or(arguments_.local_rank);
+  }
+  /// Returns when all ranks have come here.
+  void meet() const { sum_figures(ranks(), {0}); }
+
   DataSplits read_data() const {
     const DataSelection selection{.datadir = arguments_.datadir,
                                   .num_train = arguments_.num_train,
@@ -79,19 +100,19 @@ class Session {
   }
 
   void announce(const DataSplits& data) const {
-    print(rule_.announcement);
+    print_(rule_.announcement);
     if (!arguments_.test_mode) {
-      print(fmt::format(" train samples: {}", data.train.num_jets()));
-      print(fmt::format(" {} samples: {}", task_.validation_name, data.val.num_jets()));
+      print_(fmt::format(" train samples: {}", data.train.num_jets()));
+      print_(fmt::format(" {} samples: {}", task_.validation_name, data.val.num_jets()));
     }
-    print(fmt::format(" test samples: {}", data.test.num_jets()));
+    print_(fmt::format(" test samples: {}", data.test.num_jets()));
   }
 
   void make_model() {
     model_ = LorentzNet(network_options(arguments_, task_));
     model_->to(device_);
-    print(fmt::format("Network Size: {}", model_->num_parameters()));
-    print(use_kernel(*model_, kernel_));
+    print_(fmt::format("Network Size: {}", model_->num_parameters()));
+    print_(use_kernel(*model_, kernel_));
   }
 
   void load(const std::filesystem::path& file) {
@@ -100,27 +121,34 @@ class Session {
 
   /// After all input has been found to be good: until then nothing that was there is touched.
   void prepare_folder() {
+    meet();
+    if (!leads()) return;
+    note_folder_is_ours(arguments_, processes_);
     if (arguments_.overwrite) folder_.remove_results();
     folder_.create();
     folder_.remove_partial_files();
     write_json(folder_.args(), to_json(arguments_, task_));
+    note_folder_is_ready(arguments_, processes_);
   }
 
   int run_training(const DataSplits& data) {
     const WarmupCosineSchedule schedule(arguments_.lr, arguments_.warmup_epochs);
-    Trainer trainer(model_, {data.train, data.val, task_, rule_.rule},
-                    trainer_options(arguments_, schedule), folder_, print);
+    auto options = trainer_options(arguments_, schedule);
+    options.ranks = processes_.communicator();
+    Trainer trainer(model_, {data.train, data.val, task_, rule_.rule}, options, folder_, print_);
     if (arguments_.resume) {
-      print(trainer.resume() ? "Going on from " + folder_.training_state().string()
-                             : "No state was saved yet: starting at the first epoch");
+      print_(trainer.resume() ? "Going on from " + folder_.training_state().string()
+                              : "No state was saved yet: starting at the first epoch");
     }
     prepare_folder();
     const StopSignal signal;
     trainer.run(signal.requested());
-    if (!signal.requested()) return 0;
-    print(fmt::format("Stopped by signal {}; --exp_name {} --resume goes on from here",
-                      signal.number(), arguments_.exp_name));
-    return 128 + signal.number();
+    // It may have come behind the last step, or to another rank.
+    if (sum_figures(ranks(), {signal.requested() ? 1. : 0.})[0] == 0) return 0;
+    const int number = signal.requested() ? signal.number() : SIGTERM;
+    print_(fmt::format("Stopped by signal {}; --exp_name {} --resume goes on from here", number,
+                       arguments_.exp_name));
+    return 128 + number;
   }
 
   PassOptions test_options(double beta) const {
@@ -129,29 +157,36 @@ class Session {
             .batch_size = arguments_.batch_size,
             .num_workers = arguments_.num_workers,
             .log_interval = arguments_.log_interval,
+            .ranks = processes_.communicator(),
             .beta = beta};
   }
 
   void test(const JetSet& jets) {
-    folder_.create();  // a folder that can't be written is found before the work, not after it
-    const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options(0), print).value();
+    // A folder that can't be written is found before the work, not after it.
+    if (leads()) folder_.create();
+    const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options(0), print_).value();
+    if (leads()) write_results(scores);
+    for (const double beta : arguments_.boost) test_boosted(jets, beta);
+  }
+
+  void write_results(const Scores& scores) const {
     const auto record = summarize_test(scores);
     auto result = std::filesystem::exists(folder_.train_result())
                       ? read_json(folder_.train_result())
                       : Json::object();
     result.update(to_json(record));
     write_test(folder_.scores(), scores.probability, scores.label, folder_.test_result(), result);
-    print(test_line(record));
-    for (const double beta : arguments_.boost) test_boosted(jets, beta);
+    print_(test_line(record));
   }
 
   void test_boosted(const JetSet& jets, double beta) {
     const auto scores =
-        evaluate(model_, jets, task_, rule_.rule, test_options(beta), print).value();
+        evaluate(model_, jets, task_, rule_.rule, test_options(beta), print_).value();
+    if (!leads()) return;
     write_json(folder_.boost(beta),
                {{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}});
-    print(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta, scores.loss,
-                      scores.accuracy));
+    print_(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta, scores.loss,
+                       scores.accuracy));
   }
 
   static std::string test_line(const TestRecord& record) {
@@ -166,6 +201,8 @@ class Session {
 
   const Task& task_;
   Arguments arguments_;
+  Processes& processes_;
+  Log print_ = [](const std::string&) {};
   at::Device device_;
   RunFolder folder_{""};
   KernelChoice kernel_;
@@ -173,22 +210,11 @@ class Session {
   LorentzNet model_{nullptr};
 };
 
-/// Several processes in one folder would overwrite each other's results.
-void refuse_several_processes() {
-  const char* world_size = std::getenv("WORLD_SIZE");
-  if (world_size == nullptr || std::string(world_size).empty() || std::string(world_size) == "1") {
-    return;
-  }
-  throw InputError(std::string("WORLD_SIZE is ") + world_size +
-                   ": this version trains in one process only");
-}
-
 }  // namespace
 
-int run_session(const Task& task, Arguments arguments) {
-  refuse_several_processes();
+int run_session(const Task& task, Arguments arguments, Processes& processes) {
   const bool test_mode = arguments.test_mode;
-  Session session(task, std::move(arguments));
+  Session session(task, std::move(arguments), processes);
   return test_mode ? session.test_only() : session.train();
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/detail/CUDAHooksInterface.h>
+#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -17,6 +18,10 @@ namespace {
 const std::vector<std::string> kFreeOnResume = {"exp_name",    "test_mode", "log_interval",
                                                 "num_workers", "datadir",   "logdir",
                                                 "local_rank",  "epochs",    "init_from"};
+
+/// Notes that outlast a restart; each holds the experiment's name.
+constexpr const char* kOurs = "folder-is-ours";
+constexpr const char* kReady = "folder-is-ready";
 
 bool contains(const std::vector<std::string>& names, const std::string& name) {
   return std::find(names.begin(), names.end(), name) != names.end();
@@ -55,8 +60,8 @@ std::int64_t widest_jet(const Task& task, const DataSplits& data) {
 
 }  // namespace
 
-at::Device choose_device(const std::string& name) {
-  if (name.empty()) return at::hasCUDA() ? at::Device(at::kCUDA, 0) : at::Device(at::kCPU);
+at::Device choose_device(const std::string& name, std::int64_t local_rank) {
+  if (name.empty()) return at::hasCUDA() ? choose_device("cuda", local_rank) : at::Device(at::kCPU);
   if (name == "cpu") return at::Device(at::kCPU);
   if (name != "cuda" && !name.starts_with("cuda:")) {
     throw InputError("--device: '" + name + "' is none of cpu, cuda, cuda:K");
@@ -65,12 +70,44 @@ at::Device choose_device(const std::string& name) {
     throw InputError("--device " + name +
                      ": this build is for CPUs, or no GPU is there (see LORENTZNET_CUDA)");
   }
-  const auto index = name == "cuda" ? "0" : name.substr(5);
   const auto gpus = at::detail::getCUDAHooks().deviceCount();
+  // A launcher may show each process its own GPU only.
+  const auto own = gpus == 1 ? "0" : std::to_string(local_rank);
+  const auto index = name == "cuda" ? own : name.substr(5);
   for (int gpu = 0; gpu < gpus; ++gpu) {
     if (index == std::to_string(gpu)) return {at::kCUDA, static_cast<at::DeviceIndex>(gpu)};
   }
-  throw InputError(fmt::format("--device {}: there are {} GPUs", name, gpus));
+  throw InputError(
+      fmt::format("--device {}: GPU {} is asked for, there are {}", name, index, gpus));
+}
+
+void agree_on_experiment(Arguments& arguments, Processes& processes) {
+  if (processes.launch().restarts > 0 && !arguments.test_mode) {
+    if (const auto ready = processes.read_note(kReady)) {
+      arguments.exp_name = *ready;
+      arguments.resume = true;
+      arguments.overwrite = false;
+    } else if (const auto ours = processes.read_note(kOurs)) {
+      // Killed before it had begun: what is there was to be replaced, or had been found to be none.
+      arguments.exp_name = *ours;
+      arguments.overwrite = !arguments.resume;
+    }
+  }
+  if (!arguments.exp_name.empty()) return;
+  arguments.exp_name = random_name();
+  const std::vector<std::int64_t> letters(arguments.exp_name.begin(), arguments.exp_name.end());
+  const auto shared = at::tensor(letters, at::kLong);
+  processes.communicator()->broadcast(shared);
+  const auto* const data = shared.const_data_ptr<std::int64_t>();
+  arguments.exp_name.assign(data, data + shared.numel());
+}
+
+void note_folder_is_ours(const Arguments& arguments, Processes& processes) {
+  processes.write_note(kOurs, arguments.exp_name);
+}
+
+void note_folder_is_ready(const Arguments& arguments, Processes& processes) {
+  processes.write_note(kReady, arguments.exp_name);
 }
 
 void check_network(const Arguments& arguments, const StateDict& state,

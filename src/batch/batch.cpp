@@ -95,7 +95,7 @@ void check_fits(const JetSet& set, std::int64_t jet, const Task& task, std::int6
 }
 
 Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
-                 const PoolingRule& rule, bool for_training) {
+                 const PoolingRule& rule, bool for_training, std::span<const std::int64_t> step) {
   TORCH_CHECK(!indices.empty(), "a batch needs at least one jet");
   BatchBuilder builder(set, task);
   for (const auto jet : indices) builder.add_jet(jet);
@@ -103,7 +103,7 @@ Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const
 
   switch (rule.pooling) {
     case Pooling::kBatch:
-      set_n_nodes(batch, num_beams(task) + occupied_columns(set, indices));
+      set_n_nodes(batch, num_beams(task) + occupied_columns(set, step.empty() ? indices : step));
       break;
     case Pooling::kConstant:
       if (for_training) {

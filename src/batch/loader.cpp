@@ -43,10 +43,10 @@ BatchLoader::BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
       rule_(rule),
       order_(std::move(order)),
       options_(options),
-      next_started_(options.first_batch) {
-  const auto jets = static_cast<std::int64_t>(order_.size());
-  const auto rounded_up = options.for_training ? 0 : options.batch_size - 1;
-  num_batches_ = (jets + rounded_up) / options.batch_size;
+      next_started_(options.for_training ? 0 : options.rank) {
+  const auto jets = static_cast<std::int64_t>(order_.size()) - options.first_jet;
+  const auto size = options.batch_size;
+  num_batches_ = options.for_training ? jets / (size * options.ranks) : (jets + size - 1) / size;
 }
 
 std::optional<Batch> BatchLoader::next() {
@@ -55,7 +55,7 @@ std::optional<Batch> BatchLoader::next() {
   while (pending_.size() <= ahead && next_started_ < num_batches_) {
     pending_.push_back(
         std::async(policy, [this, index = next_started_] { return prepare(index); }));
-    ++next_started_;
+    next_started_ += options_.for_training ? 1 : options_.ranks;
   }
   if (pending_.empty()) return std::nullopt;
   auto batch = std::move(pending_.front());
@@ -64,10 +64,32 @@ std::optional<Batch> BatchLoader::next() {
 }
 
 Batch BatchLoader::prepare(std::int64_t index) const {
-  const auto begin = static_cast<std::size_t>(index * options_.batch_size);
-  const auto count = std::min(static_cast<std::size_t>(options_.batch_size), order_.size() - begin);
-  return make_batch(set_, std::span(order_).subspan(begin, count), task_, rule_,
-                    options_.for_training);
+  const auto& [size, for_training, first_jet, num_workers, rank, ranks] = options_;
+  const auto of_step = for_training ? size * ranks : size;
+  const auto order =
+      std::span(order_).subspan(static_cast<std::size_t>(first_jet + index * of_step));
+  const auto step = order.first(std::min(static_cast<std::size_t>(of_step), order.size()));
+  if (!for_training) return make_batch(set_, step, task_, rule_, false);
+  const auto own = slice_of(step, rank, ranks);
+  return make_batch(set_, own, task_, rule_, true, step);
+}
+
+/// A rank's jets of a step. All wait for the slowest, and a jet's work grows with the square of its
+/// constituents, so jets are dealt out by falling size, to and fro.
+std::vector<std::int64_t> BatchLoader::slice_of(std::span<const std::int64_t> step,
+                                                std::int64_t rank, std::int64_t ranks) const {
+  std::vector<std::int64_t> jets(step.begin(), step.end());
+  if (ranks == 1) return jets;
+  std::stable_sort(jets.begin(), jets.end(), [this](std::int64_t a, std::int64_t b) {
+    return set_.multiplicity(a) > set_.multiplicity(b);
+  });
+  std::vector<std::int64_t> own;
+  for (std::size_t k = 0; k < jets.size(); ++k) {
+    const auto round = static_cast<std::int64_t>(k) / ranks,
+               place = static_cast<std::int64_t>(k) % ranks;
+    if ((round % 2 == 0 ? place : ranks - 1 - place) == rank) own.push_back(jets[k]);
+  }
+  return own;
 }
 
 }  // namespace lorentznet

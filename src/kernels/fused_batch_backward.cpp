@@ -42,27 +42,40 @@ std::int64_t sum_elements(std::int64_t h) { return 6 * h + 5; }
 template <typename T>
 struct FusedBatch<T>::NormGradients {
   NormGradients(const FusedNorm& norm, const fused::LayerParameters<T>& p,
-                const fused::LayerGradients<T>& sums, std::int64_t edges)
+                const fused::LayerGradients<T>& sums)
       : mean(p.hidden), slope(p.hidden) {
     const auto options = norm.scale.options();
     for (auto* tensor : {&u, &v, &gamma, &beta}) *tensor = at::empty({p.hidden}, options);
     const auto& [s, t, s2, t2, st] = *reinterpret_cast<const double(*)[5]>(sums.products);
+    set_sums(norm, p, sums);
     for (int c = 0; c < p.hidden; ++c) {
-      const double z_mean = norm.mean[c], sigma = norm.inverse_sigma[c], uc = p.u[c], vc = p.v[c];
-      const double q = sums.norm_output[c];
-      const double q_z = sums.norm_z[c] + uc * sums.s_q[c] + vc * sums.t_q[c];
-      const double q_zhat = (q_z - z_mean * q) * sigma;
-      if (norm.of_batch) {
-        mean[c] = q / static_cast<double>(edges);
-        slope[c] = q_zhat / static_cast<double>(edges) * sigma;
-      }
+      const double z_mean = norm.mean[c], uc = p.u[c], vc = p.v[c];
       const double s_z = sums.s_z[c] + uc * s2 + vc * st - z_mean * s;
       const double t_z = sums.t_z[c] + uc * st + vc * t2 - z_mean * t;
       const double scale = p.scale[c];
       set(u, c, scale * (sums.s_q[c] - s * mean[c] - slope[c] * s_z));
       set(v, c, scale * (sums.t_q[c] - t * mean[c] - slope[c] * t_z));
-      set(gamma, c, q_zhat);
-      set(beta, c, q);
+    }
+  }
+  /// beta, gamma, and, of all ranks' edges, mean and slope.
+  void set_sums(const FusedNorm& norm, const fused::LayerParameters<T>& p,
+                const fused::LayerGradients<T>& sums) {
+    const at::Tensor local = at::empty({2, p.hidden}, at::kDouble);  // sum q, sum q zhat
+    double* const q = local.mutable_data_ptr<double>();
+    double* const q_zhat = q + p.hidden;
+    for (int c = 0; c < p.hidden; ++c) {
+      q[c] = sums.norm_output[c];
+      const double q_z = sums.norm_z[c] + p.u[c] * sums.s_q[c] + p.v[c] * sums.t_q[c];
+      q_zhat[c] = (q_z - norm.mean[c] * q[c]) * norm.inverse_sigma[c];
+      set(beta, c, q[c]);
+      set(gamma, c, q_zhat[c]);
+    }
+    if (!norm.of_batch) return;
+    const at::Tensor all = norm.over_ranks(local);
+    const auto* const total = all.const_data_ptr<double>();
+    for (int c = 0; c < p.hidden; ++c) {
+      mean[c] = total[c] / norm.count;
+      slope[c] = total[p.hidden + c] / norm.count * norm.inverse_sigma[c];
     }
   }
   static void set(at::Tensor& tensor, int c, double value) {
@@ -94,7 +107,7 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   rows = sum_in_order<T>(rows);
   sums = sum_in_order<double>(sums);
   const auto total = gradients_in(rows.mutable_data_ptr<T>(), sums.mutable_data_ptr<double>(), h);
-  const NormGradients norm(norm_, p, total, num_edges_);
+  const NormGradients norm(norm_, p, total);
   const auto x_gradient = at::empty_like(arguments_[kX]);
   const auto a_b_gradient = at::empty_like(a_b);
   schedule_.for_each_jet([&](std::int64_t index) {

@@ -14,17 +14,17 @@ namespace {
 template <typename T>
 std::vector<at::Tensor> run(const fused::Engine<T>& engine, const JetGraph& graph,
                             const std::vector<at::Tensor>& arguments,
-                            torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept) {
+                            torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept,
+                            const std::shared_ptr<const Communicator>& ranks) {
   const bool keep = torch::autograd::compute_requires_grad(arguments);
   auto batch = std::make_unique<FusedBatch<T>>(engine, graph.offsets(), arguments);
   std::vector<at::Tensor> sums;
   {
     const torch::NoGradGuard no_grad;
-    const bool of_batch = norm.is_training() && batch->num_edges() > 0;
-    const auto statistics = batch->project(of_batch);
-    batch->set_norm(of_batch
-                        ? batch_norm_of(norm, statistics, static_cast<double>(batch->num_edges()))
-                        : running_norm(norm));
+    const bool training = norm.is_training();
+    const auto statistics = batch->project(training);
+    const auto edges = static_cast<double>(batch->num_edges());
+    batch->set_norm(training ? batch_norm_of(norm, statistics, edges, ranks) : running_norm(norm));
     sums = batch->forward(!keep                               ? Kept::kNothing
                           : batch->size_of_all() <= most_kept ? Kept::kAll
                                                               : Kept::kLeast);
@@ -59,8 +59,8 @@ EdgeSums FusedEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   }
   auto& norm = *parameters.edge_norm.ptr();
   const auto sums = h.scalar_type() == at::kDouble
-                        ? run(engine_of<double>(isa_), graph, arguments, norm, most_kept_)
-                        : run(engine_of<float>(isa_), graph, arguments, norm, most_kept_);
+                        ? run(engine_of<double>(isa_), graph, arguments, norm, most_kept_, ranks_)
+                        : run(engine_of<float>(isa_), graph, arguments, norm, most_kept_, ranks_);
   return {.message = sums[0], .translation = sums.size() > 1 ? sums[1] : at::Tensor()};
 }
 

@@ -15,8 +15,9 @@ inline constexpr std::int64_t kMostKept = 16 << 20;
 /// double too.
 class FusedEdgeKernel final : public EdgeKernel {
  public:
-  explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKept)
-      : isa_(isa), most_kept_(most_kept) {}
+  explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKept,
+                           std::shared_ptr<const Communicator> ranks = single_process())
+      : isa_(isa), most_kept_(most_kept), ranks_(std::move(ranks)) {}
 
   EdgeSums forward(const EdgeParameters& parameters, const at::Tensor& h, const at::Tensor& x,
                    const JetGraph& graph) const override;
@@ -24,13 +25,15 @@ class FusedEdgeKernel final : public EdgeKernel {
  private:
   Isa isa_;
   std::int64_t most_kept_;
+  std::shared_ptr<const Communicator> ranks_;
 };
 
 /// The node part, with products and sums of which the bits don't depend on the number of threads.
 class FusedNodeKernel final : public NodeKernel {
  public:
-  explicit FusedNodeKernel(Isa isa, std::int64_t most_kept = kMostKept)
-      : isa_(isa), most_kept_(most_kept) {}
+  explicit FusedNodeKernel(Isa isa, std::int64_t most_kept = kMostKept,
+                           std::shared_ptr<const Communicator> ranks = single_process())
+      : isa_(isa), most_kept_(most_kept), ranks_(std::move(ranks)) {}
 
   at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                      const at::Tensor& message, const at::Tensor& scalars,
@@ -40,6 +43,7 @@ class FusedNodeKernel final : public NodeKernel {
  private:
   Isa isa_;
   std::int64_t most_kept_;
+  std::shared_ptr<const Communicator> ranks_;
 };
 
 }  // namespace lorentznet

@@ -14,13 +14,14 @@ namespace {
 
 template <typename T>
 at::Tensor run(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments,
-               torch::nn::BatchNorm1dImpl& norm, double padded_rows, std::int64_t most_kept) {
+               torch::nn::BatchNorm1dImpl& norm, double padded_rows, std::int64_t most_kept,
+               const std::shared_ptr<const Communicator>& ranks) {
   const bool keep = torch::autograd::compute_requires_grad(arguments);
   auto nodes = std::make_unique<FusedNodes<T>>(engine, arguments, padded_rows);
   at::Tensor result;
   {
     const torch::NoGradGuard no_grad;
-    result = nodes->forward(norm, keep ? most_kept : 0);
+    result = nodes->forward(norm, keep ? most_kept : 0, ranks);
   }
   if (keep) set_backward<FusedNodes<T>>(std::move(nodes), arguments, {result});
   return result;
@@ -57,9 +58,9 @@ at::Tensor FusedNodeKernel::forward(const NodeParameters& parameters, const at::
                                           parameters.node_out->bias};
   auto& norm = *parameters.node_norm.ptr();
   if (h.scalar_type() == at::kDouble) {
-    return run(engine_of<double>(isa_), arguments, norm, padded_rows, most_kept_);
+    return run(engine_of<double>(isa_), arguments, norm, padded_rows, most_kept_, ranks_);
   }
-  return run(engine_of<float>(isa_), arguments, norm, padded_rows, most_kept_);
+  return run(engine_of<float>(isa_), arguments, norm, padded_rows, most_kept_, ranks_);
 }
 
 at::Tensor FusedNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {

@@ -69,9 +69,11 @@ at::Tensor FusedNodes<T>::statistics(const at::Tensor& z) const {
 }
 
 template <typename T>
-at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept) {
+at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept,
+                                  const std::shared_ptr<const Communicator>& ranks) {
   const auto z = hidden();
-  norm_ = norm.is_training() ? batch_norm_of(norm, statistics(z), count_) : running_norm(norm);
+  norm_ =
+      norm.is_training() ? batch_norm_of(norm, statistics(z), count_, ranks) : running_norm(norm);
   const bool keep = static_cast<std::int64_t>(z.nbytes()) <= most_kept;
   if (keep) z_ = z;
   const auto result = at::empty_like(z);

@@ -32,7 +32,8 @@ class FusedNodes {
 
   /// The new embeddings. \param most_kept  bytes that may be kept for the backward pass, which
   /// else computes them again
-  at::Tensor forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept);
+  at::Tensor forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept,
+                     const std::shared_ptr<const Communicator>& ranks);
   /// Gradients of the arguments, in their order; none of the scalars.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
@@ -65,7 +66,7 @@ class FusedNodes {
   PackedLinearTensor<T> in_, out_;
   FusedNorm norm_;
   at::Tensor z_;      ///< [rows, H] phi_h.0 of all rows, if it is kept
-  double count_ = 0;  ///< rows in the statistics
+  double count_ = 0;  ///< rows of this rank in the statistics
 };
 
 }  // namespace lorentznet

@@ -55,7 +55,7 @@ void FusedNodes<T>::backward_in(const Group& group, std::int64_t number, const a
   const auto width = static_cast<int>(hidden_), rows = static_cast<int>(group.count);
   const auto first = group.first * hidden_;
   T* const r_rows = r.mutable_data_ptr<T>() + first;
-  const auto means = norm_sums * (norm_.of_batch ? group.weight / count_ : 0);
+  const auto means = norm_sums * (norm_.of_batch ? group.weight / norm_.count : 0);
   engine_.norm_backward(
       norm_values(), norm_.scale.const_data_ptr<T>(), means.template const_data_ptr<double>(), rows,
       width, z.const_data_ptr<T>() + first, r_rows, zero_row<double>(sums.in_bias, number));
@@ -81,9 +81,10 @@ std::vector<at::Tensor> FusedNodes<T>::backward(const std::vector<at::Tensor>& g
     backward_out(group, k, z, gradient, r, sums);
   });
   const auto norm = sum_in_order<double>(sums.norm);
+  const auto norm_of_all = norm_.over_ranks(norm);
   const Gradients to{at::empty_like(z), at::empty_like(arguments_[kNodeMessage])};
   for_each_group(groups_, [&](const Group& group, std::int64_t k) {
-    backward_in(group, k, z, norm, r, to, sums);
+    backward_in(group, k, z, norm_of_all, r, to, sums);
   });
   const auto type = z.scalar_type();
   const auto total = [&](const at::Tensor& tensor) {

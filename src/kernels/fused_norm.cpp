@@ -1,6 +1,8 @@
 #include "kernels/fused_norm.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/full.h>
 
 namespace lorentznet {
 namespace {
@@ -29,14 +31,34 @@ FusedNorm running_norm(const torch::nn::BatchNorm1dImpl& norm) {
                    norm.running_var.to(at::kDouble));
 }
 
-FusedNorm batch_norm_of(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& sums, double count) {
+at::Tensor FusedNorm::over_ranks(const at::Tensor& sums) const {
+  if (!of_batch || ranks->size() == 1) return sums;
+  auto all = sums.clone();
+  ranks->sum(all);
+  return all;
+}
+
+FusedNorm batch_norm_of(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& local_sums,
+                        double local_count, const std::shared_ptr<const Communicator>& ranks) {
+  auto sums = local_sums;
+  double count = local_count;
+  if (ranks->size() > 1) {
+    const auto all = at::cat({local_sums, at::full({1, local_sums.size(1)}, count, at::kDouble)});
+    ranks->sum(all);
+    sums = all.narrow(0, 0, 2);
+    count = all[2][0].item<double>();
+  }
+  if (count == 0) return running_norm(norm);
   const auto mean = sums[0] / count;
   const auto variance = (sums[1] / count - mean * mean).clamp_min(0);
   const double momentum = norm.options.momentum().value();
   norm.running_mean.mul_(1 - momentum).add_(mean, momentum);
   norm.running_var.mul_(1 - momentum).add_(variance, momentum * (count / (count - 1)));
   norm.num_batches_tracked.add_(1);
-  return make_norm(norm, true, mean, variance);
+  auto result = make_norm(norm, true, mean, variance);
+  result.count = count;
+  result.ranks = ranks;
+  return result;
 }
 
 }  // namespace lorentznet

@@ -45,7 +45,7 @@ EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   const auto t = psi(minkowski_dot(x_i, x_j)).to(h.dtype());
 
   const auto z = edge_input(parameters.edge_in->weight, h, s, t, graph);
-  const auto normed = at::relu(batch_norm(*parameters.edge_norm.ptr(), z));
+  const auto normed = at::relu(batch_norm(*parameters.edge_norm.ptr(), z, ranks_));
   const auto e = at::relu(parameters.edge_out.ptr()->forward(normed));
   const auto m = e * at::sigmoid(parameters.gate.ptr()->forward(e));
 

@@ -17,8 +17,8 @@ at::Tensor PlainNodeKernel::forward(const NodeParameters& parameters, const at::
   }
   auto& norm = *parameters.node_norm.ptr();
   const auto z = parameters.node_in.ptr()->forward(at::cat({h, received, scalars}, 1));
-  const auto normed =
-      padded_rows > 0 ? batch_norm_with_ghost(norm, z, padded_rows) : batch_norm(norm, z);
+  const auto normed = padded_rows > 0 ? batch_norm_with_ghost(norm, z, padded_rows, ranks_)
+                                      : batch_norm(norm, z, ranks_);
   return h + parameters.node_out.ptr()->forward(at::relu(normed));
 }
 

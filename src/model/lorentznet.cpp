@@ -44,8 +44,24 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
   return kernel.linear(*decode_out_.ptr(), decoded);
 }
 
+void LorentzNetImpl::make_kernels() {
+  if (fused_) {
+    kernels_ = {std::make_unique<FusedEdgeKernel>(*fused_, kMostKept, ranks_),
+                std::make_unique<FusedNodeKernel>(*fused_, kMostKept, ranks_)};
+  } else {
+    kernels_ = {std::make_unique<PlainEdgeKernel>(ranks_),
+                std::make_unique<PlainNodeKernel>(ranks_)};
+  }
+}
+
+void LorentzNetImpl::share_statistics(std::shared_ptr<const Communicator> ranks) {
+  ranks_ = std::move(ranks);
+  make_kernels();
+}
+
 void LorentzNetImpl::use_plain_kernel() {
-  kernels_ = {std::make_unique<PlainEdgeKernel>(), std::make_unique<PlainNodeKernel>()};
+  fused_ = std::nullopt;
+  make_kernels();
   kernel_name_ = "plain";
   packed_ = nullptr;
 }
@@ -56,7 +72,8 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   TORCH_CHECK(runs_here(isa), "this processor does not run ", lorentznet::name(isa));
   TORCH_CHECK(precision == Precision::kFp32 || (isa == Isa::kAvx512 && has_bf16_dot()),
               "bf16 needs AVX-512 with dot products of bf16");
-  kernels_ = {std::make_unique<FusedEdgeKernel>(isa), std::make_unique<FusedNodeKernel>(isa)};
+  fused_ = isa;
+  make_kernels();
   kernel_name_ = "fused " + std::string(lorentznet::name(isa)) +
                  (precision == Precision::kBf16 ? " bf16" : "");
   NetworkParts parts{embedding_, decode_in_, decode_out_, {}, options_.c_weight};

@@ -1,21 +1,58 @@
 #include "lorentznet/evaluate.h"
 
+#include <ATen/TensorOperators.h>
 #include <ATen/ops/softmax.h>
+#include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <torch/utils.h>
 
 #include <algorithm>
 
 #include "lorentznet/metrics.h"
 #include "train/pass.h"
+#include "train/rank_work.h"
 
 namespace lorentznet {
 namespace {
 
-void append_probabilities(std::vector<float>& probability, const at::Tensor& logits) {
-  const auto p = at::softmax(logits, 1).to(at::kFloat).to(at::kCPU).contiguous();
-  probability.insert(probability.end(), p.const_data_ptr<float>(),
-                     p.const_data_ptr<float>() + p.numel());
-}
+/// What of a pass the ranks share: each fills in its own batches, and sums make all of them.
+class SharedScores {
+ public:
+  SharedScores(std::int64_t jets, std::int64_t batches)
+      : probability_(at::zeros({jets, 2}, at::kFloat)),
+        figures_(at::zeros({batches, kFigures}, at::kDouble)) {}
+
+  void add(std::int64_t index, const Batch& batch, const at::Tensor& logits,
+           const BatchResult& result) {
+    const auto p = at::softmax(logits, 1).to(at::kFloat).to(at::kCPU);
+    probability_.narrow(0, batch.jets.front(), batch.num_jets()).copy_(p);
+    figures_[index].copy_(
+        at::tensor({result.loss.item<double>(), static_cast<double>(result.correct),
+                    static_cast<double>(batch.num_jets())},
+                   at::kDouble));
+  }
+  /// Counts the batches begin .. end-1 of all ranks in order, as one process does.
+  void count(std::int64_t begin, std::int64_t end, const Communicator& ranks, Pass& pass) {
+    const auto rows = figures_.narrow(0, begin, end - begin);
+    ranks.sum(rows);
+    for (auto index = begin; index < end; ++index) {
+      const auto* const row = figures_.const_data_ptr<double>() + index * kFigures;
+      pass.add(index, row[0], static_cast<std::int64_t>(row[1]), static_cast<std::int64_t>(row[2]));
+    }
+  }
+  std::vector<float> probabilities(const Communicator& ranks) const {
+    ranks.sum(probability_);
+    const auto* const p = probability_.const_data_ptr<float>();
+    return {p, p + probability_.numel()};
+  }
+
+ private:
+  static constexpr std::int64_t kFigures = 3;  // loss, correct, jets
+  at::Tensor probability_;                     // [N, 2]
+  at::Tensor figures_;                         // [batches, 3]
+};
+
+bool is_set(const std::atomic<bool>* stop) { return stop != nullptr && *stop; }
 
 }  // namespace
 
@@ -23,23 +60,40 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
                                const PoolingRule& rule, const PassOptions& options,
                                const Log& log) {
   const torch::NoGradGuard no_grad;
+  const auto& ranks = *options.ranks;
   model->eval();
   const auto device = model->parameters().front().device();
   BatchLoader loader(set, task, rule, file_order(set.num_jets()),
-                     {.batch_size = options.batch_size, .num_workers = options.num_workers});
-  Pass pass(options, loader.num_batches(), log, {});
+                     {.batch_size = options.batch_size,
+                      .num_workers = options.num_workers,
+                      .rank = ranks.rank(),
+                      .ranks = ranks.size()});
+  const auto batches = loader.num_batches();
+  Pass pass(options, batches, log, {});
+  SharedScores shared(set.num_jets(), batches);
+  // Ranks wait for each other where a line of progress is due, no sooner.
+  const auto block = ranks.size() == 1 ? 1 : std::max(options.log_interval, ranks.size());
+  bool stopped = false;
+  for (std::int64_t begin = 0; begin < batches; begin += block) {
+    const auto end = std::min(begin + block, batches);
+    const auto first = (begin + ranks.size() - 1 - ranks.rank()) / ranks.size();
+    for (auto index = first * ranks.size() + ranks.rank(); index < end; index += ranks.size()) {
+      stopped = stopped || is_set(options.stop);
+      if (stopped) break;
+      auto batch = loader.next().value();
+      if (options.beta != 0) batch = boost_along_x(batch, options.beta);
+      batch = batch.to(device);
+      const auto logits = model->forward(batch);
+      const auto result = score_batch(logits, batch.label);
+      check_finite(result.loss.item<double>(), set, batch);
+      shared.add(index, batch, logits, result);
+    }
+    if (sum_figures(ranks, {stopped ? 1. : 0.})[0] > 0) return std::nullopt;
+    shared.count(begin, end, ranks, pass);
+  }
   Scores scores;
   scores.label = set.label;
-  for (std::int64_t index = 0; auto batch = loader.next(); ++index) {
-    if (options.stop != nullptr && *options.stop) return std::nullopt;
-    if (options.beta != 0) batch = boost_along_x(*batch, options.beta);
-    batch = batch->to(device);
-    const auto logits = model->forward(*batch);
-    const auto result = score_batch(logits, batch->label);
-    check_finite(result.loss.item<double>(), set, *batch);
-    append_probabilities(scores.probability, logits);
-    pass.add(index, result.loss.item<double>(), result.correct, batch->num_jets());
-  }
+  scores.probability = shared.probabilities(ranks);
   scores.loss = pass.mean_loss();
   scores.accuracy = pass.accuracy();
   scores.seconds = pass.sums().seconds;

@@ -2,9 +2,12 @@
 
 #include <fmt/format.h>
 
+#include <stdexcept>
+
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "train/pass.h"
+#include "train/rank_work.h"
 
 namespace lorentznet {
 namespace {
@@ -28,14 +31,27 @@ Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, Run
       optimizer_(model_->parameters(), torch::optim::AdamWOptions(options_.learning_rate(0))
                                            .weight_decay(options_.weight_decay)),
       setup_(data.train, data.val, options_.batch_size) {
-  check_split(data_.train, "training", options_.batch_size);
+  check_split(data_.train, "training", options_.batch_size * options_.ranks->size());
   check_split(data_.val, "validation", 1);
+  if (const auto rank = first_different(*options_.ranks, setup_.checksum)) {
+    throw InputError(fmt::format("rank {} has other jets than rank 0", rank));
+  }
+  model_->share_statistics(options_.ranks);
+  broadcast_model(*options_.ranks, *model_);
 }
 
 bool Trainer::resume() {
   const auto file = folder_.training_state();
   if (!std::filesystem::exists(file)) return false;
-  progress_ = read_training_state(file, *model_, optimizer_, setup_);
+  const auto& ranks = *options_.ranks;
+  auto [progress, writers] = read_training_state(file, *model_, optimizer_, setup_, ranks);
+  progress_ = std::move(progress);
+  if (writers != ranks.size()) {
+    log_(fmt::format(
+        "The number of ranks changes from {} to {}: a step is of {} jets, not of {}, "
+        "and dropout draws other numbers",
+        writers, ranks.size(), ranks.size() * options_.batch_size, writers * options_.batch_size));
+  }
   return true;
 }
 
@@ -66,37 +82,51 @@ bool Trainer::train_epoch(const std::atomic<bool>& stop) {
   BatchLoader loader(data_.train, data_.task, data_.rule, std::move(order),
                      {.batch_size = options_.batch_size,
                       .for_training = true,
-                      .first_batch = progress_.step,
-                      .num_workers = options_.num_workers});
+                      .first_jet = progress_.sums.jets,
+                      .num_workers = options_.num_workers,
+                      .rank = options_.ranks->rank(),
+                      .ranks = options_.ranks->size()});
   const auto options = pass_options("train");
-  Pass pass(options, loader.num_batches(), log_, progress_.sums);
+  Pass pass(options, progress_.step + loader.num_batches(), log_, progress_.sums);
   while (auto batch = loader.next()) {
-    train_step(*batch, pass);
+    const bool goes_on = train_step(*batch, pass, stop);
     progress_.sums = pass.sums();
-    if (stop) return false;
+    if (!goes_on) return false;
   }
   log_(fmt::format("Time: train: {:.2f} \t Train loss {:.4f} \t Train acc: {:.4f}",
                    progress_.sums.seconds, pass.mean_loss(), pass.accuracy()));
   return true;
 }
 
-void Trainer::train_step(const Batch& batch, Pass& pass) {
+/// \return false if a rank is to stop
+bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>& stop) {
+  const auto& ranks = *options_.ranks;
   const auto device = model_->parameters().front().device();
   const auto on_device = batch.to(device);
   optimizer_.zero_grad();
   const auto [loss, correct] = score_batch(model_->forward(on_device), on_device.label);
   const auto value = loss.item<double>();
+  // No rank gets past the gradients' sum without the others, so none steps behind such a loss.
   check_finite(value, data_.train, batch);
   loss.backward();
+  average_gradients(ranks, *model_);
   optimizer_.step();
-  pass.add(progress_.step, value, correct, batch.num_jets());
+  const auto all = sum_figures(ranks, {value, static_cast<double>(correct), stop ? 1. : 0.});
+  const auto mean_loss = all[0] / static_cast<double>(ranks.size());
+  pass.add(progress_.step, mean_loss, static_cast<std::int64_t>(all[1]),
+           batch.num_jets() * ranks.size());
   ++progress_.step;
-  if (options_.on_step) options_.on_step(value);
+  if (options_.on_step) options_.on_step(mean_loss);
+  // A single process may have been told to by on_step.
+  return ranks.size() == 1 ? !stop : all[2] == 0;
 }
 
 /// \return false if stopped.
 bool Trainer::validate(const std::atomic<bool>& stop) {
-  write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
+  if (const auto rank = first_different(*options_.ranks, checksum(*model_))) {
+    throw std::runtime_error(fmt::format("rank {} has other weights than rank 0", rank));
+  }
+  if (writes()) write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
   auto options = pass_options(data_.task.validation_name);
   options.stop = &stop;
   const auto scores = evaluate(model_, data_.val, data_.task, data_.rule, options, log_);
@@ -120,12 +150,12 @@ void Trainer::save_epoch(const Scores& validation) {
   record.val_acc.push_back(validation.accuracy);
   if (best) {
     log_("New best validation model, saving...");
-    write_state_dict(folder_.best_model(), model_state(*model_));
+    if (writes()) write_state_dict(folder_.best_model(), model_state(*model_));
     record.best_val = validation.accuracy;
     record.best_epoch = progress_.epoch;
   }
   report_epoch(validation);
-  write_json(folder_.train_result(), to_json(record));
+  if (writes()) write_json(folder_.train_result(), to_json(record));
 }
 
 void Trainer::report_epoch(const Scores& validation) const {
@@ -140,7 +170,8 @@ void Trainer::report_epoch(const Scores& validation) const {
 }
 
 void Trainer::save_state() {
-  write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_);
+  write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_,
+                       *options_.ranks);
 }
 
 PassOptions Trainer::pass_options(const std::string& partition) const {
@@ -149,7 +180,8 @@ PassOptions Trainer::pass_options(const std::string& partition) const {
           .epochs = options_.epochs,
           .batch_size = options_.batch_size,
           .num_workers = options_.num_workers,
-          .log_interval = options_.log_interval};
+          .log_interval = options_.log_interval,
+          .ranks = options_.ranks};
 }
 
 }  // namespace lorentznet

@@ -4,6 +4,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
+#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
@@ -101,10 +102,12 @@ void append_progress(StateDict& state, const TrainingProgress& progress,
 void check_progress(const StateReader& state, const TrainingProgress& progress,
                     const TrainingSetup& setup) {
   const auto& [epoch, step, sums, record] = progress;
-  bool sound = epoch >= 0 && step >= 0 && step <= setup.train_jets / setup.batch_size;
-  sound = sound && sums.jets == step * setup.batch_size && sums.correct >= 0 &&
-          sums.correct <= sums.jets && std::isfinite(sums.loss) && std::isfinite(sums.seconds) &&
-          std::isfinite(record.best_val);
+  // Before a change of the number of ranks, steps may have been of more jets or of fewer.
+  bool sound = epoch >= 0 && step >= 0 && sums.jets <= setup.train_jets &&
+               sums.jets % setup.batch_size == 0 && sums.jets / setup.batch_size >= step &&
+               (sums.jets == 0) == (step == 0);
+  sound = sound && sums.correct >= 0 && sums.correct <= sums.jets && std::isfinite(sums.loss) &&
+          std::isfinite(sums.seconds) && std::isfinite(record.best_val);
   for (const auto& [name, list] : double_lists(record)) {
     sound = sound && list->size() == record.epochs.size();
     for (const double value : *list) sound = sound && std::isfinite(value);
@@ -181,6 +184,33 @@ std::vector<std::pair<std::string, at::Generator>> generators(LorentzNetImpl& mo
   return found;
 }
 
+/// A row of integers of each rank: [n] -> [ranks, n]; [n] of a single process.
+at::Tensor gather(const Communicator& ranks, const at::Tensor& row) {
+  if (ranks.size() == 1) return row;
+  const auto rows = at::zeros({ranks.size(), row.numel()}, row.options());
+  rows[ranks.rank()].copy_(row);
+  ranks.sum(rows);
+  return rows;
+}
+
+/// \return the number of ranks that the state is of
+std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
+                                const Communicator& ranks) {
+  std::int64_t writers = 0;
+  for (auto& [name, generator] : generators(model)) {
+    auto rows = state.get(name);
+    if (rows.dim() == 1) rows = rows.unsqueeze(0);
+    try {
+      TORCH_CHECK(rows.dim() == 2 && rows.size(0) > 0 && (writers == 0 || writers == rows.size(0)));
+      writers = rows.size(0);
+      if (ranks.rank() < writers) generator.set_state(rows[ranks.rank()].to(at::kByte));
+    } catch (const c10::Error&) {
+      state.fail("entry " + name + " is no state of a random generator");
+    }
+  }
+  return writers;
+}
+
 }  // namespace
 
 TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch)
@@ -197,19 +227,20 @@ TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_
 
 void write_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
                           torch::optim::AdamW& optimizer, const TrainingProgress& progress,
-                          const TrainingSetup& setup) {
+                          const TrainingSetup& setup, const Communicator& ranks) {
   StateDict state;
   for (const auto& [name, tensor] : model_state(model)) state.emplace_back("model." + name, tensor);
   append_optimizer(state, model, optimizer);
   for (const auto& [name, generator] : generators(model)) {
-    state.emplace_back(name, generator.get_state().to(at::kLong));
+    state.emplace_back(name, gather(ranks, generator.get_state().to(at::kLong)));
   }
   append_progress(state, progress, setup);
-  write_state_dict(file, state);
+  if (ranks.rank() == 0) write_state_dict(file, state);
 }
 
-TrainingProgress read_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
-                                     torch::optim::AdamW& optimizer, const TrainingSetup& setup) {
+RestoredTraining read_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
+                                     torch::optim::AdamW& optimizer, const TrainingSetup& setup,
+                                     const Communicator& ranks) {
   const StateReader state(file);
   const auto saved = state.integers("setup", 4);
   if (saved[0] != setup.batch_size || saved[1] != setup.train_jets || saved[2] != setup.val_jets) {
@@ -222,14 +253,8 @@ TrainingProgress read_training_state(const std::filesystem::path& file, LorentzN
   auto progress = read_progress(state, setup);
   load_model_state(model, state.below("model."), file);
   restore_optimizer(state, model, optimizer);
-  for (auto& [name, generator] : generators(model)) {
-    try {
-      generator.set_state(state.get(name).to(at::kByte));
-    } catch (const c10::Error&) {
-      state.fail("entry " + name + " is no state of a random generator");
-    }
-  }
-  return progress;
+  const auto writers = restore_generators(state, model, ranks);
+  return {std::move(progress), writers};
 }
 
 }  // namespace lorentznet

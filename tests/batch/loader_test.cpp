@@ -59,9 +59,71 @@ TEST_CASE("batches come in order, whatever the number of workers") {
 
     BatchLoader resumed(
         set, quark_gluon_tagging(), rule, order,
-        {.batch_size = 5, .for_training = true, .first_batch = 3, .num_workers = workers});
+        {.batch_size = 5, .for_training = true, .first_jet = 15, .num_workers = workers});
     CHECK(visited(resumed) == std::vector<std::int64_t>(order.begin() + 15, order.begin() + 20));
   }
+}
+
+TEST_CASE("ranks share a step's jets, equally many and of about the same work each") {
+  const auto set = sample_jets(top_tagging(), 50);
+  const auto order = shuffled_order(50, 3);
+  for (const std::int64_t ranks : {2, 3}) {
+    CAPTURE(ranks);
+    std::vector<std::vector<Batch>> batches;
+    for (std::int64_t rank = 0; rank < ranks; ++rank) {
+      BatchLoader loader(
+          set, top_tagging(), {.pooling = Pooling::kBatch}, order,
+          {.batch_size = 8, .for_training = true, .first_jet = 2, .rank = rank, .ranks = ranks});
+      CHECK(loader.num_batches() == 48 / (8 * ranks));
+      auto& own = batches.emplace_back();
+      while (auto batch = loader.next()) own.push_back(std::move(*batch));
+    }
+    for (std::int64_t step = 0; step < 48 / (8 * ranks); ++step) {
+      std::vector<std::int64_t> jets, edges;
+      for (const auto& of_rank : batches) {
+        const auto& batch = of_rank.at(static_cast<std::size_t>(step));
+        CHECK(batch.num_jets() == 8);
+        jets.insert(jets.end(), batch.jets.begin(), batch.jets.end());
+        edges.push_back(0);
+        for (const auto jet : batch.jets) {
+          edges.back() += set.multiplicity(jet) * set.multiplicity(jet);
+        }
+      }
+      const auto begin = order.begin() + 2 + step * 8 * ranks;
+      std::vector<std::int64_t> expected(begin, begin + 8 * ranks);
+      const auto whole =
+          make_batch(set, expected, top_tagging(), {.pooling = Pooling::kBatch}, true);
+      std::sort(jets.begin(), jets.end());
+      std::sort(expected.begin(), expected.end());
+      CHECK(jets == expected);
+      const auto [least, most] = std::minmax_element(edges.begin(), edges.end());
+      CHECK(static_cast<double>(*most) < 1.2 * static_cast<double>(*least));
+      // All pool over the columns of the whole step.
+      for (const auto& of_rank : batches) {
+        const auto& batch = of_rank[static_cast<std::size_t>(step)];
+        CHECK(batch.n_nodes[0].item<double>() == whole.n_nodes[0].item<double>());
+      }
+    }
+  }
+}
+
+TEST_CASE("ranks share the batches of an evaluation") {
+  const auto set = sample_jets(quark_gluon_tagging(), 23);
+  std::vector<std::int64_t> all;
+  for (std::int64_t rank = 0; rank < 3; ++rank) {
+    BatchLoader loader(set, quark_gluon_tagging(), {.pooling = Pooling::kJet}, file_order(23),
+                       {.batch_size = 5, .rank = rank, .ranks = 3});
+    CHECK(loader.num_batches() == 5);
+    const auto first = loader.next();
+    REQUIRE(first);
+    CHECK(first->jets.front() == 5 * rank);
+    all.insert(all.end(), first->jets.begin(), first->jets.end());
+    while (const auto batch = loader.next()) {
+      all.insert(all.end(), batch->jets.begin(), batch->jets.end());
+    }
+  }
+  std::sort(all.begin(), all.end());
+  CHECK(all == file_order(23));
 }
 
 TEST_CASE("an error while a batch is prepared reaches the caller, and leaving early is safe") {

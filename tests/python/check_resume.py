@@ -13,26 +13,11 @@ import time
 import numpy as np
 
 import harness
-
-torch = harness.load_torch()
+import same_run
 
 SEED = 20220317
 TRAINING = ("--epochs=4", "--num_workers=3", "--dropout=0.2", "--log_interval=1")
-TIMES = ("train_time", "val_time")
-# Entries of training-state.pt that hold seconds.
-SECONDS = ("module.record.train_time", "module.record.val_time")
 STOPPED = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
-
-
-def without_times(file):
-    return {key: value for key, value in json.loads(file.read_text()).items() if key not in TIMES}
-
-
-def state_of(file):
-    """training-state.pt without its seconds."""
-    state = torch.load(file, weights_only=True)
-    state["module.progress.doubles"][1] = 0
-    return {name: tensor for name, tensor in state.items() if name not in SECONDS}
 
 
 def stop_at_line(process, wanted, number, delay):
@@ -116,25 +101,7 @@ class ResumeTest(harness.ProgramTest):
 
     def assert_same(self, run, whole):
         """All files but for times."""
-        names = {name for name in harness.snapshot(run) if not name.endswith(".partial")}
-        self.assertEqual(names, set(harness.snapshot(whole)))
-        for name in sorted(names):
-            ours, expected = run / name, whole / name
-            if name == "args.json":
-                different = {"logdir"}
-                args = [json.loads(file.read_text()) for file in (ours, expected)]
-                self.assertEqual(*({k: v for k, v in a.items() if k not in different} for a in args))
-            elif name.endswith(".json"):
-                self.assertEqual(without_times(ours), without_times(expected))
-            elif name == "training-state.pt":
-                self.assert_same_state(state_of(ours), state_of(expected))
-            else:
-                self.assertEqual(ours.read_bytes(), expected.read_bytes(), name)
-
-    def assert_same_state(self, ours, expected):
-        self.assertEqual(list(ours), list(expected))
-        for name, tensor in expected.items():
-            self.assertEqual(ours[name].numpy().tobytes(), tensor.numpy().tobytes(), name)
+        same_run.check(run, whole)
 
     def test_signals(self):
         numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGTERM]

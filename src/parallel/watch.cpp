@@ -1,0 +1,182 @@
+#include "parallel/watch.h"
+
+#include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+
+#include <exception>
+#include <utility>
+#include <vector>
+
+namespace lorentznet {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kInterval{200};
+/// Rank 0 waits for the others before it answers, so they have to wait longer than it does.
+constexpr milliseconds kMargin{3000};
+/// A message to a rank that may not be there any more.
+constexpr milliseconds kLastWord{1000};
+
+at::Tensor to_message(const Ending& ending) {
+  return at::tensor({static_cast<std::int64_t>(ending.kind), ending.rank, ending.status},
+                    at::kLong);
+}
+
+Ending from_message(const at::Tensor& message) {
+  const auto* const data = message.const_data_ptr<std::int64_t>();
+  return {.kind = static_cast<Ending::Kind>(data[0]), .rank = data[1], .status = data[2]};
+}
+
+at::Tensor empty_message() { return at::empty({3}, at::kLong); }
+
+/// A message on its way; the tensor lives as long as it does.
+struct Post {
+  std::vector<at::Tensor> message;
+  c10::intrusive_ptr<c10d::Work> work;
+};
+
+}  // namespace
+
+Watch::Watch(BackendPointer backend, const Place& place, milliseconds timeout, OnEnd on_end)
+    : backend_(std::move(backend)),
+      rank_(place.rank),
+      size_(place.size),
+      timeout_(timeout),
+      on_end_(std::move(on_end)),
+      state_{.rank = rank_},
+      thread_([this] { watch(); }) {}
+
+Watch::~Watch() {
+  if (thread_.joinable()) finish();
+}
+
+Ending Watch::fail(std::int64_t status) {
+  std::unique_lock lock(mutex_);
+  state_ = {.kind = Ending::Kind::kFailed, .rank = rank_, .status = status};
+  changed_.notify_all();
+  changed_.wait(lock, [this] { return ending_.has_value(); });
+  lock.unlock();
+  thread_.join();
+  return *ending_;
+}
+
+void Watch::finish() {
+  {
+    const std::lock_guard lock(mutex_);
+    if (state_.kind == Ending::Kind::kNone) state_.kind = Ending::Kind::kFinished;
+    changed_.notify_all();
+  }
+  thread_.join();
+}
+
+void Watch::watch() {
+  for (;;) {
+    const auto ending = rank_ == 0 ? ask_all() : ask_rank_0();
+    if (ending.kind == Ending::Kind::kNone) {
+      std::unique_lock lock(mutex_);
+      if (state_.kind == Ending::Kind::kNone) changed_.wait_for(lock, kInterval);
+      continue;
+    }
+    conclude(ending);
+    return;
+  }
+}
+
+/// Rank 0's round: what the others say, and what follows, told to them.
+Ending Watch::ask_all() {
+  std::vector<Post> answers;
+  for (std::int64_t rank = 1; rank < size_; ++rank) {
+    auto& post = answers.emplace_back(Post{{empty_message()}, {}});
+    try {
+      post.work = backend_->recv(post.message, static_cast<int>(rank), 0);
+    } catch (const std::exception&) {  // its end of the line is closed: gone, said below
+    }
+  }
+  Ending own;
+  {
+    const std::lock_guard lock(mutex_);
+    own = state_;
+  }
+  Ending failed = own, lost;
+  bool all_done = own.kind == Ending::Kind::kFinished;
+  const auto start = Clock::now();
+  for (std::int64_t rank = 1; rank < size_; ++rank) {
+    auto& post = answers[static_cast<std::size_t>(rank - 1)];
+    const auto left = std::chrono::duration_cast<milliseconds>(start + timeout_ - Clock::now());
+    try {
+      TORCH_CHECK(post.work != nullptr, "rank ", rank, " is gone");
+      post.work->wait(std::max(left, milliseconds(1)));
+    } catch (const std::exception&) {
+      const bool late = Clock::now() - start >= timeout_;
+      if (lost.kind == Ending::Kind::kNone) {
+        lost = {.kind = late ? Ending::Kind::kHangs : Ending::Kind::kGone, .rank = rank};
+      }
+      continue;
+    }
+    const auto state = from_message(post.message[0]);
+    all_done = all_done && state.kind == Ending::Kind::kFinished;
+    if (failed.kind != Ending::Kind::kFailed) failed = state;
+  }
+  // Where a rank is gone, others fail because of that.
+  Ending ending;
+  if (lost.kind != Ending::Kind::kNone) {
+    ending = lost;
+  } else if (failed.kind == Ending::Kind::kFailed) {
+    ending = failed;
+  } else if (all_done) {
+    ending.kind = Ending::Kind::kFinished;
+  }
+  std::vector<Post> words;
+  for (std::int64_t rank = 1; rank < size_; ++rank) {
+    if (lost.kind != Ending::Kind::kNone && lost.rank == rank) continue;
+    auto& post = words.emplace_back(Post{{to_message(ending)}, {}});
+    try {
+      post.work = backend_->send(post.message, static_cast<int>(rank), 0);
+    } catch (const std::exception&) {  // the next round finds it gone
+    }
+  }
+  for (auto& post : words) {
+    try {
+      if (post.work != nullptr) post.work->wait(kLastWord);
+    } catch (const std::exception&) {
+    }
+  }
+  return ending;
+}
+
+Ending Watch::ask_rank_0() {
+  const auto start = Clock::now();
+  const auto patience = timeout_ + kMargin;
+  try {
+    Post word;
+    {
+      const std::lock_guard lock(mutex_);
+      word.message = {to_message(state_)};
+    }
+    word.work = backend_->send(word.message, 0, 0);
+    Post answer{{empty_message()}, {}};
+    answer.work = backend_->recv(answer.message, 0, 0);
+    word.work->wait(patience);
+    const auto left = std::chrono::duration_cast<milliseconds>(start + patience - Clock::now());
+    answer.work->wait(std::max(left, milliseconds(1)));
+    return from_message(answer.message[0]);
+  } catch (const std::exception&) {
+    const bool late = Clock::now() - start >= patience;
+    return {.kind = late ? Ending::Kind::kHangs : Ending::Kind::kGone, .rank = 0};
+  }
+}
+
+void Watch::conclude(const Ending& ending) {
+  bool at_work = false;
+  {
+    const std::lock_guard lock(mutex_);
+    at_work = state_.kind != Ending::Kind::kFailed;
+    ending_ = ending;
+    changed_.notify_all();
+  }
+  if (at_work && ending.kind != Ending::Kind::kFinished) on_end_(ending);
+}
+
+}  // namespace lorentznet

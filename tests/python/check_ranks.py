@@ -1,0 +1,213 @@
+"""Several processes over the loopback: they train as one, and end as one when something fails."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import numpy as np
+
+import disturb_ranks
+import harness
+import launchers
+import same_run
+
+TRAINING = ("--n_hidden=8", "--epochs=2", "--dropout=0.2", "--num_workers=2")
+
+
+class RanksTest(harness.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = harness.write_qg(cls.folder / "data")
+
+    def words(self, logs, *more):
+        return [*harness.SMALL, *TRAINING, "--datadir", self.data, "--logdir", self.folder / logs,
+                "--exp_name=run", *more]  # fmt: skip
+
+    def train(self, logs, *more, count=2):
+        """Trains to the end. Returns the experiment's folder and rank 0's lines."""
+        results = launchers.run_ranks(count, "qg", *self.words(logs, *more))
+        for result in results:
+            self.assert_finished(result)
+        self.assertEqual([result.stdout for result in results[1:]], [""] * (count - 1))
+        return self.folder / logs / "run", results[0].stdout
+
+    def assert_ended(self, results, status, *expected):
+        """All with this status, and one line in all."""
+        self.assertEqual([result.returncode for result in results], [status] * len(results),
+                         [result.stderr for result in results])  # fmt: skip
+        lines = [line for result in results for line in result.stderr.splitlines()]
+        self.assertEqual(len(lines), 1, lines)
+        for text in expected:
+            self.assertIn(text, lines[0])
+
+    def test_same_as_one_process(self):
+        """The losses are those of one process at twice the batch; the program is in float."""
+        ours, lines = self.train("two", "--dropout=0", "--batch_size=4", "--lr=1e-4")
+        result = harness.run("qg", *self.words("one", "--dropout=0", "--batch_size=8", "--lr=1e-4"))
+        self.assert_finished(result)
+        two, one = (json.loads((self.folder / logs / "run" / "train-result.json").read_text())
+                    for logs in ("two", "one"))  # fmt: skip
+        for key in ("train_loss", "val_loss"):
+            np.testing.assert_allclose(two[key], one[key], rtol=1e-5)
+        self.assertIn("Processes: 2 (torchrun)", lines)
+        self.assertRegex(lines, r"\n train samples: 80\n")
+
+    def test_scores_of_any_number_of_ranks(self):
+        """score.npy and every figure, to the last digit."""
+        trained = harness.train("top", self.folder / "top", harness.write_top(self.folder / "t"),
+                                "run", "--n_hidden=8")  # fmt: skip
+        words = ["--test_mode", "--exp_name=run", "--logdir", trained.parent, "--datadir",
+                 self.folder / "t", "--batch_size=3", "--boost=0.5", "--device=cpu"]  # fmt: skip
+        for kernel in ("plain", "fused"):
+            self.assert_finished(harness.run("top", *words, f"--kernel={kernel}"))
+            expected = harness.snapshot(trained)
+            for count in (2, 3, 4):
+                (trained / "score.npy").unlink()
+                results = launchers.run_ranks(count, "top", *words, f"--kernel={kernel}")
+                for result in results:
+                    self.assert_finished(result)
+                self.assertEqual(harness.snapshot(trained), expected, (count, kernel))
+
+    def test_mpirun(self):
+        if shutil.which("mpirun") is None:
+            self.skipTest("there is no mpirun")
+        command = ["mpirun", "--allow-run-as-root", "--oversubscribe", "-n", "2", "--bind-to", "none",
+                   *harness.command("qg", *self.words("mpirun"))]  # fmt: skip
+        result = launchers.run_command(command)
+        self.assertEqual(result.returncode, 0, result.stderr)
+        self.assertIn("Processes: 2 (Open MPI)", result.stdout)
+        ours, _ = self.train("not-mpirun")
+        same_run.check(self.folder / "mpirun" / "run", ours)
+
+    def test_srun(self):
+        """Slurm's variables, set by hand; the list of hosts names this machine."""
+        port = str(launchers.free_port())
+        variables = [{"SLURM_PROCID": str(rank), "SLURM_STEP_NUM_TASKS": "2", "SLURM_JOB_ID": "7",
+                      "SLURM_LOCALID": str(rank), "SLURM_STEP_NODELIST": "localhost",
+                      "MASTER_PORT": port} for rank in range(2)]  # fmt: skip
+        results = launchers.wait_for(
+            launchers.start_ranks(variables, "qg", *self.words("srun"))
+        )
+        for result in results:
+            self.assert_finished(result)
+        self.assertIn("Processes: 2 (Slurm)", results[0].stdout)
+
+    def test_bad_launch(self):
+        for variables, text in (({"RANK": "2", "WORLD_SIZE": "2"}, "RANK is 2"),
+                                ({"RANK": "0", "WORLD_SIZE": "2"}, "MASTER_ADDR")):  # fmt: skip
+            processes = launchers.start_ranks([variables], "qg", *self.words("bad"))
+            self.assert_refused(launchers.wait_for(processes)[0], text)
+
+    def test_bad_input_is_told_once(self):
+        results = launchers.run_ranks(3, "qg", *self.words("bad", "--epochs=none"))
+        self.assert_ended(results, 2, "rank ", ": --epochs", "none")  # the first that said it
+        results = launchers.run_ranks(2, "qg", *self.words("bad", "--datadir=nowhere"))
+        self.assert_ended(results, 2, "rank ", "nowhere")
+        self.assertFalse((self.folder / "bad").exists())
+
+    def test_one_rank_fails(self):
+        """In reading its data, while the other waits for it."""
+        variables = launchers.variables_of_ranks(2)
+        start = time.monotonic()
+        processes = launchers.start_ranks(variables[:1], "qg", *self.words("fails"))
+        processes += launchers.start_ranks(
+            variables[1:], "qg", *self.words("fails", "--datadir=nowhere")
+        )
+        self.assert_ended(launchers.wait_for(processes), 2, "rank 1: ", "nowhere")
+        self.assertLess(time.monotonic() - start, 30)
+
+    def test_other_jets(self):
+        other = harness.write_qg(self.folder / "other", harness.qg_arrays(first=50))
+        variables = launchers.variables_of_ranks(2)
+        processes = launchers.start_ranks(variables[:1], "qg", *self.words("jets"))
+        processes += launchers.start_ranks(
+            variables[1:], "qg", *self.words("jets", "--datadir", other)
+        )
+        self.assert_ended(launchers.wait_for(processes), 2, "rank 1 has other jets than rank 0")
+
+    def test_loss_that_is_not_finite(self):
+        words = self.words("infinite", "--lr=1e30", "--warmup_epochs=0")
+        results = launchers.run_ranks(2, "qg", *words)
+        self.assert_ended(results, 1, "rank ", "the loss is not finite; jets of the batch: ",
+                          "QG_jets.npz: jet ")  # fmt: skip
+
+    def lose(self, rank, number, *words):
+        """Trains with 2 ranks of which one gets a signal; returns what the other says."""
+        processes = launchers.start_ranks(
+            launchers.variables_of_ranks(2), "qg",
+            *self.words(f"lost-{rank}-{number}", "--epochs=1000", *words),
+        )  # fmt: skip
+        while not processes[0].stdout.readline().startswith("Epoch 0"):
+            self.assertIsNone(processes[0].poll(), "it ended before it was disturbed")
+        processes[rank].send_signal(number)
+        results = launchers.wait_for(processes, timeout=30)
+        self.assertEqual(results[rank].returncode, -number)
+        return results[1 - rank]
+
+    def test_killed_rank(self):
+        for rank in (0, 1):
+            other = self.lose(rank, signal.SIGKILL)
+            self.assert_ended([other], 1, f"rank {rank} is gone")
+
+    def test_stopped_training_goes_on(self):
+        """A signal to one rank stops both, between two steps; with --resume the bits are the same."""
+        whole, _ = self.train("whole", "--epochs=3")
+        words = self.words("parts", "--epochs=3", "--log_interval=1")
+        processes = launchers.start_ranks(launchers.variables_of_ranks(2), "qg", *words)
+        while not processes[0].stdout.readline().startswith(">> train \t Epoch 2"):
+            self.assertIsNone(processes[0].poll())
+        processes[1].send_signal(signal.SIGTERM)
+        results = launchers.wait_for(processes)
+        self.assertEqual([result.returncode for result in results], [143, 143])
+        self.assertRegex(results[0].stdout, r"Stopped by signal 15; .*--resume")
+        resume = ("--resume", "--exp_name=run", "--device=cpu")
+        state = harness.snapshot(self.folder / "parts")
+        for result in launchers.run_ranks(2, "qg", *resume, "--logdir", self.folder / "parts"):
+            self.assert_finished(result)
+        args = json.loads((self.folder / "parts" / "run" / "args.json").read_text())
+        args["log_interval"] = 100
+        (self.folder / "parts" / "run" / "args.json").write_text(json.dumps(args))
+        same_run.check(self.folder / "parts" / "run", whole)
+        # With another number of ranks it goes on too, and says what changes.
+        for count, logs in ((3, "three"), (1, "alone")):
+            harness.restore(self.folder / logs, state)
+            words = (*resume, "--logdir", self.folder / logs)
+            results = launchers.run_ranks(count, "qg", *words)
+            for result in results:
+                self.assert_finished(result)
+            self.assertIn(f"The number of ranks changes from 2 to {count}: a step is of "
+                          f"{8 * count} jets, not of 16", results[0].stdout)  # fmt: skip
+
+    def test_restart_of_an_experiment_without_a_name(self):
+        """One name for all ranks and all starts."""
+        logdir = self.folder / "nameless"
+        words = [word for word in self.words("nameless", "--epochs=30") if word != "--exp_name=run"]
+        command = launchers.torchrun(2, *harness.command("qg", *words), restarts=1)
+        with subprocess.Popen(command, env=launchers.environment(), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+            while not list(logdir.glob("*/training-state.pt")):
+                self.assertIsNone(process.poll())
+                time.sleep(0.01)
+            os.kill(disturb_ranks.ranks_below(process.pid)[1], signal.SIGKILL)
+            out, err = process.communicate(timeout=120)
+        self.assertEqual(process.returncode, 0, err)
+        self.assertIn("Going on from", out)
+        self.assertEqual(len(list(logdir.iterdir())), 1)
+        self.assertEqual(len(list(logdir.glob("*/test-result.json"))), 1)
+
+    def test_disturbed(self):
+        """A short form of what disturb_ranks.py does more often."""
+        with tempfile.TemporaryDirectory(prefix="lorentznet-") as folder:
+            disturber = disturb_ranks.Disturber(Path(folder), ranks=2, seed=3)
+            self.assertIn("same bits", disturber.kill(0))
+            self.assertIn("is named", disturber.stop(0))
+
+
+if __name__ == "__main__":
+    harness.main()

@@ -1,0 +1,160 @@
+"""Kills and stops processes of trainings, each at a random moment, and looks at what becomes of it.
+
+    python3 tests/python/disturb_ranks.py --kills 20 --stops 10 [--ranks N] [--seed N]
+
+A kill (SIGKILL of one rank under torchrun --max-restarts) must end in the files of the undisturbed
+training, bit for bit but for times. A stop (SIGSTOP of one of the ranks that were started by hand)
+must end all others within seconds, with a status other than 0 and one line that names the rank.
+"""
+
+import argparse
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import harness
+import launchers
+import same_run
+
+TRAINING = ("--epochs=8", "--num_workers=3", "--dropout=0.2", "--log_interval=1", "--num_data=100",
+            "--n_hidden=8")  # fmt: skip
+TIMEOUT = 3  # seconds after which a rank hangs
+
+
+def ranks_below(pid: int) -> dict[int, int]:
+    """Process ids of the ranks that the launcher `pid` has started, by rank."""
+    found = {}
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            for child in map(int, children.read_text().split()):
+                words = Path(f"/proc/{child}/environ").read_bytes().split(b"\0")
+                rank = [word[5:] for word in words if word.startswith(b"RANK=")]
+                program = Path(f"/proc/{child}/exe").resolve().name
+                if rank and program.endswith("_tagging"):
+                    found[int(rank[0])] = child
+        except OSError:  # gone meanwhile
+            continue
+    return found
+
+
+def words_of(data: Path, logdir: Path, *more) -> list:
+    return [*harness.SMALL, *TRAINING, "--datadir", data, "--logdir", logdir, "--exp_name=run", *more]
+
+
+class Disturber:
+    def __init__(self, folder: Path, ranks: int, seed: int):
+        self.folder, self.ranks = folder, ranks
+        self.random = random.Random(seed)
+        self.data = harness.write_qg(folder / "data")
+        start = time.monotonic()
+        self.torchrun("whole")
+        self.seconds = time.monotonic() - start
+        self.whole = folder / "whole" / "run"
+
+    def torchrun(self, logs: str, disturb=lambda process: None) -> subprocess.CompletedProcess:
+        """Trains under torchrun in the folder `logs`."""
+        program = harness.command("qg", *words_of(self.data, self.folder / logs))
+        command = launchers.torchrun(self.ranks, *program, restarts=3)
+        with subprocess.Popen(command, env=launchers.environment(), text=True,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
+            disturb(process)
+            out, err = process.communicate(timeout=300)
+        result = subprocess.CompletedProcess(command, process.returncode, out, err)
+        if result.returncode != 0:
+            raise RuntimeError(f"torchrun: status {result.returncode}: {err}")
+        return result
+
+    def kill(self, number: int) -> str:
+        """Returns what happened; raises if it is not what should."""
+        while not (happened := self.try_to_kill(f"kill-{number}")):
+            shutil.rmtree(self.folder / f"kill-{number}")  # the moment was behind the training's end
+        return happened
+
+    def try_to_kill(self, logs: str) -> str:
+        happened = []
+
+        def disturb(process):
+            # torchrun takes some time to start the ranks.
+            while len(pids := ranks_below(process.pid)) < self.ranks:
+                if process.poll() is not None:
+                    raise RuntimeError("torchrun has not started the ranks")
+                time.sleep(0.01)
+            delay = self.random.uniform(0, self.training_seconds)
+            time.sleep(delay)
+            rank = self.random.randrange(self.ranks)
+            if rank in ranks_below(process.pid):
+                os.kill(pids[rank], signal.SIGKILL)
+                happened.append(f"rank {rank} killed after {delay:.2f} s")
+
+        result = self.torchrun(logs, disturb)
+        if not happened or "failed" not in result.stderr:
+            return ""
+        same_run.check(self.folder / logs / "run", self.whole)
+        resumed = ", resumed" if "Going on from" in result.stdout else ", began anew"
+        return happened[0] + resumed + ": same bits"
+
+    @property
+    def training_seconds(self) -> float:
+        """About how long the ranks of the undisturbed training took."""
+        if not hasattr(self, "_training_seconds"):
+            start = time.monotonic()
+            for result in launchers.run_ranks(self.ranks, "qg",
+                                              *words_of(self.data, self.folder / "timed")):  # fmt: skip
+                if result.returncode != 0:
+                    raise RuntimeError(result.stderr)
+            self._training_seconds = time.monotonic() - start
+        return self._training_seconds
+
+    def stop(self, number: int) -> str:
+        variables = launchers.variables_of_ranks(self.ranks)
+        words = words_of(self.data, self.folder / f"stop-{number}", f"--timeout={TIMEOUT}",
+                         "--epochs=1000")  # fmt: skip
+        processes = launchers.start_ranks(variables, "qg", *words)
+        rank = self.random.randrange(self.ranks)
+        try:
+            while not processes[0].stdout.readline().startswith(">> train"):
+                if processes[0].poll() is not None:
+                    raise RuntimeError(processes[0].stderr.read())
+            delay = self.random.uniform(0, self.training_seconds)
+            time.sleep(delay)
+            processes[rank].send_signal(signal.SIGSTOP)
+            start = time.monotonic()
+            others = [process for place, process in enumerate(processes) if place != rank]
+            results = launchers.wait_for(others, timeout=TIMEOUT + 30)
+            seconds = time.monotonic() - start
+        finally:
+            for process in processes:
+                process.kill()
+                process.wait()
+                process.stdout.close()
+                process.stderr.close()
+        lines = [line for result in results for line in result.stderr.splitlines()]
+        if len(lines) != 1 or not re.search(rf": rank {rank} hangs: .* {TIMEOUT} s", lines[0]):
+            raise RuntimeError(f"rank {rank} was stopped, and this was said: {lines}")
+        if any(result.returncode != 1 for result in results):
+            raise RuntimeError(f"status {[result.returncode for result in results]}")
+        return f"rank {rank} stopped after {delay:.2f} s: all ended within {seconds:.1f} s, it is named"
+
+
+def main():
+    import tempfile
+
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    for name, value in (("kills", 20), ("stops", 10), ("ranks", 2), ("seed", 5)):
+        parser.add_argument(f"--{name}", type=int, default=value)
+    options = parser.parse_args(sys.argv[1:])
+    with tempfile.TemporaryDirectory(prefix="lorentznet-") as folder:
+        disturber = Disturber(Path(folder), options.ranks, options.seed)
+        for count, disturb in ((options.kills, disturber.kill), (options.stops, disturber.stop)):
+            for number in range(count):
+                print(f"{number + 1}/{count} {disturb(number)}", flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,81 @@
+"""Runs the programs as several processes: started by hand with the variables of a launcher, or by
+torchrun from LibTorch's wheel.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import harness
+
+TESTS = Path(__file__).resolve().parent
+# What launchers set; a test's processes must not inherit those of the tests' own launcher.
+PREFIXES = ("OMPI_", "PMI_", "PMIX_", "SLURM_", "TORCHELASTIC_", "MASTER_", "MPI_LOCAL")
+NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK")
+
+
+def environment(**more: str) -> dict[str, str]:
+    """The harness's, without any launcher's variables."""
+    kept = {k: v for k, v in harness.environment().items()
+            if k not in NAMES and not k.startswith(PREFIXES)}  # fmt: skip
+    return kept | more
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def variables_of_ranks(count: int) -> list[dict[str, str]]:
+    port = str(free_port())
+    return [{"RANK": str(rank), "WORLD_SIZE": str(count), "LOCAL_RANK": str(rank),
+             "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+            for rank in range(count)]  # fmt: skip
+
+
+def start_ranks(variables: list[dict[str, str]], task: str, *words) -> list[subprocess.Popen]:
+    """One process for each dictionary of variables."""
+    return [
+        subprocess.Popen(harness.command(task, *words), env=environment(**own), text=True,
+                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+        for own in variables
+    ]  # fmt: skip
+
+
+def wait_for(processes, timeout=120) -> list[subprocess.CompletedProcess]:
+    """Waits for all; whoever is late is killed, and the test fails."""
+    results = []
+    try:
+        for process in processes:
+            out, err = process.communicate(timeout=timeout)
+            results.append(
+                subprocess.CompletedProcess(process.args, process.returncode, out, err)
+            )
+    finally:
+        for process in processes:
+            if process.poll() is None:
+                process.kill()
+                process.communicate()
+    return results
+
+
+def run_ranks(count: int, task: str, *words, timeout=120) -> list[subprocess.CompletedProcess]:
+    return wait_for(start_ranks(variables_of_ranks(count), task, *words), timeout)
+
+
+def torchrun(count: int, *words, restarts: int = 0) -> list[str]:
+    """The command line of torchrun."""
+    stubs = harness.OPTIONS.stubs or Path(tempfile.gettempdir()) / f"lorentznet-stubs-{os.getuid()}"
+    return [
+        sys.executable, str(TESTS / "run_torchrun.py"), str(harness.OPTIONS.libtorch), str(stubs),
+        "--no-python", f"--nproc-per-node={count}", f"--max-restarts={restarts}",
+        "--monitor-interval=0.1", f"--master-port={free_port()}", *map(str, words),
+    ]  # fmt: skip
+
+
+def run_command(command, timeout=120) -> subprocess.CompletedProcess:
+    return subprocess.run(command, env=environment(), timeout=timeout, capture_output=True, text=True)
