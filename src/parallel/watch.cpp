@@ -3,6 +3,7 @@
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 
+#include <algorithm>
 #include <exception>
 #include <utility>
 #include <vector>
@@ -30,6 +31,31 @@ Ending from_message(const at::Tensor& message) {
 }
 
 at::Tensor empty_message() { return at::empty({3}, at::kLong); }
+
+/// What the ranks' states in one round come to.
+class Round {
+ public:
+  explicit Round(const Ending& own)
+      : failed_(own), all_done_(own.kind == Ending::Kind::kFinished) {}
+
+  void add(const Ending& state) {
+    all_done_ = all_done_ && state.kind == Ending::Kind::kFinished;
+    if (failed_.kind != Ending::Kind::kFailed) failed_ = state;
+  }
+  void add_lost(const Ending& lost) {
+    if (lost_.kind == Ending::Kind::kNone) lost_ = lost;
+  }
+  /// Where a rank is gone, others fail because of that.
+  Ending ending() const {
+    if (lost_.kind != Ending::Kind::kNone) return lost_;
+    if (failed_.kind == Ending::Kind::kFailed) return failed_;
+    return {.kind = all_done_ ? Ending::Kind::kFinished : Ending::Kind::kNone};
+  }
+
+ private:
+  Ending failed_, lost_;
+  bool all_done_;
+};
 
 /// A message on its way; the tensor lives as long as it does.
 struct Post {
@@ -84,6 +110,11 @@ void Watch::watch() {
   }
 }
 
+Ending Watch::state() {
+  const std::lock_guard lock(mutex_);
+  return state_;
+}
+
 /// Rank 0's round: what the others say, and what follows, told to them.
 Ending Watch::ask_all() {
   std::vector<Post> answers;
@@ -94,13 +125,7 @@ Ending Watch::ask_all() {
     } catch (const std::exception&) {  // its end of the line is closed: gone, said below
     }
   }
-  Ending own;
-  {
-    const std::lock_guard lock(mutex_);
-    own = state_;
-  }
-  Ending failed = own, lost;
-  bool all_done = own.kind == Ending::Kind::kFinished;
+  auto round = Round(state());
   const auto start = Clock::now();
   for (std::int64_t rank = 1; rank < size_; ++rank) {
     auto& post = answers[static_cast<std::size_t>(rank - 1)];
@@ -108,29 +133,22 @@ Ending Watch::ask_all() {
     try {
       TORCH_CHECK(post.work != nullptr, "rank ", rank, " is gone");
       post.work->wait(std::max(left, milliseconds(1)));
+      round.add(from_message(post.message[0]));
     } catch (const std::exception&) {
       const bool late = Clock::now() - start >= timeout_;
-      if (lost.kind == Ending::Kind::kNone) {
-        lost = {.kind = late ? Ending::Kind::kHangs : Ending::Kind::kGone, .rank = rank};
-      }
-      continue;
+      round.add_lost({.kind = late ? Ending::Kind::kHangs : Ending::Kind::kGone, .rank = rank});
     }
-    const auto state = from_message(post.message[0]);
-    all_done = all_done && state.kind == Ending::Kind::kFinished;
-    if (failed.kind != Ending::Kind::kFailed) failed = state;
   }
-  // Where a rank is gone, others fail because of that.
-  Ending ending;
-  if (lost.kind != Ending::Kind::kNone) {
-    ending = lost;
-  } else if (failed.kind == Ending::Kind::kFailed) {
-    ending = failed;
-  } else if (all_done) {
-    ending.kind = Ending::Kind::kFinished;
-  }
+  const auto ending = round.ending();
+  tell_all(ending);
+  return ending;
+}
+
+void Watch::tell_all(const Ending& ending) {
+  const bool is_lost = ending.kind == Ending::Kind::kGone || ending.kind == Ending::Kind::kHangs;
   std::vector<Post> words;
   for (std::int64_t rank = 1; rank < size_; ++rank) {
-    if (lost.kind != Ending::Kind::kNone && lost.rank == rank) continue;
+    if (is_lost && ending.rank == rank) continue;
     auto& post = words.emplace_back(Post{{to_message(ending)}, {}});
     try {
       post.work = backend_->send(post.message, static_cast<int>(rank), 0);
@@ -143,18 +161,13 @@ Ending Watch::ask_all() {
     } catch (const std::exception&) {
     }
   }
-  return ending;
 }
 
 Ending Watch::ask_rank_0() {
   const auto start = Clock::now();
   const auto patience = timeout_ + kMargin;
   try {
-    Post word;
-    {
-      const std::lock_guard lock(mutex_);
-      word.message = {to_message(state_)};
-    }
+    Post word{{to_message(state())}, {}};
     word.work = backend_->send(word.message, 0, 0);
     Post answer{{empty_message()}, {}};
     answer.work = backend_->recv(answer.message, 0, 0);

@@ -54,9 +54,10 @@ class Watch {
   using Message = std::array<std::int64_t, 3>;  // what of an Ending goes over the wire
 
   void watch();
-  bool wait_for_next_round();
   Ending ask_all();
   Ending ask_rank_0();
+  Ending state();
+  void tell_all(const Ending& ending);
   void conclude(const Ending& ending);
 
   BackendPointer backend_;
