@@ -208,7 +208,8 @@ TEST_CASE("scores and figures have the digits of one process for any number of r
     for (const bool fused : {false, true}) {
       if (fused) model->use_fused_kernel(Isa::kPortable);
       const auto score = [&](LorentzNet network, const auto& ranks) {
-        PassOptions options{.batch_size = 5, .num_workers = 2, .log_interval = 3};
+        PassOptions options{
+            .partition = "test", .batch_size = 5, .num_workers = 2, .log_interval = 3};
         options.ranks = ranks;
         return evaluate(network, jets, course.task, course.rule, options, [](const auto&) {})
             .value();
