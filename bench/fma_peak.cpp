@@ -1,9 +1,10 @@
 #include "bench/fma_peak.h"
 
+#include <ATen/Parallel.h>
+
 #include <chrono>
 #include <cstdint>
 #include <numeric>
-#include <thread>
 #include <vector>
 
 namespace lorentznet::bench {
@@ -101,21 +102,11 @@ double run_for(const PeakLoop& loop, double seconds) {
 }  // namespace
 
 double measure_fma_peak(Isa isa, Precision precision, int threads, double seconds) {
-  // In this time LibTorch's idle OpenMP threads, which spin at first, fall asleep.
-  constexpr double settling_seconds = 0.002;
   const auto loop = loop_for(isa, precision);
   std::vector<double> rate(static_cast<std::size_t>(threads));
-  const auto measure = [&](std::size_t thread) {
-    run_for(loop, settling_seconds);
-    rate[thread] = run_for(loop, seconds);
-  };
-  {
-    std::vector<std::jthread> others;
-    for (std::size_t thread = 1; thread < rate.size(); ++thread) {
-      others.emplace_back(measure, thread);
-    }
-    measure(0);
-  }
+  at::parallel_for(0, threads, 1, [&](std::int64_t begin, std::int64_t end) {
+    for (auto k = begin; k < end; ++k) rate[static_cast<std::size_t>(k)] = run_for(loop, seconds);
+  });
   return std::reduce(rate.begin(), rate.end());
 }
 

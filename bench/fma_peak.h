@@ -6,7 +6,7 @@
 namespace lorentznet::bench {
 
 /// What `threads` cores give at their best, right now [GFLOP/s]: independent multiply-adds from
-/// registers alone, for `seconds`.
+/// registers alone, for `seconds`, in LibTorch's own threads, of which there must be that many.
 ///
 /// The instruction is the best of `isa`: FMA of zmm or ymm registers, SSE2's multiply and add where
 /// there is no FMA, and with Precision::kBf16 (AVX-512 only) the dot product of bfloat16 pairs.

@@ -8,14 +8,14 @@ namespace lorentznet {
 
 /// Bytes of a layer that a forward pass keeps for the backward pass though it could compute them
 /// again: all of a batch of tens of jets, nothing of one of hundreds. The results are the same.
-inline constexpr std::int64_t kMostKept = 16 << 20;
+inline constexpr std::int64_t kMostKeptOfEdges = 16 << 20, kMostKeptOfNodes = 4 << 20;
 
 /// The edge part in one pass over the edges each way, on the CPU; nothing of size edges x H is
 /// stored. The network in float, coordinates in double. With Isa::kPortable the network may be of
 /// double too.
 class FusedEdgeKernel final : public EdgeKernel {
  public:
-  explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKept,
+  explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKeptOfEdges,
                            std::shared_ptr<const Communicator> ranks = single_process())
       : isa_(isa), most_kept_(most_kept), ranks_(std::move(ranks)) {}
 
@@ -31,7 +31,7 @@ class FusedEdgeKernel final : public EdgeKernel {
 /// The node part, with products and sums of which the bits don't depend on the number of threads.
 class FusedNodeKernel final : public NodeKernel {
  public:
-  explicit FusedNodeKernel(Isa isa, std::int64_t most_kept = kMostKept,
+  explicit FusedNodeKernel(Isa isa, std::int64_t most_kept = kMostKeptOfNodes,
                            std::shared_ptr<const Communicator> ranks = single_process())
       : isa_(isa), most_kept_(most_kept), ranks_(std::move(ranks)) {}
 

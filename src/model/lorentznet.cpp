@@ -46,8 +46,8 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
 
 void LorentzNetImpl::make_kernels() {
   if (fused_) {
-    kernels_ = {std::make_unique<FusedEdgeKernel>(*fused_, kMostKept, ranks_),
-                std::make_unique<FusedNodeKernel>(*fused_, kMostKept, ranks_)};
+    kernels_ = {std::make_unique<FusedEdgeKernel>(*fused_, kMostKeptOfEdges, ranks_),
+                std::make_unique<FusedNodeKernel>(*fused_, kMostKeptOfNodes, ranks_)};
   } else {
     kernels_ = {std::make_unique<PlainEdgeKernel>(ranks_),
                 std::make_unique<PlainNodeKernel>(ranks_)};
