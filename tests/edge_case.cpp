@@ -76,11 +76,7 @@ EdgeCase in_double(const EdgeCase& edges) {
   const auto& from = edges.parameters;
   auto& to = copy.parameters;
   to = make_parameters(edges.h.size(1), from.move_in.is_empty(), at::kDouble);
-  const auto tensors = named_parameters(to), values = named_parameters(from);
-  for (std::size_t k = 0; k < values.size(); ++k) tensors[k].second.copy_(values[k].second);
-  to.edge_norm->running_mean.copy_(from.edge_norm->running_mean);
-  to.edge_norm->running_var.copy_(from.edge_norm->running_var);
-  to.edge_norm->train(from.edge_norm->is_training());
+  copy_values(named_parameters(from), from.edge_norm, named_parameters(to), to.edge_norm);
   copy.h = edges.h.to(at::kDouble);
   return copy;
 }

@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <stdexcept>
 
 namespace lorentznet::test {
 namespace {
@@ -158,20 +157,16 @@ std::map<std::string, double> EdgeTrace::tolerances() const {
   }
   const auto senders = static_cast<std::int64_t>(graph_.degree().max().item<double>());
   const double error = 2 * float_rounding(kBackward * case_.h.size(1) + senders);
-  std::map<std::string, double> tolerances;
-  for (const auto& [name, sums] : terms) {
-    tolerances[name] = error * sums.max().item<double>();
-  }
-  return tolerances;
+  return times_largest(error, terms);
 }
 
 EdgeCase clear_of_kinks(EdgeCaseOptions options) {
-  constexpr int kTries = 100;
-  for (options.seed = 1; options.seed <= kTries; ++options.seed) {
-    auto edges = random_edges(options, at::kFloat);
-    if (EdgeTrace(in_double(edges)).distance_to_kink() > 1) return edges;
-  }
-  throw std::runtime_error("every case has a kink within float's rounding: fewer edges are needed");
+  const auto make = [&](std::uint64_t seed) {
+    options.seed = seed;
+    return random_edges(options, at::kFloat);
+  };
+  return first_clear_of_kinks(
+      make, [](const auto& edges) { return EdgeTrace(in_double(edges)).distance_to_kink(); });
 }
 
 }  // namespace lorentznet::test

@@ -68,6 +68,24 @@ void check_with_threads(const std::function<NamedTensors()>& run) {
   }
 }
 
+void copy_values(const NamedTensors& from, const torch::nn::BatchNorm1d& from_norm,
+                 const NamedTensors& to, const torch::nn::BatchNorm1d& to_norm) {
+  for (std::size_t k = 0; k < from.size(); ++k) {
+    auto target = to[k].second;
+    target.copy_(from[k].second);
+  }
+  to_norm->running_mean.copy_(from_norm->running_mean);
+  to_norm->running_var.copy_(from_norm->running_var);
+  torch::nn::BatchNorm1d(to_norm)->train(from_norm->is_training());
+}
+
+std::map<std::string, double> times_largest(double error,
+                                            const std::map<std::string, at::Tensor>& terms) {
+  std::map<std::string, double> result;
+  for (const auto& [name, sums] : terms) result[name] = error * sums.max().item<double>();
+  return result;
+}
+
 double float_rounding(std::int64_t roundings) {
   return std::ldexp(1, -24) * std::sqrt(static_cast<double>(roundings));
 }

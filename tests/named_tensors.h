@@ -1,9 +1,12 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
+#include <torch/nn/modules/batchnorm.h>
 
+#include <cstdint>
 #include <functional>
 #include <map>
+#include <stdexcept>
 #include <string>
 #include <utility>
 #include <vector>
@@ -26,6 +29,26 @@ void check_equal(const NamedTensors& found, const NamedTensors& expected);
 
 /// Checks that what `run` gives has the same bits for 1, 2, 3 and 4 threads, and run after run.
 void check_with_threads(const std::function<NamedTensors()>& run);
+
+/// Copies the values of tensors and of batch norm's statistics, and its mode.
+void copy_values(const NamedTensors& from, const torch::nn::BatchNorm1d& from_norm,
+                 const NamedTensors& to, const torch::nn::BatchNorm1d& to_norm);
+
+/// `error` times the largest element of each of `terms`.
+std::map<std::string, double> times_largest(double error,
+                                            const std::map<std::string, at::Tensor>& terms);
+
+/// make(seed) for the first seed from 1 on whose case is far enough from every kink.
+/// \throws std::runtime_error if none is
+template <typename Make, typename Distance>
+auto first_clear_of_kinks(Make make, Distance distance_to_kink) {
+  constexpr std::uint64_t kTries = 100;
+  for (std::uint64_t seed = 1; seed <= kTries; ++seed) {
+    auto found = make(seed);
+    if (distance_to_kink(found) > 1) return found;
+  }
+  throw std::runtime_error("every case has a kink within float's rounding: it has to be smaller");
+}
 
 /// u sqrt(K): by how much a float is wrong, in units of its size, that K roundings have gone into
 /// of signs that know nothing of each other; u = 2^-24.

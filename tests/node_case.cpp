@@ -4,8 +4,6 @@
 #include <torch/autograd.h>
 #include <torch/utils.h>
 
-#include <stdexcept>
-
 namespace lorentznet::test {
 namespace {
 
@@ -90,11 +88,7 @@ NodeCase in_double(const NodeCase& nodes) {
   const auto& from = nodes.parameters;
   auto& to = copy.parameters;
   to = make_parameters(nodes.h.size(1), nodes.scalars.size(1), at::kDouble);
-  const auto tensors = named_parameters(to), values = named_parameters(from);
-  for (std::size_t k = 0; k < values.size(); ++k) tensors[k].second.copy_(values[k].second);
-  to.node_norm->running_mean.copy_(from.node_norm->running_mean);
-  to.node_norm->running_var.copy_(from.node_norm->running_var);
-  to.node_norm->train(from.node_norm->is_training());
+  copy_values(named_parameters(from), from.node_norm, named_parameters(to), to.node_norm);
   for (auto* tensor : {&copy.h, &copy.message, &copy.scalars}) *tensor = tensor->to(at::kDouble);
   return copy;
 }
@@ -144,18 +138,16 @@ std::map<std::string, double> float_tolerances(const NodeCase& nodes) {
       {"running_var", p.node_norm->running_var + trace.z.square().mean(0)}};
   // phi_h forward, and backward to its input.
   const double error = 2 * float_rounding(2 * (trace.rows.size(1) + hidden));
-  std::map<std::string, double> tolerances;
-  for (const auto& [name, sums] : terms) tolerances[name] = error * sums.max().item<double>();
-  return tolerances;
+  return times_largest(error, terms);
 }
 
 NodeCase clear_of_kinks(NodeCaseOptions options) {
-  constexpr int kTries = 100;
-  for (options.seed = 1; options.seed <= kTries; ++options.seed) {
-    auto nodes = random_nodes(options, at::kFloat);
-    if (NodeTrace(in_double(nodes)).distance_to_kink() > 1) return nodes;
-  }
-  throw std::runtime_error("every case has a kink within float's rounding: fewer rows are needed");
+  const auto make = [&](std::uint64_t seed) {
+    options.seed = seed;
+    return random_nodes(options, at::kFloat);
+  };
+  return first_clear_of_kinks(
+      make, [](const auto& nodes) { return NodeTrace(in_double(nodes)).distance_to_kink(); });
 }
 
 }  // namespace lorentznet::test

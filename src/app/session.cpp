@@ -11,6 +11,7 @@
 #include "app/setup.h"
 #include "app/stop_signal.h"
 #include "console/console.h"
+#include "kernels/rank_sum.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "lorentznet/evaluate.h"

@@ -20,7 +20,7 @@ void move_towards(at::Tensor& running, const at::Tensor& value, double momentum)
 /// Training mode, with statistics of all ranks' rows. weight: [N, 1]
 at::Tensor weighted_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
                          const at::Tensor& weight, double local_count, const Ranks& ranks) {
-  const double count = sum_over_ranks(*ranks, local_count);
+  const double count = sum_figures(*ranks, {local_count})[0];
   if (count == 0) return rows;
   const auto mean = sum_over_ranks(ranks, (weight * rows).sum(0)) / count;
   const auto centred = rows - mean;

@@ -6,9 +6,12 @@
 
 namespace lorentznet {
 
-/// The tensors' values, outside autograd's graph and with rows one after the other.
+/// The tensors' values, outside autograd's graph and with rows one after the other; undefined ones
+/// stay so.
 inline std::vector<at::Tensor> detached(std::vector<at::Tensor> tensors) {
-  for (auto& tensor : tensors) tensor = tensor.detach().contiguous();
+  for (auto& tensor : tensors) {
+    if (tensor.defined()) tensor = tensor.detach().contiguous();
+  }
   return tensors;
 }
 

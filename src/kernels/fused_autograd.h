@@ -39,4 +39,19 @@ void set_backward(std::unique_ptr<const Part> part, const std::vector<at::Tensor
   for (const auto& tensor : results) torch::autograd::set_history(tensor, node);
 }
 
+/// forward(part, whether a backward pass can follow): its results, as part of autograd's graph
+/// where one can.
+template <typename Part, typename Forward>
+std::vector<at::Tensor> run_part(std::unique_ptr<Part> part,
+                                 const std::vector<at::Tensor>& arguments, Forward forward) {
+  const bool keep = torch::autograd::compute_requires_grad(arguments);
+  std::vector<at::Tensor> results;
+  {
+    const torch::NoGradGuard no_grad;
+    results = forward(*part, keep);
+  }
+  if (keep) set_backward<Part>(std::move(part), arguments, results);
+  return results;
+}
+
 }  // namespace lorentznet

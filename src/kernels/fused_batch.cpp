@@ -1,8 +1,6 @@
 #include "kernels/fused_batch.h"
 
 #include <ATen/ops/empty.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 
 #include <utility>
 
@@ -32,10 +30,10 @@ FusedBatch<T>::FusedBatch(const fused::Engine<T>& engine, std::vector<std::int64
     : engine_(engine),
       offsets_(std::move(offsets)),
       schedule_(offsets_),
-      row_groups_(row_groups(offsets_.back())),
       arguments_(detached(std::move(arguments))),
       hidden_(arguments_[kU].numel()),
-      projection_(engine, arguments_[kProject], at::Tensor()) {
+      projection_(engine, {arguments_[kH], arguments_[kProject], at::Tensor()},
+                  /*wants_rows=*/true) {
   const auto jets = static_cast<std::int64_t>(offsets_.size()) - 1;
   const auto n = [&](std::int64_t k) { return static_cast<int>(offsets_[k + 1] - offsets_[k]); };
   const auto hidden = static_cast<int>(hidden_);
@@ -80,19 +78,8 @@ std::int64_t FusedBatch<T>::size_of_all() const {
 }
 
 template <typename T>
-at::Tensor FusedBatch<T>::projected() const {
-  const auto a_b = at::empty({offsets_.back(), 2 * hidden_}, arguments_[kU].options());
-  for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t) {
-    engine_.linear(projection_.get(), static_cast<int>(group.count),
-                   {{{data(kH) + hidden_ * group.first, static_cast<int>(hidden_)}}},
-                   a_b.template mutable_data_ptr<T>() + 2 * hidden_ * group.first);
-  });
-  return a_b;
-}
-
-template <typename T>
 at::Tensor FusedBatch<T>::project(bool with_statistics) {
-  a_b_ = projected();
+  a_b_ = projection_.forward();
   if (!with_statistics) return {};
   const auto sums = at::empty({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
   const auto layer = parameters();

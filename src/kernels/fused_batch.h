@@ -5,11 +5,10 @@
 #include <vector>
 
 #include "kernels/fused/engine.h"
+#include "kernels/fused_linear.h"
 #include "kernels/fused_norm.h"
 #include "kernels/jet_schedule.h"
 #include "kernels/packed_layer.h"
-#include "kernels/packed_linear.h"
-#include "kernels/row_groups.h"
 
 namespace lorentznet {
 
@@ -57,7 +56,6 @@ class FusedBatch {
   /// Gradients of the arguments, in their order, out of those of the results. Undefined is zero.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
-  const FusedNorm& norm() const { return norm_; }
   std::int64_t num_edges() const { return num_edges_; }
 
  private:
@@ -71,24 +69,19 @@ class FusedBatch {
   bool moves() const { return arguments_.size() == kNumEdgeArguments; }
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
-  /// W_a h_i and W_b h_j of all nodes, [P, 2H].
-  at::Tensor projected() const;
   fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;
-  /// {dL/dh, dL/d(kProject)} out of dL/d(a_i, b_i) [P, 2H].
-  std::vector<at::Tensor> project_backward(const at::Tensor& gradient) const;
 
   const fused::Engine<T>& engine_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::int64_t> pairs_, signs_;  ///< [J+1] where each jet's arrays begin
   std::int64_t num_edges_ = 0;
   JetSchedule schedule_;
-  std::vector<RowGroup> row_groups_;
   std::vector<at::Tensor> arguments_;
   std::int64_t hidden_;
   FusedNorm norm_;
-  PackedLinearTensor<T> projection_;
-  at::Tensor a_b_;  ///< [P, 2H]; after the forward pass only with Kept::kAll
+  FusedLinear<T> projection_;  ///< W_a h_i and W_b h_j of all nodes, [P, 2H]
+  at::Tensor a_b_;             ///< [P, 2H]; after the forward pass only with Kept::kAll
   at::Tensor phi_, kept_signs_;
 };
 

@@ -91,7 +91,7 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
   const auto h = hidden_;
   const auto options = arguments_[kU].options();
   const auto arrays = backward_arrays(gradients);
-  const auto a_b = a_b_.defined() ? a_b_ : projected();
+  const auto a_b = a_b_.defined() ? a_b_ : projection_.forward();
   auto rows = at::empty({schedule_.num_groups(), gradient_elements(h)}, options);
   auto sums = at::empty({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
   const auto p = parameters();
@@ -123,7 +123,7 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
     const auto count = c10::multiply_integers(shape);
     return rows.narrow(0, std::exchange(place, place + count), count).view(shape);
   };
-  const auto project = project_backward(a_b_gradient);
+  const auto project = projection_.backward({a_b_gradient});
   std::vector<at::Tensor> result{project[0], x_gradient, project[1], norm.u,
                                  norm.v,     norm.gamma, norm.beta};
   const std::vector<std::vector<std::int64_t>> shapes{{h, h}, {h}, {1, h}, {1},
@@ -132,22 +132,6 @@ std::vector<at::Tensor> FusedBatch<T>::backward(const std::vector<at::Tensor>& g
     if (result.size() < arguments_.size()) result.push_back(piece(shape));
   }
   return result;
-}
-
-template <typename T>
-std::vector<at::Tensor> FusedBatch<T>::project_backward(const at::Tensor& gradient) const {
-  const auto width = static_cast<int>(hidden_);
-  const auto of_h = at::empty_like(arguments_[kH]);
-  const auto count = static_cast<std::int64_t>(row_groups_.size());
-  const auto weights = at::empty({count, 2 * hidden_ * hidden_}, gradient.options());
-  for_each_group(row_groups_, [&](const RowGroup& group, std::int64_t k) {
-    const auto first = hidden_ * group.first;
-    engine_.linear_backward(projection_.get(), static_cast<int>(group.count),
-                            {{{data(kH) + first, width}}}, gradient.const_data_ptr<T>() + 2 * first,
-                            {{{of_h.template mutable_data_ptr<T>() + first, width}}},
-                            zero_row<T>(weights, k));
-  });
-  return {of_h, sum_in_order<T>(weights).view({2 * hidden_, hidden_})};
 }
 
 template <typename T>

@@ -1,6 +1,5 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
-#include <ATen/ops/tensor.h>
 #include <torch/autograd.h>
 
 #include "kernels/engine_choice.h"
@@ -16,21 +15,16 @@ std::vector<at::Tensor> run(const fused::Engine<T>& engine, const JetGraph& grap
                             const std::vector<at::Tensor>& arguments,
                             torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept,
                             const std::shared_ptr<const Communicator>& ranks) {
-  const bool keep = torch::autograd::compute_requires_grad(arguments);
-  auto batch = std::make_unique<FusedBatch<T>>(engine, graph.offsets(), arguments);
-  std::vector<at::Tensor> sums;
-  {
-    const torch::NoGradGuard no_grad;
+  const auto forward = [&](FusedBatch<T>& batch, bool keep) {
     const bool training = norm.is_training();
-    const auto statistics = batch->project(training);
-    const auto edges = static_cast<double>(batch->num_edges());
-    batch->set_norm(training ? batch_norm_of(norm, statistics, edges, ranks) : running_norm(norm));
-    sums = batch->forward(!keep                               ? Kept::kNothing
-                          : batch->size_of_all() <= most_kept ? Kept::kAll
-                                                              : Kept::kLeast);
-  }
-  if (keep) set_backward<FusedBatch<T>>(std::move(batch), arguments, sums);
-  return sums;
+    const auto statistics = batch.project(training);
+    const auto edges = static_cast<double>(batch.num_edges());
+    batch.set_norm(training ? batch_norm_of(norm, statistics, edges, ranks) : running_norm(norm));
+    if (!keep) return batch.forward(Kept::kNothing);
+    return batch.forward(batch.size_of_all() <= most_kept ? Kept::kAll : Kept::kLeast);
+  };
+  return run_part(std::make_unique<FusedBatch<T>>(engine, graph.offsets(), arguments), arguments,
+                  forward);
 }
 
 }  // namespace

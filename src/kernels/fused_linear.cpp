@@ -45,7 +45,8 @@ std::vector<at::Tensor> FusedLinear<T>::backward(const std::vector<at::Tensor>& 
   const auto count = static_cast<std::int64_t>(groups_.size());
   const auto of_rows = wants_rows_ ? at::empty_like(arguments_[kRows]) : at::Tensor();
   const auto weights = at::empty({count, arguments_[kWeight].numel()}, gradient.options());
-  const auto biases = at::empty({count, outputs}, at::kDouble);
+  const bool has_bias = arguments_[kLinearBias].defined();
+  const auto biases = has_bias ? at::empty({count, outputs}, at::kDouble) : at::Tensor();
   for_each_group(groups_, [&](const RowGroup& group, std::int64_t k) {
     const auto rows = static_cast<int>(group.count);
     const T* const from = gradient.template const_data_ptr<T>() + group.first * outputs;
@@ -53,10 +54,10 @@ std::vector<at::Tensor> FusedLinear<T>::backward(const std::vector<at::Tensor>& 
         wants_rows_ ? of_rows.template mutable_data_ptr<T>() + group.first * inputs : nullptr;
     engine_.linear_backward(linear_.get(), rows, rows_of(group), from, {{{to, inputs}}},
                             zero_row<T>(weights, k));
-    engine_.add_rows(rows, outputs, from, zero_row<double>(biases, k));
+    if (has_bias) engine_.add_rows(rows, outputs, from, zero_row<double>(biases, k));
   });
   return {of_rows, sum_in_order<T>(weights).view_as(arguments_[kWeight]),
-          sum_in_order<double>(biases).to(gradient.scalar_type())};
+          has_bias ? sum_in_order<double>(biases).to(gradient.scalar_type()) : at::Tensor()};
 }
 
 template class FusedLinear<float>;

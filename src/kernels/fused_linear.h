@@ -13,7 +13,7 @@ namespace lorentznet {
 enum LinearArgument : std::size_t {
   kRows,        ///< [N, inputs]
   kWeight,      ///< [outputs, inputs]
-  kLinearBias,  ///< [outputs]
+  kLinearBias,  ///< [outputs], or undefined
 };
 
 /// A Linear over rows, in groups that depend on their number alone; sums are added in the groups'
@@ -26,7 +26,7 @@ class FusedLinear {
 
   /// [N, outputs]
   at::Tensor forward() const;
-  /// Gradients of the arguments, in their order.
+  /// Gradients of the arguments, in their order; undefined is that of an undefined bias.
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
 
  private:

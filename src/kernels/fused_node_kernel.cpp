@@ -16,29 +16,19 @@ template <typename T>
 at::Tensor run(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments,
                torch::nn::BatchNorm1dImpl& norm, double padded_rows, std::int64_t most_kept,
                const std::shared_ptr<const Communicator>& ranks) {
-  const bool keep = torch::autograd::compute_requires_grad(arguments);
-  auto nodes = std::make_unique<FusedNodes<T>>(engine, arguments, padded_rows);
-  at::Tensor result;
-  {
-    const torch::NoGradGuard no_grad;
-    result = nodes->forward(norm, keep ? most_kept : 0, ranks);
-  }
-  if (keep) set_backward<FusedNodes<T>>(std::move(nodes), arguments, {result});
-  return result;
+  return run_part(std::make_unique<FusedNodes<T>>(engine, arguments, padded_rows), arguments,
+                  [&](FusedNodes<T>& nodes, bool keep) -> std::vector<at::Tensor> {
+                    return {nodes.forward(norm, keep ? most_kept : 0, ranks)};
+                  })[0];
 }
 
 template <typename T>
 at::Tensor run_linear(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments) {
-  const bool keep = torch::autograd::compute_requires_grad(arguments);
   auto linear =
       std::make_unique<FusedLinear<T>>(engine, arguments, arguments[kRows].requires_grad());
-  at::Tensor result;
-  {
-    const torch::NoGradGuard no_grad;
-    result = linear->forward();
-  }
-  if (keep) set_backward<FusedLinear<T>>(std::move(linear), arguments, {result});
-  return result;
+  return run_part(
+      std::move(linear), arguments,
+      [](FusedLinear<T>& part, bool) -> std::vector<at::Tensor> { return {part.forward()}; })[0];
 }
 
 }  // namespace

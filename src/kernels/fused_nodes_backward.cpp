@@ -1,11 +1,11 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/empty_like.h>
-#include <ATen/ops/zeros.h>
 
 #include "kernels/fused_nodes.h"
 #include "kernels/sum_in_order.h"
 
 namespace lorentznet {
+
 /// Sums of the backward pass, a row for each group.
 template <typename T>
 struct FusedNodes<T>::Sums {

@@ -27,22 +27,20 @@ class RankSum {
 
 }  // namespace
 
-double sum_over_ranks(const Communicator& ranks, double value) {
-  if (ranks.size() == 1) return value;
-  const auto sum = at::tensor({value}, at::kDouble);
+std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures) {
+  if (ranks.size() == 1) return figures;
+  const auto sum = at::tensor(figures, at::kDouble);
   ranks.sum(sum);
-  return sum.item<double>();
+  const auto* const data = sum.const_data_ptr<double>();
+  return {data, data + sum.numel()};
 }
 
 at::Tensor sum_over_ranks(const std::shared_ptr<const Communicator>& ranks,
                           const at::Tensor& tensor) {
   if (ranks->size() == 1) return tensor;
-  auto part = std::make_unique<RankSum>(ranks);
-  auto sum = part->of(tensor);
-  if (torch::autograd::compute_requires_grad(tensor)) {
-    set_backward<RankSum>(std::move(part), {tensor}, {sum});
-  }
-  return sum;
+  return run_part(
+      std::make_unique<RankSum>(ranks), {tensor},
+      [&](RankSum& part, bool) -> std::vector<at::Tensor> { return {part.of(tensor)}; })[0];
 }
 
 }  // namespace lorentznet

@@ -1,11 +1,13 @@
 #pragma once
 
+#include <vector>
+
 #include "lorentznet/communicator.h"
 
 namespace lorentznet {
 
-/// The sum of a number over all ranks.
-double sum_over_ranks(const Communicator& ranks, double value);
+/// The ranks' sum of a few numbers.
+std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures);
 
 /// The sum of a tensor over all ranks, for autograd: backwards it is a sum over ranks too, so that
 /// the gradient is that of the sum of the ranks' losses.

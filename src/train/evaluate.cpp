@@ -8,9 +8,9 @@
 
 #include <algorithm>
 
+#include "kernels/rank_sum.h"
 #include "lorentznet/metrics.h"
 #include "train/pass.h"
-#include "train/rank_work.h"
 
 namespace lorentznet {
 namespace {

@@ -8,6 +8,8 @@
 
 #include <bit>
 
+#include "train/checksum.h"
+
 namespace lorentznet {
 namespace {
 
@@ -56,31 +58,28 @@ void average_gradients(const Communicator& ranks, const LorentzNetImpl& model) {
   });
 }
 
-std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures) {
-  if (ranks.size() == 1) return figures;
-  const auto sum = at::tensor(figures, at::kDouble);
-  ranks.sum(sum);
-  const auto* const data = sum.const_data_ptr<double>();
-  return {data, data + sum.numel()};
+at::Tensor gather(const Communicator& ranks, const at::Tensor& row) {
+  const auto rows = at::zeros({ranks.size(), row.numel()}, row.options());
+  rows[ranks.rank()].copy_(row);
+  ranks.sum(rows);
+  return rows;
 }
 
 std::int64_t checksum(const LorentzNetImpl& model) {
-  std::uint64_t hash = 14695981039346656037U;  // FNV-1a, over the values
+  Checksum sum;
   for (const auto& parameter : model.parameters()) {
     const auto values = parameter.detach().to(at::kCPU).to(at::kDouble).contiguous();
     const auto* const data = values.const_data_ptr<double>();
     for (std::int64_t k = 0; k < values.numel(); ++k) {
-      hash = (hash ^ std::bit_cast<std::uint64_t>(data[k])) * 1099511628211U;
+      sum.add(std::bit_cast<std::uint64_t>(data[k]));
     }
   }
-  return std::bit_cast<std::int64_t>(hash);
+  return sum.value();
 }
 
 std::int64_t first_different(const Communicator& ranks, std::int64_t number) {
   if (ranks.size() == 1) return 0;
-  const auto all = at::zeros({ranks.size()}, at::kLong);
-  all[ranks.rank()] = number;
-  ranks.sum(all);
+  const auto all = gather(ranks, at::tensor({number}, at::kLong));
   const auto* const numbers = all.const_data_ptr<std::int64_t>();
   for (std::int64_t rank = 1; rank < ranks.size(); ++rank) {
     if (numbers[rank] != numbers[0]) return rank;

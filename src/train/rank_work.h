@@ -1,7 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <vector>
 
 #include "lorentznet/communicator.h"
 #include "lorentznet/lorentznet.h"
@@ -16,8 +15,8 @@ void broadcast_model(const Communicator& ranks, LorentzNetImpl& model);
 /// Gradients become their mean over the ranks.
 void average_gradients(const Communicator& ranks, const LorentzNetImpl& model);
 
-/// The ranks' sum of a few numbers.
-std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures);
+/// A row of integers of each rank: [n] -> [ranks, n].
+at::Tensor gather(const Communicator& ranks, const at::Tensor& row);
 
 /// A number that depends on every bit of the parameters.
 std::int64_t checksum(const LorentzNetImpl& model);

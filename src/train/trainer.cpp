@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "kernels/rank_sum.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "train/pass.h"

@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 #include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
@@ -14,6 +13,8 @@
 
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
+#include "train/checksum.h"
+#include "train/rank_work.h"
 
 namespace lorentznet {
 namespace {
@@ -184,15 +185,6 @@ std::vector<std::pair<std::string, at::Generator>> generators(LorentzNetImpl& mo
   return found;
 }
 
-/// A row of integers of each rank: [n] -> [ranks, n]; [n] of a single process.
-at::Tensor gather(const Communicator& ranks, const at::Tensor& row) {
-  if (ranks.size() == 1) return row;
-  const auto rows = at::zeros({ranks.size(), row.numel()}, row.options());
-  rows[ranks.rank()].copy_(row);
-  ranks.sum(rows);
-  return rows;
-}
-
 /// \return the number of ranks that the state is of
 std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
                                 const Communicator& ranks) {
@@ -215,14 +207,13 @@ std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
 
 TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch)
     : batch_size(batch), train_jets(train.num_jets()), val_jets(val.num_jets()) {
-  std::uint64_t hash = 14695981039346656037U;  // FNV-1a, over words
-  const auto mix = [&hash](std::uint64_t word) { hash = (hash ^ word) * 1099511628211U; };
+  Checksum sum;
   for (const auto* set : {&train, &val}) {
-    for (const auto value : set->p4) mix(std::bit_cast<std::uint64_t>(value));
-    for (const auto value : set->offsets) mix(static_cast<std::uint64_t>(value));
-    for (const auto value : set->label) mix(static_cast<std::uint64_t>(value));
+    for (const auto value : set->p4) sum.add(std::bit_cast<std::uint64_t>(value));
+    for (const auto value : set->offsets) sum.add(static_cast<std::uint64_t>(value));
+    for (const auto value : set->label) sum.add(static_cast<std::uint64_t>(value));
   }
-  checksum = std::bit_cast<std::int64_t>(hash);
+  checksum = sum.value();
 }
 
 void write_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
@@ -232,7 +223,9 @@ void write_training_state(const std::filesystem::path& file, LorentzNetImpl& mod
   for (const auto& [name, tensor] : model_state(model)) state.emplace_back("model." + name, tensor);
   append_optimizer(state, model, optimizer);
   for (const auto& [name, generator] : generators(model)) {
-    state.emplace_back(name, gather(ranks, generator.get_state().to(at::kLong)));
+    // A single process's state stays [n], as it was before there were ranks.
+    const auto row = generator.get_state().to(at::kLong);
+    state.emplace_back(name, ranks.size() == 1 ? row : gather(ranks, row));
   }
   append_progress(state, progress, setup);
   if (ranks.rank() == 0) write_state_dict(file, state);

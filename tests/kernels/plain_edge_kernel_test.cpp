@@ -3,6 +3,7 @@
 
 #include <catch2/catch.hpp>
 
+#include "edge_case.h"
 #include "golden.h"
 #include "lorentznet/checkpoint.h"
 #include "naive_edges.h"
@@ -17,44 +18,15 @@ constexpr std::int64_t kHidden = 12;
 
 /// Random parameters in double; running statistics that are not 0 and 1.
 EdgeParameters random_parameters(bool last_layer) {
-  using torch::nn::Linear, torch::nn::LinearOptions;
-  torch::manual_seed(2);
-  EdgeParameters p;
-  p.edge_in = Linear(LinearOptions(2 * kHidden + 2, kHidden).bias(false));
-  p.edge_norm = torch::nn::BatchNorm1d(kHidden);
-  p.edge_out = Linear(kHidden, kHidden);
-  p.gate = Linear(kHidden, 1);
-  if (!last_layer) {
-    p.move_in = Linear(kHidden, kHidden);
-    p.move_out = Linear(LinearOptions(kHidden, 1).bias(false));
-    p.move_in->to(at::kDouble);
-    p.move_out->to(at::kDouble);
-  }
-  p.edge_in->to(at::kDouble);
-  p.edge_norm->to(at::kDouble);
-  p.edge_out->to(at::kDouble);
-  p.gate->to(at::kDouble);
-  p.edge_norm->running_mean.normal_();
-  p.edge_norm->running_var.uniform_(0.5, 2);
-  p.edge_norm->eval();
-  return p;
+  return random_edges({.sizes = {1}, .hidden = kHidden, .last_layer = last_layer, .move = 1},
+                      at::kDouble)
+      .parameters;
 }
 
 StateDict named(const EdgeParameters& p) {
-  StateDict state{{"phi_e.0.weight", p.edge_in->weight},
-                  {"phi_e.1.weight", p.edge_norm->weight},
-                  {"phi_e.1.bias", p.edge_norm->bias},
-                  {"phi_e.1.running_mean", p.edge_norm->running_mean},
-                  {"phi_e.1.running_var", p.edge_norm->running_var},
-                  {"phi_e.3.weight", p.edge_out->weight},
-                  {"phi_e.3.bias", p.edge_out->bias},
-                  {"phi_m.0.weight", p.gate->weight},
-                  {"phi_m.0.bias", p.gate->bias}};
-  if (!p.move_in.is_empty()) {
-    state.emplace_back("phi_x.0.weight", p.move_in->weight);
-    state.emplace_back("phi_x.0.bias", p.move_in->bias);
-    state.emplace_back("phi_x.2.weight", p.move_out->weight);
-  }
+  auto state = named_parameters(p);
+  state.emplace_back("phi_e.1.running_mean", p.edge_norm->running_mean);
+  state.emplace_back("phi_e.1.running_var", p.edge_norm->running_var);
   for (auto& [name, tensor] : state) name = "LGEBs.0." + name;
   return state;
 }

@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -52,9 +53,7 @@ class Disturber:
         self.folder, self.ranks = folder, ranks
         self.random = random.Random(seed)
         self.data = harness.write_qg(folder / "data")
-        start = time.monotonic()
         self.torchrun("whole")
-        self.seconds = time.monotonic() - start
         self.whole = folder / "whole" / "run"
 
     def torchrun(self, logs: str, disturb=lambda process: None) -> subprocess.CompletedProcess:
@@ -143,8 +142,6 @@ class Disturber:
 
 
 def main():
-    import tempfile
-
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
     for name, value in (("kills", 20), ("stops", 10), ("ranks", 2), ("seed", 5)):
         parser.add_argument(f"--{name}", type=int, default=value)

@@ -24,28 +24,6 @@ template <typename Simd>
   return Integers<Simd>{} + static_cast<std::int32_t>(1U << (channel % kBitsPerWord));
 }
 
-/// A tile's R vectors as the edges' products take them: as they are, or two channels joined, in
-/// `joined`.
-template <typename Simd, int R>
-[[gnu::always_inline]] inline Inputs<typename Simd::Dot> edge_dot_inputs(
-    const typename Simd::Scalar* values, int channels, typename Simd::Scalar* joined) {
-  using Dot = typename Simd::Dot;
-  using V = Vector<Simd>;
-  constexpr int N = Simd::kLanes, kRow = kTileRow<Simd>;
-  if constexpr (Dot::kChannels == 1) {
-    return {values, kRow, N, channels};
-  } else {
-    const int pairs = (channels + 1) / 2;
-    for (int c = 0; c < pairs; ++c, values += 2 * kRow) {
-      unroll<R>([&](auto r) __attribute__((always_inline)) {
-        const V even = load<V>(values + r * N), odd = load<V>(values + kRow + r * N);
-        store(joined + c * kRow + r * N, Dot::join(even, odd));
-      });
-    }
-    return {joined, kRow, N, pairs};
-  }
-}
-
 /// e_ij = relu(phi_e.3(inputs)) and the gate sigmoid(phi_m(e_ij)) of a tile; unused lanes have the
 /// gate 0, so that they count nowhere.
 template <typename Simd, int R>
@@ -117,16 +95,17 @@ void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const Edge
   Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
   Buffer<Simd, typename Simd::Scalar> joined(Simd::Dot::kChannels == 1 ? 0 : size / 2, Unset{});
   constexpr int kChannels = Simd::Dot::kChannels;
-  const Inputs<typename Simd::Dot> dot_inputs{inputs.get(), kTileRow<Simd>, N,
-                                              (layer.hidden + kChannels - 1) / kChannels};
+  const Inputs<typename Simd::Dot> of_inputs{inputs.get(), kTileRow<Simd>, N,
+                                             (layer.hidden + kChannels - 1) / kChannels};
   Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words, Unset{});
   const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R>) {
     V gate[R], phi[R];
     edge_inputs<Simd, typename Simd::Dot, R>(tile, shape, layer.hidden, terms, inputs.get());
-    edge_embeddings<Simd, R>(tile, layer, dot_inputs, e.get(), gate);
+    edge_embeddings<Simd, R>(tile, layer, of_inputs, e.get(), gate);
     add_to_receivers(tile, shape, layer.hidden, e.get(), gate, out.message);
     if (!layer.moves) return;
-    const auto of_e = edge_dot_inputs<Simd, R>(e.get(), layer.hidden, joined.get());
+    const auto of_e = dot_inputs<Simd, typename Simd::Dot, R>(
+        {e.get(), kTileRow<Simd>, N, layer.hidden}, joined.get());
     if (out.signs == nullptr) {
       edge_movements<Simd, R, false>(layer, of_e, gate, phi, nullptr);
     } else {

@@ -56,30 +56,15 @@ class JetInference {
     for (int group = 0, first = 0; group < groups.count; ++group) {
       const int size = groups.size + (group < groups.larger ? 1 : 0);
       with_vectors(size, [&]<int R>(std::integral_constant<int, R>) {
+        const Inputs<Simd> inputs{in + first * block_step, N, static_cast<int>(block_step),
+                                  channels};
         product<Dot, R>(
-            inputs_of<Dot, R>(in + first * block_step, static_cast<int>(block_step), channels),
-            packed, outputs, [&](int k, const V* sums) __attribute__((always_inline)) {
+            dot_inputs<Simd, Dot, R>(inputs, joined_.get()), packed,
+            outputs, [&](int k, const V* sums) __attribute__((always_inline)) {
               for (int r = 0; r < R; ++r) finish(first + r, k, sums[r]);
             });
       });
       first += size;
-    }
-  }
-
-  /// R blocks as they are, or two channels joined, in joined_.
-  template <typename Dot, int R>
-  Inputs<Dot> inputs_of(const T* in, int block_step, int channels) {
-    if constexpr (Dot::kChannels == 1) {
-      return {in, N, block_step, channels};
-    } else {
-      T* to = joined_.get();
-      for (int c = 0; c < channels; c += 2) {
-        for (int r = 0; r < R; ++r, to += N) {
-          const T* const two = in + r * block_step + c * N;
-          store(to, Dot::join(load<V>(two), c + 1 < channels ? load<V>(two + N) : V{}));
-        }
-      }
-      return {joined_.get(), R * N, N, (channels + 1) / 2};
     }
   }
 

@@ -63,6 +63,29 @@ struct Inputs {
   int channels;
 };
 
+/// The same inputs as products of type Dot take them: as they are, or two channels joined, in
+/// `joined`, an odd last one with zero.
+template <typename Simd, typename Dot, int R>
+[[gnu::always_inline]] inline Inputs<Dot> dot_inputs(const Inputs<Simd>& in,
+                                                     typename Simd::Scalar* joined) {
+  using V = Vector<Simd>;
+  constexpr int N = Simd::kLanes;
+  if constexpr (Dot::kChannels == 1) {
+    return {in.x, in.step, in.apart, in.channels};
+  } else {
+    auto* to = joined;
+    const auto* x = in.x;
+    for (int c = 0; c < in.channels; c += 2, x += 2 * in.step, to += R * N) {
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const V even = load<V>(x + r * in.apart);
+        const V odd = c + 1 < in.channels ? load<V>(x + in.step + r * in.apart) : V{};
+        store(to + r * N, Dot::join(even, odd));
+      });
+    }
+    return {joined, R * N, N, (in.channels + 1) / 2};
+  }
+}
+
 /// sum_c weights[k][c] x[c] of one block of K outputs and R vectors, handed to
 /// epilogue(k, sums[R], carry[R]) for each k; `carry` goes from output to output in registers.
 template <typename Simd, int R, int K, typename Epilogue>
