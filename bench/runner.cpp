@@ -24,7 +24,7 @@ void Runner::run(const Batch& batch) {
 
 void Runner::train_on(const Batch& batch) {
   optimizer_.zero_grad();
-  const auto [loss, correct] = score_batch(network_->forward(batch), batch.label);
+  const auto loss = score_batch(network_->forward(batch), batch).loss;
   check_finite(loss.item<double>(), jets_, batch);
   loss.backward();
   optimizer_.step();

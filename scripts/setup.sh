@@ -10,8 +10,8 @@ set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
-PACKAGES=(cmake ninja-build libhdf5-dev libcxxopts-dev libspdlog-dev catch2 nlohmann-json3-dev
-  libzip-dev libgloo-dev)
+PACKAGES=(cmake ninja-build libhdf5-dev hdf5-filter-plugin-blosc-serial libcxxopts-dev libspdlog-dev
+  catch2 nlohmann-json3-dev libzip-dev libgloo-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
 TEST_PACKAGES=(openmpi-bin) # its mpirun starts the programs in a test
 
 # Sets `compiler` to the C++ compiler that CMake will take, or to nothing.

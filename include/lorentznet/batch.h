@@ -30,7 +30,8 @@ struct Batch {
   std::vector<std::int64_t> offsets{0};  ///< [J+1] jet j owns nodes offsets[j] .. offsets[j+1] - 1
   at::Tensor p4;                         ///< [P, 4] double, four-momenta (E, px, py, pz) [GeV]
   at::Tensor scalars;                    ///< [P, S] double, input scalars of each node
-  at::Tensor label;                      ///< [J] int64
+  at::Tensor label;                      ///< [J] int64; -1: not known
+  at::Tensor weight;                     ///< [J] double; undefined: 1 each
   at::Tensor n_nodes;                    ///< [J, 1] double, divisor of each jet's pooled embedding
   std::int64_t padded_rows = 0;          ///< rows of padding that count in training statistics
   std::vector<std::int64_t> jets;        ///< [J] the jets' indices in their JetSet

@@ -30,13 +30,20 @@ struct PassOptions {
   const std::atomic<bool>* stop = nullptr;  ///< set from outside, on any rank, to end early
 };
 
-/// Jets scored in the order of their set; N jets.
+/// Jets scored in the order of their set; N jets, K classes. Jets count by their weights, where
+/// they have any. Where the label of a jet is not known, loss and accuracy are not finite.
 struct Scores {
   double loss = 0;      ///< mean cross-entropy
-  double accuracy = 0;  ///< fraction whose larger logit is that of their label
+  double accuracy = 0;  ///< fraction whose largest logit is that of their label
   double seconds = 0;
-  std::vector<float> probability;  ///< [N, 2] (p0, p1)
-  std::vector<std::int8_t> label;  ///< [N]
+  std::vector<float> probability;  ///< [N, K] (p0, p1, ...)
+  std::vector<std::int8_t> label;  ///< [N]; -1: not known
+  std::vector<double> weight;      ///< [N]; empty: 1 each
+  std::vector<std::int64_t> id;    ///< [N]; empty: none
+
+  std::int64_t num_classes() const {
+    return static_cast<std::int64_t>(probability.size() / label.size());
+  }
 };
 
 /// Scores all jets of `set` in evaluation mode. Batch b is the jets [b B, (b+1) B), and rank
@@ -45,7 +52,8 @@ struct Scores {
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
                                const PoolingRule& rule, const PassOptions& options, const Log& log);
 
-/// The figures of a test. AUC and rejections are empty where the jets are of one class only.
+/// The figures of a test whose labels are all known. AUC and rejections are empty where the jets
+/// are of one class only.
 TestRecord summarize_test(const Scores& scores);
 
 }  // namespace lorentznet

@@ -29,11 +29,28 @@ struct RocCurve {
 
 /// The points that scikit-learn's roc_curve(drop_intermediate=True) gives, to the last bit: one for
 /// each different score, less those at which neither rate's step changes. O(N log N).
-RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label);
+/// weight: [N], as sample_weight; empty: 1 each.
+RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label,
+                   std::span<const double> weight = {});
 
-/// Area under the ROC curve, ties counted half, as scikit-learn's roc_auc_score. Counted in
-/// integers (the Mann-Whitney statistic) and rounded once.
-double roc_auc(std::span<const float> score, std::span<const std::int8_t> label);
+/// Area under the ROC curve, ties counted half, as scikit-learn's roc_auc_score. Without weights
+/// counted in integers (the Mann-Whitney statistic) and rounded once.
+double roc_auc(std::span<const float> score, std::span<const std::int8_t> label,
+               std::span<const double> weight = {});
+
+/// The AUC of each of K classes against all others, score p_k: empty for a class that no jet or
+/// every jet is of. probability: [N, K]; label: [N], 0 .. K-1.
+std::vector<std::optional<double>> one_vs_rest_auc(std::span<const float> probability,
+                                                   std::int64_t num_classes,
+                                                   std::span<const std::int8_t> label,
+                                                   std::span<const double> weight = {});
+
+/// Mean of the classes' AUC, as roc_auc_score(multi_class="ovr"): empty where one is.
+std::optional<double> mean_auc(const std::vector<std::optional<double>>& auc_of_class);
+
+/// Column `column` of values [N, width].
+std::vector<float> column_of(std::span<const float> values, std::int64_t width,
+                             std::int64_t column);
 
 /// 1 / background efficiency at the first point whose signal efficiency is nearest to the given one
 /// (in (0, 1]; std::invalid_argument otherwise, or for a curve without points). Empty when no

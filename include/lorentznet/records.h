@@ -5,6 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace lorentznet {
@@ -26,6 +28,9 @@ struct TestRecord {
   double loss = 0, accuracy = 0;
   std::optional<double> auc, rejection_at_30, rejection_at_50;
   std::int64_t num_background = 0;
+  /// Above two classes: of each against all others; `auc` is then their mean, and there are no
+  /// rejections.
+  std::vector<std::optional<double>> auc_of_class = {};
 };
 
 Json to_json(const TrainingRecord& record);
@@ -37,11 +42,14 @@ Json read_json(const std::filesystem::path& file);
 /// Writes with the published files' indentation, whole or not at all.
 void write_json(const std::filesystem::path& file, const Json& json);
 
-/// Writes the two files of a test, each whole or not at all and neither before both are on disk:
-/// score.npy, float [N, 3] = (label, p0, p1), and test-result.json.
-/// probability: [N, 2]; label: [N].
-void write_test(const std::filesystem::path& score_file, std::span<const float> probability,
-                std::span<const std::int8_t> label, const std::filesystem::path& result_file,
-                const Json& result);
+/// What score.npy holds of N jets, float [N, 1 + K] = (label, p0, p1, ...). probability: [N, K];
+/// label: [N].
+std::string score_bytes(std::span<const float> probability, std::span<const std::int8_t> label);
+/// The same as an .npz with the user's ids: `id` [N], `label` [N], `probability` [N, K].
+std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
+                          std::span<const std::int64_t> id);
+
+/// Writes files, each whole or not at all and none before all are on disk.
+void write_together(const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 
 }  // namespace lorentznet

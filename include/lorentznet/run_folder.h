@@ -18,6 +18,8 @@ class RunFolder {
   std::filesystem::path train_result() const { return path_ / "train-result.json"; }
   std::filesystem::path test_result() const { return path_ / "test-result.json"; }
   std::filesystem::path scores() const { return path_ / "score.npy"; }
+  /// The scores with the user's ids, where the jets have some.
+  std::filesystem::path score_archive() const { return path_ / "score.npz"; }
   std::filesystem::path best_model() const { return path_ / "best-val-model.pt"; }
   std::filesystem::path checkpoint(std::int64_t epoch) const;
   std::filesystem::path boost(double beta) const;
@@ -31,6 +33,7 @@ class RunFolder {
   void create() const;
   /// Removes what an earlier run wrote, and nothing else.
   void remove_results() const;
+
   /// Removes what a killed run left half written.
   void remove_partial_files() const;
 

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lorentznet/bad_jets.h"
 #include "lorentznet/jets.h"
 
 namespace lorentznet {
@@ -16,6 +17,8 @@ struct DataSelection {
   std::int64_t num_train = -1;  ///< top: this many training jets, the first of each file; -1: all
   std::int64_t num_data = -1;   ///< quark/gluon: the first jets of the data set; -1: all
   bool test_only = false;       ///< leave train and val empty
+  BadJetRule bad_jets = {};
+  bool cache = false;  ///< keep what was read in a mapped file beside the files (jet_cache.h)
 };
 
 /// All that top tagging and quark/gluon tagging differ in.
@@ -35,8 +38,14 @@ struct Task {
   /// Reads the splits of a data folder. \throws InputError
   DataSplits (*read_splits)(const DataSelection& selection);
   /// Reads all jets of one file. \throws InputError
-  JetSet (*read_file)(const std::filesystem::path& file);
+  JetSet (*read_file)(const std::filesystem::path& file, const BadJetRule& bad_jets);
 };
+
+/// `task` for jets with S scalars of their own a constituent (0: none, so that the constituent's
+/// mass, psi(m), is its scalar). Two beams stand before each jet's constituents, unless it is
+/// without: they are told from particles by one scalar more, the last, psi(1) of a beam and 0 of a
+/// particle. Top tagging is top_tagging_of(0, true).
+Task top_tagging_of(std::int64_t num_scalars, bool beams);
 
 /// Top jets against QCD jets. Scalars: (psi(m), 0) of a constituent of mass m, (0, psi(1)) of a
 /// beam.

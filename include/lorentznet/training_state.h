@@ -14,9 +14,14 @@ namespace lorentznet {
 
 /// Sums over the batches of a pass through a split.
 struct PassSums {
-  double loss = 0;  ///< of (mean loss of the batch) * (its jets)
-  std::int64_t correct = 0, jets = 0;
+  double loss = 0;     ///< of weight * cross-entropy
+  double correct = 0;  ///< of the weights of jets whose larger logit is that of their label
+  std::int64_t jets = 0;
   double seconds = 0;
+  double weight = 0;  ///< of all weights; that of a jet without one is 1
+
+  double mean_loss() const { return loss / weight; }
+  double accuracy() const { return correct / weight; }
 };
 
 /// Where a training stands.

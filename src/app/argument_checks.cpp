@@ -52,6 +52,8 @@ void check_experiment(const Arguments& arguments) {
 void check_arguments(const Arguments& arguments) {
   check_choice("pooling", arguments.pooling, {"", "batch", "constant", "jet"});
   check_choice("coordinates", arguments.coordinates, {"double", "float"});
+  check_choice("generator", arguments.generator, {"pythia", "herwig"});
+  check_choice("on_bad_jet", arguments.on_bad_jet, {"error", "skip"});
   check_choice("kernel", arguments.kernel, {"auto", "plain", "fused"});
   check_precision(arguments);
   if (!(arguments.dropout < 1)) throw InputError("--dropout: must be below 1");

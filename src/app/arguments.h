@@ -35,11 +35,17 @@ struct Arguments {
   std::int64_t local_rank = 0;  ///< for launchers; the environment's counts, where there is one
 
   std::vector<std::string> test_data;
-  std::string device;              ///< "cpu", "cuda", "cuda:1"; empty: the GPU where there is one
-  std::string kernel = "auto";     ///< "auto", "plain" or "fused"
-  std::string precision = "fp32";  ///< of inference: "fp32" or "bf16"
-  std::int64_t n_nodes = 0;        ///< 0: not given
-  std::string pooling;             ///< "batch", "jet" or "constant"; empty: not given
+  std::string on_bad_jet = "error";  ///< "error" or "skip"
+  bool no_beams = false;             ///< top only
+  bool no_cache = false;
+  bool download = false;
+  std::string generator = "pythia";  ///< of the quark/gluon jets to download, or "herwig"
+  bool with_bc = false;              ///< download those with b and c quarks
+  std::string device;                ///< "cpu", "cuda", "cuda:1"; empty: the GPU where there is one
+  std::string kernel = "auto";       ///< "auto", "plain" or "fused"
+  std::string precision = "fp32";    ///< of inference: "fp32" or "bf16"
+  std::int64_t n_nodes = 0;          ///< 0: not given
+  std::string pooling;               ///< "batch", "jet" or "constant"; empty: not given
   std::string coordinates = "double";
   std::vector<double> boost;
   std::int64_t timeout = 60;  ///< seconds

@@ -1,5 +1,6 @@
 #include "app/flags.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <limits>
@@ -11,7 +12,7 @@ namespace {
 
 constexpr double kAny = -std::numeric_limits<double>::infinity();
 
-std::vector<Flag> published_flags(const Task& task) {
+std::vector<Flag> published_flags() {
   using A = Arguments;
   std::vector<Flag> flags{
       {"Run", "exp_name", &A::exp_name, "name of the experiment (default: 8 random characters)",
@@ -39,9 +40,13 @@ std::vector<Flag> published_flags(const Task& task) {
       {"Training", "weight_decay", &A::weight_decay, "weight decay of AdamW", "R"},
       {"Run", "local_rank", &A::local_rank, "which GPU, where a launcher gives no LOCAL_RANK", "N"},
   };
-  const std::string other = task.name == "top" ? "num_data" : "num_train";
-  std::erase_if(flags, [&](const Flag& flag) { return flag.name == other; });
   return flags;
+}
+
+/// Flags of the other task's program alone.
+std::vector<std::string> flags_of_other(const Task& task) {
+  if (task.name == "top") return {"num_data", "generator", "with_bc"};
+  return {"num_train", "no_beams"};
 }
 
 void append_our_flags(std::vector<Flag>& flags) {
@@ -54,7 +59,18 @@ void append_our_flags(std::vector<Flag>& flags) {
       {"Network", "coordinates", &A::coordinates,
        "type of coordinates and products: double, or float as in the Python program", "TYPE"},
       {"Training", "init_from", &A::init_from, "start from this checkpoint's weights", "FILE"},
+      {"Network", "no_beams", &A::no_beams, "put no beams before the particles of a jet", ""},
       {"Data", "test_data", &A::test_data, "test exactly these files", "FILE...", 0, false, false},
+      {"Data", "on_bad_jet", &A::on_bad_jet,
+       "jets that cannot be used: error, or skip up to .1 % of a file", "WHAT", 0, false, false},
+      {"Data", "no_cache", &A::no_cache, "do not keep a large data set in a mapped file beside it",
+       "", 0, false, false},
+      {"Data", "download", &A::download, "fetch the published data set into an empty --datadir", "",
+       0, false, false},
+      {"Data", "generator", &A::generator, "of the jets to download: pythia or herwig", "NAME", 0,
+       false, false},
+      {"Data", "with_bc", &A::with_bc, "download the jets with b and c quarks too", "", 0, false,
+       false},
       {"Run", "device", &A::device, "cpu, cuda or cuda:K (default: a GPU where there is one)",
        "DEVICE", 0, false, false},
       {"Run", "kernel", &A::kernel, "plain, fused, or auto: fused where it can do what is asked",
@@ -119,8 +135,12 @@ std::vector<double> parse_betas(const Flag& flag, const std::string& text) {
 }  // namespace
 
 std::vector<Flag> flags_of(const Task& task) {
-  auto flags = published_flags(task);
+  auto flags = published_flags();
   append_our_flags(flags);
+  const auto others = flags_of_other(task);
+  std::erase_if(flags, [&](const Flag& flag) {
+    return std::find(others.begin(), others.end(), flag.name) != others.end();
+  });
   return flags;
 }
 

@@ -4,9 +4,11 @@
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <csignal>
 #include <utility>
 
+#include "app/data_folder.h"
 #include "app/kernel_choice.h"
 #include "app/setup.h"
 #include "app/stop_signal.h"
@@ -44,6 +46,11 @@ class Session {
     adopt_experiment(arguments_, task_, folder_);
     kernel_ = choose_kernel(arguments_, device_);
     const auto data = read_data();
+    task_ = task_for(task_, arguments_, data.train);
+    n_class_ = std::max<std::int64_t>(data.train.num_classes(), 2);
+    for (const auto* jets : {&data.train, &data.val, &data.test}) {
+      check_jets(task_, *jets, n_class_);
+    }
     rule_ = training_rule(arguments_, task_, data);
     announce(data);
     torch::manual_seed(static_cast<std::uint64_t>(arguments_.seed));
@@ -64,12 +71,16 @@ class Session {
   int test_only() {
     adopt_trained_network(arguments_, task_, folder_, print_);
     kernel_ = choose_kernel(arguments_, device_);
-    rule_ = testing_rule(arguments_, task_);
     const auto state = read_state_dict(folder_.best_model());
     check_network(arguments_, state, folder_.best_model(), folder_.args());
+    const auto shape = saved_shape(task_, folder_);
+    n_class_ = shape.n_class;
+    task_ = task_for_network(task_, arguments_, shape.n_scalar, folder_.args());
+    rule_ = testing_rule(arguments_, task_);
     make_model();
     load_model_state(*model_, state, folder_.best_model());
     const auto data = read_data();
+    check_jets(task_, data.test, n_class_);
     announce(data);
     test(data.test);
     return 0;
@@ -88,12 +99,24 @@ class Session {
     const DataSelection selection{.datadir = arguments_.datadir,
                                   .num_train = arguments_.num_train,
                                   .num_data = arguments_.num_data,
-                                  .test_only = arguments_.test_mode};
+                                  .test_only = arguments_.test_mode,
+                                  .bad_jets = {.skip = arguments_.on_bad_jet == "skip"},
+                                  .cache = !arguments_.no_cache};
     const bool own_test = !arguments_.test_data.empty();
     DataSplits data;
-    if (!own_test || !arguments_.test_mode) data = task_.read_splits(selection);
+    if (!own_test || !arguments_.test_mode) {
+      if (leads()) fetch_data(task_, arguments_, print_);
+      meet();  // no rank looks before everything is there
+      data = task_.read_splits(selection);
+    }
     if (own_test) data.test = {};
-    for (const auto& file : arguments_.test_data) data.test.append(task_.read_file(file));
+    for (const auto& file : arguments_.test_data) {
+      data.test.append(task_.read_file(file, selection.bad_jets));
+    }
+    if (own_test) {
+      data.skipped.insert(data.skipped.end(), data.test.skipped.begin(), data.test.skipped.end());
+    }
+    for (auto* jets : {&data.train, &data.val}) normalize_weights(*jets);
     if (data.test.num_jets() == 0) {
       throw InputError(arguments_.datadir + ": the test split has no jets");
     }
@@ -101,6 +124,9 @@ class Session {
   }
 
   void announce(const DataSplits& data) const {
+    for (const auto& jet : data.skipped) print_("Skipped: " + jet);
+    if (!data.skipped.empty()) print_(fmt::format("Skipped jets: {}", data.skipped.size()));
+    if (n_class_ > 2) print_(fmt::format("Classes: {}", n_class_));
     print_(rule_.announcement);
     if (!arguments_.test_mode) {
       print_(fmt::format(" train samples: {}", data.train.num_jets()));
@@ -110,7 +136,7 @@ class Session {
   }
 
   void make_model() {
-    model_ = LorentzNet(network_options(arguments_, task_));
+    model_ = LorentzNet(network_options(arguments_, task_, n_class_));
     model_->to(device_);
     print_(fmt::format("Network Size: {}", model_->num_parameters()));
     print_(use_kernel(*model_, kernel_));
@@ -128,7 +154,10 @@ class Session {
     if (arguments_.overwrite) folder_.remove_results();
     folder_.create();
     folder_.remove_partial_files();
-    write_json(folder_.args(), to_json(arguments_, task_));
+    auto args = to_json(arguments_, task_);
+    args["n_scalar"] = task_.n_scalar;
+    args["n_class"] = n_class_;
+    write_json(folder_.args(), args);
     note_folder_is_ready(arguments_, processes_);
   }
 
@@ -167,17 +196,43 @@ class Session {
     if (leads()) folder_.create();
     const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options(0), print_).value();
     if (leads()) write_results(scores);
+    if (!jets.has_labels() && !arguments_.boost.empty()) {
+      print_("Boost: left out, since its figures need the labels of all jets");
+      return;
+    }
     for (const double beta : arguments_.boost) test_boosted(jets, beta);
   }
 
   void write_results(const Scores& scores) const {
+    std::vector<std::pair<std::filesystem::path, std::string>> files{
+        {folder_.scores(), score_bytes(scores.probability, scores.label)}};
+    if (!scores.id.empty()) {
+      files.emplace_back(folder_.score_archive(),
+                         score_archive(scores.probability, scores.label, scores.id));
+    }
+    if (!has_labels(scores)) {
+      // Figures of other jets must not stand beside these scores.
+      write_together(files);
+      std::filesystem::remove(folder_.test_result());
+      if (scores.id.empty()) std::filesystem::remove(folder_.score_archive());
+      print_(fmt::format("Test: {} jets scored; without labels of all of them there are no figures",
+                         scores.label.size()));
+      return;
+    }
     const auto record = summarize_test(scores);
     auto result = std::filesystem::exists(folder_.train_result())
                       ? read_json(folder_.train_result())
                       : Json::object();
     result.update(to_json(record));
-    write_test(folder_.scores(), scores.probability, scores.label, folder_.test_result(), result);
+    files.emplace_back(folder_.test_result(), result.dump(4));
+    write_together(files);
+    if (scores.id.empty()) std::filesystem::remove(folder_.score_archive());
     print_(test_line(record));
+  }
+
+  static bool has_labels(const Scores& scores) {
+    return std::none_of(scores.label.begin(), scores.label.end(),
+                        [](std::int8_t label) { return label < 0; });
   }
 
   void test_boosted(const JetSet& jets, double beta) {
@@ -191,16 +246,21 @@ class Session {
   }
 
   static std::string test_line(const TestRecord& record) {
-    const auto auc = record.auc ? fmt::format("{:.4f}", *record.auc) : "none (jets of one class)";
+    const auto auc = record.auc ? fmt::format("{:.4f}", *record.auc)
+                                : (record.auc_of_class.empty() ? "none (jets of one class)"
+                                                               : "none (a class has no jets)");
     const auto rejection = [&](const std::optional<double>& value) {
-      return record.auc ? format_rejection(value, record.num_background) : "none";
+      return record.auc && record.auc_of_class.empty()
+                 ? format_rejection(value, record.num_background)
+                 : "none";
     };
     return fmt::format("Test: Loss {:.4f} \t Acc {:.4f} \t AUC: {} \t 1/eB 0.3: {} \t 1/eB 0.5: {}",
                        record.loss, record.accuracy, auc, rejection(record.rejection_at_30),
                        rejection(record.rejection_at_50));
   }
 
-  const Task& task_;
+  Task task_;
+  std::int64_t n_class_ = 2;
   Arguments arguments_;
   Processes& processes_;
   Log print_ = [](const std::string&) {};

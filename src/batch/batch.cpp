@@ -32,6 +32,7 @@ class BatchBuilder {
     if (!task_.beam_scalars.empty()) add_beams();
     for (auto p = set_.offsets[jet]; p < set_.offsets[jet + 1]; ++p) add_constituent(p);
     label_.push_back(set_.label[jet]);
+    if (!set_.weight.empty()) weight_.push_back(set_.weight[jet]);
     offsets_.push_back(static_cast<std::int64_t>(p4_.size() / 4));
   }
 
@@ -41,6 +42,7 @@ class BatchBuilder {
     batch.p4 = at::tensor(p4_, at::kDouble).view({nodes, 4});
     batch.scalars = at::tensor(scalars_, at::kDouble).view({nodes, task_.n_scalar});
     batch.label = at::tensor(label_, at::kLong);
+    if (!weight_.empty()) batch.weight = at::tensor(weight_, at::kDouble);
     batch.offsets = std::move(offsets_);
     batch.jets.assign(indices.begin(), indices.end());
     return batch;
@@ -63,7 +65,7 @@ class BatchBuilder {
 
   const JetSet& set_;
   const Task& task_;
-  std::vector<double> p4_, scalars_;
+  std::vector<double> p4_, scalars_, weight_;
   std::vector<std::int64_t> offsets_{0}, label_;
 };
 
@@ -128,6 +130,7 @@ Batch Batch::to(const at::Device& device) const {
   copy.p4 = p4.to(device);
   copy.scalars = scalars.to(device);
   copy.label = label.to(device);
+  if (weight.defined()) copy.weight = weight.to(device);
   copy.n_nodes = n_nodes.to(device);
   return copy;
 }

@@ -1,7 +1,9 @@
 #include "lorentznet/task.h"
 
+#include <algorithm>
 #include <cmath>
 
+#include "lorentznet/jet_cache.h"
 #include "lorentznet/quark_gluon_data.h"
 #include "lorentznet/top_data.h"
 
@@ -18,9 +20,14 @@ double invariant_mass(const double* p) {
   return std::sqrt(std::abs(2 * (p[0] * p[0]) - sum));
 }
 
+/// The constituent's own scalars, or its mass where the file gives none; then 0: no beam.
 void encode_top(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
-  scalars[0] = psi_of_mass(invariant_mass(&jets.p4[static_cast<std::size_t>(4 * constituent)]));
-  scalars[1] = 0;
+  std::fill(scalars.begin(), scalars.end(), 0.0);
+  const auto given = jets.num_scalars();
+  if (given == 0) {
+    scalars[0] = psi_of_mass(invariant_mass(&jets.p4[static_cast<std::size_t>(4 * constituent)]));
+  }
+  std::copy_n(jets.scalars.begin() + given * constituent, given, scalars.begin());
 }
 
 void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
@@ -33,21 +40,49 @@ DataSplits read_top_splits(const DataSelection& selection) {
   const auto files = selection.test_only ? find_top_files(selection.datadir, {"test"})
                                          : find_top_files(selection.datadir);
   DataSplits splits;
-  splits.test = read_top_split(files.test, -1);
+  const auto read = [&](const auto& of_split, std::int64_t max_jets) {
+    auto jets = selection.cache ? read_top_split_cached(of_split, max_jets, selection.bad_jets)
+                                : read_top_split(of_split, max_jets, selection.bad_jets);
+    splits.skipped.insert(splits.skipped.end(), jets.skipped.begin(), jets.skipped.end());
+    return jets;
+  };
+  splits.test = read(files.test, -1);
   if (selection.test_only) return splits;
-  splits.train = read_top_split(files.train, selection.num_train);
-  splits.val = read_top_split(files.val, -1);
+  splits.train = read(files.train, selection.num_train);
+  splits.val = read(files.val, -1);
   return splits;
 }
 
 DataSplits read_quark_gluon_splits(const DataSelection& selection) {
   const auto files = find_quark_gluon_files(selection.datadir);
-  auto splits = split_by_position(read_quark_gluon_files(files, selection.num_data));
-  if (selection.test_only) return {.train = {}, .val = {}, .test = std::move(splits.test)};
+  const auto jets =
+      selection.cache ? read_quark_gluon_files_cached(files, selection.num_data, selection.bad_jets)
+                      : read_quark_gluon_files(files, selection.num_data, selection.bad_jets);
+  auto splits = split_by_position(jets);
+  if (selection.test_only) splits.train = splits.val = {};
+  splits.skipped = jets.skipped;
   return splits;
 }
 
+JetSet read_top_file(const std::filesystem::path& file, const BadJetRule& bad_jets) {
+  return read_top_jets(file, -1, bad_jets);
+}
+
+JetSet read_quark_gluon_file(const std::filesystem::path& file, const BadJetRule& bad_jets) {
+  return read_quark_gluon_jets(file, -1, bad_jets);
+}
+
 }  // namespace
+
+Task top_tagging_of(std::int64_t num_scalars, bool beams) {
+  Task task = top_tagging();
+  task.n_scalar = std::max<std::int64_t>(num_scalars, 1) + (beams ? 1 : 0);
+  task.beam_scalars.clear();
+  if (!beams) return task;
+  task.beam_scalars.resize(static_cast<std::size_t>(task.n_scalar), 0.0);
+  task.beam_scalars.back() = psi_of_mass(1);
+  return task;
+}
 
 const Task& top_tagging() {
   static const Task task{.name = "top",
@@ -60,7 +95,7 @@ const Task& top_tagging() {
                          .validation_name = "valid",
                          .encode = encode_top,
                          .read_splits = read_top_splits,
-                         .read_file = [](const auto& file) { return read_top_jets(file); }};
+                         .read_file = read_top_file};
   return task;
 }
 
@@ -75,7 +110,7 @@ const Task& quark_gluon_tagging() {
                          .validation_name = "val",
                          .encode = encode_quark_gluon,
                          .read_splits = read_quark_gluon_splits,
-                         .read_file = [](const auto& file) { return read_quark_gluon_jets(file); }};
+                         .read_file = read_quark_gluon_file};
   return task;
 }
 

@@ -1,6 +1,7 @@
 #include "data/hdf5_file.h"
 
 #include <algorithm>
+#include <cstdlib>
 #include <functional>
 #include <numeric>
 #include <utility>
@@ -40,6 +41,18 @@ H5::DSetAccPropList band_cache(const H5::DataSet& dataset) {
   access.setChunkCache(slots, std::clamp<std::size_t>(bytes, std::size_t{1} << 20, most_bytes),
                        evict_finished_chunks);
   return access;
+}
+
+/// HDF5 looks for plugins in the folders of HDF5_PLUGIN_PATH, where that is set, alone: other
+/// programs set it for theirs. So the folder that comes with this HDF5 is added.
+void add_plugin_folder() {
+  static const bool added = [] {
+    const std::filesystem::path folder = LORENTZNET_HDF5_PLUGINS;
+    if (std::getenv("HDF5_PLUGIN_PATH") == nullptr || !std::filesystem::exists(folder))
+      return false;
+    return H5PLappend(folder.c_str()) >= 0;
+  }();
+  static_cast<void>(added);
 }
 
 /// What a user can do about a failed opening, where that is known.
@@ -120,6 +133,7 @@ void Hdf5Dataset::require_filters() const {
 
 void Hdf5Dataset::read_rows(std::int64_t first, std::int64_t count, const H5::DataType& memory_type,
                             void* values) const {
+  const SilencedHdf5Errors silenced;  // of this thread, where HDF5 keeps them by thread
   std::vector<hsize_t> start(shape_.size(), 0);
   std::vector<hsize_t> extent(shape_.begin(), shape_.end());
   start.at(0) = static_cast<hsize_t>(first);
@@ -142,6 +156,7 @@ void Hdf5Dataset::fail(const std::string& reason) const {
 Hdf5File::Hdf5File(const std::filesystem::path& path) : name_(path.string()) {
   if (!std::filesystem::exists(path)) throw_file_error(name_, "no such file");
   if (!std::filesystem::is_regular_file(path)) throw_file_error(name_, "not a file");
+  add_plugin_folder();
   try {
     if (!H5::H5File::isHdf5(name_)) throw_file_error(name_, "not an HDF5 file");
     file_.openFile(name_, H5F_ACC_RDONLY);
@@ -159,13 +174,15 @@ bool Hdf5File::has(const std::string& object) const {
   }
 }
 
-std::string Hdf5File::contents() const {
-  std::string names;
+std::vector<std::string> Hdf5File::names() const {
+  std::vector<std::string> names;
   for (hsize_t place = 0; place < file_.getNumObjs(); ++place) {
-    names += (names.empty() ? "" : ", ") + lorentznet::in_quotes(file_.getObjnameByIdx(place));
+    names.push_back(file_.getObjnameByIdx(place));
   }
-  return names.empty() ? "nothing" : names;
+  return names;
 }
+
+std::string Hdf5File::contents() const { return list_in_quotes(names()); }
 
 Hdf5Dataset Hdf5File::dataset(const std::string& name) const {
   return Hdf5Dataset(file_, name_, name);

@@ -7,6 +7,8 @@
 #include <string>
 #include <vector>
 
+#include "lorentznet/error.h"
+
 namespace lorentznet {
 
 /// Keeps HDF5 from printing its error stack as long as it lives.
@@ -52,6 +54,16 @@ class Hdf5Dataset {
 /// Reason of HDF5's innermost failure, in one line: "truncated file: eof = 4096, ...".
 std::string hdf5_reason();
 
+/// What `f` returns; what the HDF5 library throws becomes an InputError about `file`.
+template <typename F>
+auto catch_hdf5_errors(const std::string& file, F f) {
+  try {
+    return f();
+  } catch (const H5::Exception&) {
+    throw InputError(file + ": damaged HDF5 file: " + hdf5_reason());
+  }
+}
+
 /// HDF5 file opened for reading.
 class Hdf5File {
  public:
@@ -61,7 +73,9 @@ class Hdf5File {
   const std::string& name() const { return name_; }
   /// True if the object /A/B of path "A/B" is there.
   bool has(const std::string& object) const;
-  /// Names of the objects at the top: "'Pmu', 'label'", or "nothing".
+  /// Names of the objects at the top.
+  std::vector<std::string> names() const;
+  /// The same for messages: "'Pmu', 'label'", or "nothing".
   std::string contents() const;
   Hdf5Dataset dataset(const std::string& name) const;
 

@@ -5,43 +5,142 @@
 #include <utility>
 
 namespace lorentznet {
+namespace {
 
-JetBuilder::JetBuilder(std::string file) : file_(std::move(file)) {}
+constexpr double max_energy = 1e12;  // [GeV]: more than any accelerator or cosmic ray
+
+std::string describe(const double* p4) {
+  return "(" + format_number(p4[0]) + ", " + format_number(p4[1]) + ", " + format_number(p4[2]) +
+         ", " + format_number(p4[3]) + ")";
+}
+
+/// Generous, for files that keep few digits; but (px, py, pz, E) or (pT, y, phi, id) taken for
+/// (E, px, py, pz) is found out.
+bool has_more_momentum_than_energy(const double* p4) {
+  constexpr double rounding = 1.01;
+  const double momentum2 = p4[1] * p4[1] + p4[2] * p4[2] + p4[3] * p4[3];
+  return !(momentum2 <= rounding * rounding * p4[0] * p4[0]);
+}
+
+template <typename T>
+void cut(std::vector<T>& values, std::size_t size) {
+  if (values.size() > size) values.resize(size);
+}
+
+}  // namespace
+
+JetBuilder::JetBuilder(std::string file, std::int64_t rows, const BadJetRule& rule)
+    : file_(std::move(file)), rows_(rows), rule_(rule) {}
 
 void JetBuilder::add_constituent(std::int64_t column, const double* p4) {
   const auto in_column = [column] { return " in column " + std::to_string(column); };
   if (!std::all_of(p4, p4 + 4, [](double value) { return std::isfinite(value); })) {
-    fail("the four-momentum (" + format_number(p4[0]) + ", " + format_number(p4[1]) + ", " +
-         format_number(p4[2]) + ", " + format_number(p4[3]) + ")" + in_column() + " is not finite");
+    fail("the four-momentum " + describe(p4) + in_column() + " is not finite");
   }
   if (!(p4[0] > 0)) {
     fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is not positive");
   }
-  jets_.p4.insert(jets_.p4.end(), p4, p4 + 4);
-  jets_.column.push_back(static_cast<std::int16_t>(column));
+  if (p4[0] > max_energy) {
+    fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is above " +
+         format_number(max_energy));
+  }
+  if (has_more_momentum_than_energy(p4)) {
+    fail("(E, px, py, pz) = " + describe(p4) + in_column() + " has more momentum than energy");
+  }
+  p4_.insert(p4_.end(), p4, p4 + 4);
+  column_.push_back(static_cast<std::int16_t>(column));
 }
 
 void JetBuilder::add_constituent(std::int64_t column, const double* p4, int species) {
   add_constituent(column, p4);
-  jets_.species.push_back(static_cast<std::int8_t>(species));
+  species_.push_back(static_cast<std::int8_t>(species));
 }
 
-void JetBuilder::end_jet(double label) {
-  const auto constituents = static_cast<std::int64_t>(jets_.column.size());
-  if (constituents == jets_.offsets.back()) fail("no particles");
-  if (!(label == 0 || label == 1)) fail("label " + format_number(label) + " is neither 0 nor 1");
-  jets_.offsets.push_back(constituents);
-  jets_.label.push_back(static_cast<std::int8_t>(label));
+void JetBuilder::add_constituent(std::int64_t column, const double* p4,
+                                 std::span<const double> scalars) {
+  for (const double scalar : scalars) {
+    if (std::isfinite(scalar)) continue;
+    fail("the scalar " + format_number(scalar) + " in column " + std::to_string(column) +
+         " is not finite");
+  }
+  add_constituent(column, p4);
+  scalars_.insert(scalars_.end(), scalars.begin(), scalars.end());
+}
+
+void JetBuilder::end_jet(double label, int num_classes) {
+  if (!(label >= 0 && label < num_classes && label == std::floor(label))) {
+    fail("label " + format_number(label) +
+         (num_classes == 2 ? " is neither 0 nor 1"
+                           : " is no class 0, 1, ..., " + std::to_string(num_classes - 1)));
+  }
+  end(static_cast<std::int8_t>(label));
+}
+
+void JetBuilder::end_jet_without_label() { end(-1); }
+
+void JetBuilder::end(std::int8_t label) {
+  const auto constituents = static_cast<std::int64_t>(column_.size());
+  if (constituents == offsets_.back()) fail("no particles");
+  const auto jet = static_cast<std::int64_t>(label_.size());
+  const bool goes_on =
+      !sources_.empty() && row_ - sources_.back().first_row == jet - sources_.back().first_jet;
+  if (!goes_on) sources_.push_back({file_, jet, row_});
+  offsets_.push_back(constituents);
+  label_.push_back(label);
+  ++row_;
+}
+
+void JetBuilder::set_weight(double weight) {
+  if (!(std::isfinite(weight) && weight >= 0)) {
+    fail("weight " + format_number(weight) + " is not a number from 0 on");
+  }
+  weight_.push_back(weight);
 }
 
 void JetBuilder::fail(const std::string& reason) const {
-  throw_file_error(file_,
-                   "jet " + std::to_string(jets_.num_jets()) + " (counted from 0): " + reason);
+  throw BadJet(file_ + ": jet " + std::to_string(row_) + " (counted from 0): " + reason);
+}
+
+void JetBuilder::skip(const BadJet& bad) {
+  if (!rule_.skip) throw;
+  skipped_.emplace_back(bad.what());
+  constexpr double rounding = 1e-9;  // .001 is no binary number
+  const auto most =
+      static_cast<std::size_t>(rule_.most * static_cast<double>(rows_) * (1 + rounding));
+  if (skipped_.size() > most) {
+    throw_file_error(file_, std::to_string(skipped_.size()) + " bad jets among the first " +
+                                std::to_string(row_ + 1) + ", more than " +
+                                format_number(100 * rule_.most) + " % of " + std::to_string(rows_) +
+                                ", which is too many to skip; the last: " +
+                                std::string(bad.what()).substr(file_.size() + 2));
+  }
+  remove_unfinished();
+  ++row_;
+}
+
+void JetBuilder::remove_unfinished() {
+  const auto particles = static_cast<std::size_t>(offsets_.back());
+  if (!column_.empty()) cut(scalars_, scalars_.size() / column_.size() * particles);
+  cut(p4_, 4 * particles);
+  cut(column_, particles);
+  cut(species_, particles);
+  cut(weight_, label_.size());
+  cut(id_, label_.size());
 }
 
 JetSet JetBuilder::finish() && {
-  if (jets_.num_jets() > 0) jets_.sources = {{file_, 0, 0}};
-  return std::move(jets_);
+  JetSet jets;
+  jets.p4 = std::move(p4_);
+  jets.offsets = std::move(offsets_);
+  jets.species = std::move(species_);
+  jets.column = std::move(column_);
+  jets.label = std::move(label_);
+  jets.scalars = std::move(scalars_);
+  jets.weight = std::move(weight_);
+  jets.id = std::move(id_);
+  jets.sources = std::move(sources_);
+  jets.skipped = std::move(skipped_);
+  return jets;
 }
 
 }  // namespace lorentznet

@@ -1,37 +1,83 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <string>
+#include <vector>
 
 #include "data/input_checks.h"
+#include "lorentznet/bad_jets.h"
+#include "lorentznet/error.h"
 #include "lorentznet/jets.h"
 
 namespace lorentznet {
 
+/// The error of one jet, which BadJetRule decides about.
+class BadJet : public InputError {
+ public:
+  using InputError::InputError;
+};
+
 /// Collects the jets of one file, row by row from row 0, and checks what the layouts have in
-/// common. Every error is an InputError "FILE: jet ROW (counted from 0): REASON".
+/// common. Every error is a BadJet "FILE: jet ROW (counted from 0): REASON".
 class JetBuilder {
  public:
-  explicit JetBuilder(std::string file);
+  /// `rows` to be read in all, of which `rule` lets some be bad.
+  explicit JetBuilder(std::string file, std::int64_t rows = 0, const BadJetRule& rule = {});
 
   /// Adds a constituent to the current jet. p4: [4] = (E, px, py, pz) in GeV; `column` is its place
-  /// in the padded layout. Refuses momenta that are not finite and energies that are not positive.
+  /// in the padded layout. Refuses what is no four-momentum of a particle: numbers that are not
+  /// finite, energies that are not positive or beyond all that nature has, and momenta above the
+  /// energy by more than the rounding of two decimal digits.
   void add_constituent(std::int64_t column, const double* p4);
   /// The same with its place in the one-hot of species.
   void add_constituent(std::int64_t column, const double* p4, int species);
+  /// The same with scalars that the file gives. Refuses such as are not finite.
+  void add_constituent(std::int64_t column, const double* p4, std::span<const double> scalars);
 
   /// Ends the current jet. Refuses labels other than 0 and 1 and jets without constituents.
-  void end_jet(double label);
+  void end_jet(double label) { end_jet(label, 2); }
+  /// The same with labels below `num_classes`.
+  void end_jet(double label, int num_classes);
+  /// Ends the current jet, whose label is not known.
+  void end_jet_without_label();
+
+  /// Of the current jet, before it ends. Refuses weights that are negative or not finite.
+  void set_weight(double weight);
+  void set_id(std::int64_t id) { id_.push_back(id); }
 
   /// Throws the error of the current jet.
   [[noreturn]] void fail(const std::string& reason) const;
+
+  /// Calls `add`, which adds and ends one jet. If that jet is bad, it is left out where the rule
+  /// says so, and its error is rethrown where not. \throws InputError if too many are bad
+  template <typename Add>
+  void add_row(Add add) {
+    try {
+      add();
+    } catch (const BadJet& bad) {
+      skip(bad);
+    }
+  }
 
   /// Hands over the jets that were ended.
   JetSet finish() &&;
 
  private:
+  void skip(const BadJet& bad);
+  void remove_unfinished();
+  void end(std::int8_t label);
+
   std::string file_;
-  JetSet jets_;
+  std::int64_t rows_;
+  BadJetRule rule_;
+  std::int64_t row_ = 0;
+  std::vector<double> p4_, scalars_, weight_;
+  std::vector<std::int64_t> offsets_{0}, id_;
+  std::vector<std::int8_t> species_, label_;
+  std::vector<std::int16_t> column_;
+  std::vector<JetSource> sources_;
+  std::vector<std::string> skipped_;
 };
 
 }  // namespace lorentznet

@@ -1,7 +1,10 @@
 #include "lorentznet/jets.h"
 
 #include <algorithm>
+#include <numeric>
 #include <stdexcept>
+
+#include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
@@ -27,17 +30,47 @@ void add_source(std::vector<JetSource>& sources, const JetSource& source) {
   sources.push_back(source);
 }
 
+void append_values(auto& to, const auto& from) { to.append({from.data(), from.size()}); }
+
+/// A column of which a set may have none.
 template <typename T>
-void append_values(std::vector<T>& to, const std::vector<T>& from) {
-  to.insert(to.end(), from.begin(), from.end());
+Column<T> part_if_any(const Column<T>& values, std::int64_t first, std::int64_t count) {
+  return values.empty() ? values : values.part(first, count);
 }
 
-template <typename T>
-std::vector<T> subrange(const std::vector<T>& values, std::int64_t begin, std::int64_t end) {
-  return {values.begin() + begin, values.begin() + end};
+std::string file_of(const JetSet& jets) {
+  return jets.sources.empty() || jets.sources.front().file.empty() ? "jets of no file"
+                                                                   : jets.sources.front().file;
+}
+
+void require_same(const JetSet& a, const JetSet& b, bool same, const std::string& what) {
+  if (same) return;
+  throw InputError(file_of(a) + " and " + file_of(b) + " do not go together: " + what);
+}
+
+void check_goes_together(const JetSet& a, const JetSet& b) {
+  require_same(a, b, a.species.empty() == b.species.empty(), "one has species, the other has none");
+  require_same(a, b, a.num_scalars() == b.num_scalars(),
+               std::to_string(a.num_scalars()) + " scalars a particle against " +
+                   std::to_string(b.num_scalars()));
+  require_same(a, b, a.weight.empty() == b.weight.empty(), "one has weights, the other has none");
+  require_same(a, b, a.id.empty() == b.id.empty(), "one has ids, the other has none");
 }
 
 }  // namespace
+
+std::int64_t JetSet::num_scalars() const {
+  return num_constituents() == 0 ? 0
+                                 : static_cast<std::int64_t>(scalars.size()) / num_constituents();
+}
+
+std::int64_t JetSet::num_classes() const {
+  return label.empty() ? 0 : *std::max_element(label.begin(), label.end()) + 1;
+}
+
+bool JetSet::has_labels() const {
+  return std::none_of(label.begin(), label.end(), [](std::int8_t value) { return value < 0; });
+}
 
 std::string JetSet::describe(std::int64_t jet) const {
   if (jet < 0 || jet >= num_jets()) {
@@ -58,43 +91,51 @@ JetSet JetSet::slice(std::int64_t first, std::int64_t count) const {
                             " jets");
   }
   const std::int64_t begin = offsets[first];
-  const std::int64_t end = offsets[first + count];
+  const std::int64_t particles = offsets[first + count] - begin;
   JetSet part;
-  part.p4 = subrange(p4, 4 * begin, 4 * end);
-  if (!species.empty()) part.species = subrange(species, begin, end);
-  part.column = subrange(column, begin, end);
-  part.label = subrange(label, first, first + count);
-  part.offsets = subrange(offsets, first, first + count + 1);
-  for (std::int64_t& offset : part.offsets) offset -= begin;
+  part.p4 = p4.part(4 * begin, 4 * particles);
+  part.species = part_if_any(species, begin, particles);
+  part.column = column.part(begin, particles);
+  part.scalars = part_if_any(scalars, num_scalars() * begin, num_scalars() * particles);
+  part.label = label.part(first, count);
+  part.weight = part_if_any(weight, first, count);
+  part.id = part_if_any(id, first, count);
+  part.offsets = offsets.part(first, count + 1);
+  if (begin != 0) {
+    for (std::int64_t& offset : part.offsets.edit()) offset -= begin;
+  }
   if (count == 0) return part;
 
   auto source = source_of(sources, first);
   if (source == sources.end()) source = sources.begin();
   for (; source != sources.end() && source->first_jet < first + count; ++source) {
-    const std::int64_t skipped = std::max<std::int64_t>(first - source->first_jet, 0);
-    add_source(part.sources,
-               {source->file, source->first_jet + skipped - first, source->first_row + skipped});
+    const std::int64_t rows_before = std::max<std::int64_t>(first - source->first_jet, 0);
+    add_source(part.sources, {source->file, source->first_jet + rows_before - first,
+                              source->first_row + rows_before});
   }
   return part;
 }
 
 void JetSet::append(const JetSet& other) {
-  if (&other == this) return append(JetSet(other));
-  if (num_constituents() > 0 && other.num_constituents() > 0 &&
-      species.empty() != other.species.empty()) {
-    throw std::invalid_argument("cannot append jets " +
-                                std::string(other.species.empty() ? "without" : "with") +
-                                " species to jets " + (species.empty() ? "without" : "with"));
+  if (num_jets() == 0 && sources.empty() && skipped.empty()) {
+    *this = other;
+    return;
   }
+  if (&other == this) return append(JetSet(other));
+  if (num_jets() > 0 && other.num_jets() > 0) check_goes_together(*this, other);
   const std::int64_t jets_before = num_jets();
   const std::int64_t constituents_before = num_constituents();
   append_values(p4, other.p4);
   append_values(species, other.species);
   append_values(column, other.column);
   append_values(label, other.label);
+  append_values(scalars, other.scalars);
+  append_values(weight, other.weight);
+  append_values(id, other.id);
   for (std::int64_t jet = 1; jet <= other.num_jets(); ++jet) {
     offsets.push_back(constituents_before + other.offsets[jet]);
   }
+  skipped.insert(skipped.end(), other.skipped.begin(), other.skipped.end());
   const bool begins_without_source = other.sources.empty() || other.sources[0].first_jet > 0;
   if (begins_without_source && other.num_jets() > 0 && !sources.empty()) {
     sources.push_back({"", jets_before, 0});  // these jets are not from the last file
@@ -102,6 +143,14 @@ void JetSet::append(const JetSet& other) {
   for (const JetSource& source : other.sources) {
     add_source(sources, {source.file, jets_before + source.first_jet, source.first_row});
   }
+}
+
+void normalize_weights(JetSet& jets) {
+  const double sum = std::accumulate(jets.weight.begin(), jets.weight.end(), 0.0);
+  if (jets.weight.empty()) return;
+  if (!(sum > 0)) throw InputError(file_of(jets) + ": all weights are zero");
+  const double mean = sum / static_cast<double>(jets.weight.size());
+  for (double& weight : jets.weight.edit()) weight /= mean;
 }
 
 }  // namespace lorentznet

@@ -4,6 +4,7 @@
 #include <string>
 #include <utility>
 
+#include "data/blocks.h"
 #include "data/input_checks.h"
 #include "data/jet_builder.h"
 #include "data/quark_gluon_jet.h"
@@ -13,7 +14,7 @@
 namespace lorentznet {
 namespace {
 
-constexpr std::int64_t values_in_block = std::int64_t{1} << 20;  // 8 MiB
+constexpr std::int64_t values_in_block = std::int64_t{1} << 19;  // 4 MiB
 
 [[noreturn]] void fail(const NpzReader& file, const std::string& reason) {
   throw_file_error(file.path().string(), reason);
@@ -21,11 +22,7 @@ constexpr std::int64_t values_in_block = std::int64_t{1} << 20;  // 8 MiB
 
 void require_array(const NpzReader& file, const std::string& name) {
   if (file.has(name)) return;
-  std::string names;
-  for (const std::string& there : file.names()) {
-    names += (names.empty() ? "" : ", ") + lorentznet::in_quotes(there);
-  }
-  fail(file, "no array '" + name + "'; the file holds " + (names.empty() ? "nothing" : names));
+  fail(file, "no array '" + name + "'; the file holds " + list_in_quotes(file.names()));
 }
 
 NpyRows open_constituents(const NpzReader& file) {
@@ -52,7 +49,8 @@ std::vector<double> read_labels(const NpzReader& file, std::int64_t num_jets) {
 
 }  // namespace
 
-JetSet read_quark_gluon_jets(const std::filesystem::path& path, std::int64_t max_jets) {
+JetSet read_quark_gluon_jets(const std::filesystem::path& path, std::int64_t max_jets,
+                             const BadJetRule& rule) {
   const NpzReader file(path);
   require_array(file, "X");
   require_array(file, "y");
@@ -61,16 +59,20 @@ JetSet read_quark_gluon_jets(const std::filesystem::path& path, std::int64_t max
   const std::int64_t num_jets = jets_to_read(rows.num_rows(), max_jets);
   const std::vector<double> labels = read_labels(file, rows.num_rows());
 
-  JetBuilder builder(path.string());
+  JetBuilder builder(path.string(), num_jets, rule);
   const std::int64_t width = rows.header().shape[1];
-  const std::int64_t rows_in_block = std::max<std::int64_t>(values_in_block / rows.row_size(), 1);
-  std::vector<double> block;
-  for (std::int64_t first = 0; first < num_jets; first += rows_in_block) {
-    const std::int64_t count = rows.read(std::min(rows_in_block, num_jets - first), block);
-    for (std::int64_t row = 0; row < count; ++row) {
-      append_quark_gluon_jet(builder, &block[row * rows.row_size()], width, labels[first + row]);
-    }
-  }
+  using Block = std::vector<double>;
+  for_blocks<Block>(
+      num_jets, std::max<std::int64_t>(values_in_block / rows.row_size(), 1),
+      [&](std::int64_t, std::int64_t count, Block& block) { rows.read(count, block); },
+      [&](std::int64_t first, std::int64_t count, const Block& block) {
+        for (std::int64_t row = 0; row < count; ++row) {
+          builder.add_row([&] {
+            append_quark_gluon_jet(builder, &block[row * rows.row_size()], width,
+                                   labels[first + row]);
+          });
+        }
+      });
   return std::move(builder).finish();
 }
 

@@ -4,8 +4,11 @@
 #include <string>
 #include <utility>
 
+#include "data/array_file.h"
+#include "data/blocks.h"
 #include "data/jet_builder.h"
 #include "data/top_layout.h"
+#include "lorentznet/own_jets.h"
 
 namespace lorentznet {
 namespace {
@@ -32,23 +35,27 @@ void append_jet(JetBuilder& builder, std::int64_t width, const double* p4,
   builder.end_jet(static_cast<double>(is_signal));
 }
 
-JetSet read_jets(const Hdf5File& file, std::int64_t max_jets) {
+JetSet read_jets(const Hdf5File& file, std::int64_t max_jets, const BadJetRule& rule) {
   const std::unique_ptr<TopLayout> layout = open_top_layout(file);
   if (layout->rows() == 0) throw_file_error(file.name(), "no jets");
   const std::int64_t num_jets = jets_to_read(layout->rows(), max_jets);
   const std::int64_t width = layout->width();
 
-  JetBuilder builder(file.name());
-  TopBlock block;
-  for (std::int64_t first = 0; first < num_jets; first += rows_in_block) {
-    const std::int64_t rows = std::min(rows_in_block, num_jets - first);
-    layout->read(first, rows, block);
-    for (std::int64_t row = 0; row < rows; ++row) {
-      append_jet(builder, width, &block.p4[row * width * 4],
-                 block.present.empty() ? nullptr : &block.present[row * width],
-                 block.is_signal[row]);
-    }
-  }
+  JetBuilder builder(file.name(), num_jets, rule);
+  for_blocks<TopBlock>(
+      num_jets, rows_in_block,
+      [&](std::int64_t first, std::int64_t count, TopBlock& block) {
+        layout->read(first, count, block);
+      },
+      [&](std::int64_t, std::int64_t count, const TopBlock& block) {
+        for (std::int64_t row = 0; row < count; ++row) {
+          builder.add_row([&] {
+            append_jet(builder, width, &block.p4[row * width * 4],
+                       block.present.empty() ? nullptr : &block.present[row * width],
+                       block.is_signal[row]);
+          });
+        }
+      });
   return std::move(builder).finish();
 }
 
@@ -60,18 +67,18 @@ std::unique_ptr<TopLayout> open_top_layout(const Hdf5File& file) {
     if (file.has(name)) return open_converted_top_layout(file);
   }
   throw_file_error(file.name(),
-                   "neither the data sets Nobj, Pmu, label and is_signal nor the table "
+                   "neither the data sets Nobj, Pmu, label and is_signal, nor X, nor the table "
                    "/table/table; the file holds " +
                        file.contents());
 }
 
-JetSet read_top_jets(const std::filesystem::path& path, std::int64_t max_jets) {
+JetSet read_top_jets(const std::filesystem::path& path, std::int64_t max_jets,
+                     const BadJetRule& rule) {
+  if (is_zip_file(path)) return read_own_jets(path, max_jets, rule);
   const Hdf5File file(path);
-  try {
-    return read_jets(file, max_jets);
-  } catch (const H5::Exception&) {
-    throw_file_error(file.name(), "damaged HDF5 file: " + hdf5_reason());
-  }
+  return catch_hdf5_errors(file.name(), [&] {
+    return file.has("X") ? read_own_jets(path, max_jets, rule) : read_jets(file, max_jets, rule);
+  });
 }
 
 }  // namespace lorentznet

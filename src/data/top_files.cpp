@@ -35,7 +35,7 @@ std::vector<Path>& files_of(TopSplits& splits, const std::string& split) {
 }  // namespace
 
 TopSplits find_top_files(const Path& datadir, const std::vector<std::string>& needed) {
-  const std::vector<Path> files = list_files(datadir, ".h5");
+  const std::vector<Path> files = list_files(datadir, {".h5", ".hdf5", ".npz"});
   TopSplits splits;
   for (const Path& file : files) {
     const std::string split = split_of(file);
@@ -43,20 +43,21 @@ TopSplits find_top_files(const Path& datadir, const std::vector<std::string>& ne
   }
   for (const std::string& split : needed) {
     if (!files_of(splits, split).empty()) continue;
-    throw_file_error(datadir.string(), "no *.h5 file whose name contains '" + split + "'; " +
-                                           describe_files(files, ".h5"));
+    throw_file_error(datadir.string(), "no *.h5, *.hdf5 or *.npz file whose name contains '" +
+                                           split + "'; " + describe_files(files));
   }
   return splits;
 }
 
-JetSet read_top_split(const std::vector<Path>& files, std::int64_t max_jets) {
+JetSet read_top_split(const std::vector<Path>& files, std::int64_t max_jets,
+                      const BadJetRule& rule) {
   if (files.empty()) throw std::invalid_argument("no files to read jets from");
   const auto num_files = static_cast<std::int64_t>(files.size());
   JetSet jets;
   for (std::int64_t place = 0; place < num_files; ++place) {
     std::int64_t share = max_jets;
     if (max_jets >= 0) share = max_jets / num_files + (place < max_jets % num_files ? 1 : 0);
-    if (share != 0) jets.append(read_top_jets(files[place], share));
+    if (share != 0) jets.append(read_top_jets(files[place], share, rule));
   }
   return jets;
 }

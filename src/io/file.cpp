@@ -127,6 +127,14 @@ void WholeFile::commit() {
   sync_folder(folder_of(target_));
 }
 
+void make_durable(const std::filesystem::path& file, const std::filesystem::path& target) {
+  const FileDescriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
+  if (!descriptor.is_open() || ::fsync(descriptor.get()) != 0)
+    fail_write(file, "be synced to disk");
+  if (::rename(file.c_str(), target.c_str()) != 0) fail_write(target, "be replaced");
+  sync_folder(folder_of(target));
+}
+
 void write_file_whole(const std::filesystem::path& path, std::string_view contents) {
   WholeFile file(path);
   file.append(contents);

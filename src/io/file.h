@@ -72,6 +72,9 @@ class WholeFile {
   FileDescriptor file_;
 };
 
+/// Makes a file's bytes durable, and gives it the name `target`. Throws std::system_error.
+void make_durable(const std::filesystem::path& file, const std::filesystem::path& target);
+
 /// Writes `contents` to `path` by way of a WholeFile.
 void write_file_whole(const std::filesystem::path& path, std::string_view contents);
 

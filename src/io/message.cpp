@@ -22,4 +22,10 @@ std::string in_quotes(std::string_view text) {
   return out += "'";
 }
 
+std::string list_in_quotes(const std::vector<std::string>& names) {
+  std::string list;
+  for (const std::string& name : names) list += (list.empty() ? "" : ", ") + in_quotes(name);
+  return list.empty() ? "nothing" : list;
+}
+
 }  // namespace lorentznet

@@ -2,6 +2,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lorentznet {
 
@@ -9,5 +10,8 @@ namespace lorentznet {
 /// is longer than 80 bytes is cut, so that a name out of a damaged file can't spoil a terminal or
 /// log.
 std::string in_quotes(std::string_view text);
+
+/// "'a', 'b'", or "nothing".
+std::string list_in_quotes(const std::vector<std::string>& names);
 
 }  // namespace lorentznet

@@ -63,12 +63,12 @@ void check_shape_fits(const NpyHeader& header, const std::string& what) {
   }
 }
 
-template <typename T>
-void convert(std::string_view bytes, std::span<double> out) {
+template <typename T, typename To>
+void convert(std::string_view bytes, std::span<To> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
     T value;
     std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
-    out[i] = static_cast<double>(value);
+    out[i] = static_cast<To>(value);
   }
 }
 
@@ -76,20 +76,26 @@ struct ElementType {
   std::string_view descr;
   std::size_t size;
   void (*to_double)(std::string_view, std::span<double>);
+  void (*to_int64)(std::string_view, std::span<std::int64_t>);  ///< null for floating-point numbers
 };
 
+template <typename T>
+constexpr ElementType integers(std::string_view descr) {
+  return {descr, sizeof(T), convert<T, double>, convert<T, std::int64_t>};
+}
+
 constexpr std::array<ElementType, 11> element_types{{
-    {"<f8", 8, convert<double>},
-    {"<f4", 4, convert<float>},
-    {"<i8", 8, convert<std::int64_t>},
-    {"<i4", 4, convert<std::int32_t>},
-    {"<i2", 2, convert<std::int16_t>},
-    {"|i1", 1, convert<std::int8_t>},
-    {"<u8", 8, convert<std::uint64_t>},
-    {"<u4", 4, convert<std::uint32_t>},
-    {"<u2", 2, convert<std::uint16_t>},
-    {"|u1", 1, convert<std::uint8_t>},
-    {"|b1", 1, convert<std::uint8_t>},
+    {"<f8", 8, convert<double, double>, nullptr},
+    {"<f4", 4, convert<float, double>, nullptr},
+    integers<std::int64_t>("<i8"),
+    integers<std::int32_t>("<i4"),
+    integers<std::int16_t>("<i2"),
+    integers<std::int8_t>("|i1"),
+    integers<std::uint64_t>("<u8"),
+    integers<std::uint32_t>("<u4"),
+    integers<std::uint16_t>("<u2"),
+    integers<std::uint8_t>("|u1"),
+    integers<std::uint8_t>("|b1"),
 }};
 
 const ElementType* find_type(std::string_view descr) {
@@ -192,12 +198,32 @@ void npy_to_double(const std::string& descr, std::string_view bytes, std::span<d
   type->to_double(bytes, out);
 }
 
+void npy_to_int64(const std::string& descr, std::string_view bytes, std::span<std::int64_t> out,
+                  const std::string& what) {
+  const ElementType* type = find_type(descr);
+  if (type == nullptr || bytes.size() != out.size() * type->size) {
+    throw std::logic_error("npy_to_int64: " + std::to_string(bytes.size()) + " bytes of type " +
+                           in_quotes(descr) + " for " + std::to_string(out.size()) + " elements");
+  }
+  if (type->to_int64 == nullptr) {
+    throw InputError(what + ": has elements of type " + descr + ", expected integers");
+  }
+  type->to_int64(bytes, out);
+  const bool wrapped =
+      descr == "<u8" && std::any_of(out.begin(), out.end(), [](auto value) { return value < 0; });
+  if (wrapped) throw InputError(what + ": holds integers of 2^63 or more");
+}
+
 std::string npy_bytes(std::span<const float> values, std::span<const std::int64_t> shape) {
   return array_bytes("<f4", values, shape);
 }
 
 std::string npy_bytes(std::span<const double> values, std::span<const std::int64_t> shape) {
   return array_bytes("<f8", values, shape);
+}
+
+std::string npy_bytes(std::span<const std::int64_t> values, std::span<const std::int64_t> shape) {
+  return array_bytes("<i8", values, shape);
 }
 
 }  // namespace lorentznet

@@ -39,9 +39,15 @@ NpyHeader parse_npy_dictionary(std::string_view text, const std::string& what);
 /// out.size() elements. 64-bit integers beyond 2^53 are rounded.
 void npy_to_double(const std::string& descr, std::string_view bytes, std::span<double> out);
 
+/// The same to int64, of a type of integers or booleans. \throws InputError, beginning with `what`,
+/// for a type that is none and for numbers of 2^63 or more
+void npy_to_int64(const std::string& descr, std::string_view bytes, std::span<std::int64_t> out,
+                  const std::string& what);
+
 /// The bytes that numpy.save writes for an array in C order. values.size() must be the product of
 /// `shape`, else std::invalid_argument.
 std::string npy_bytes(std::span<const float> values, std::span<const std::int64_t> shape);
 std::string npy_bytes(std::span<const double> values, std::span<const std::int64_t> shape);
+std::string npy_bytes(std::span<const std::int64_t> values, std::span<const std::int64_t> shape);
 
 }  // namespace lorentznet

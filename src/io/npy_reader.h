@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -16,13 +17,24 @@ namespace lorentznet {
 /// The most elements that are read as a whole unless the caller says otherwise: 2 GiB of doubles.
 inline constexpr std::int64_t max_whole_array = std::int64_t{1} << 28;
 
+/// The elements of an array that are not zero, row by row.
+struct SparseRows {
+  std::vector<std::int64_t>
+      offsets;                       ///< [rows + 1] row r has elements offsets[r] .. offsets[r+1]-1
+  std::vector<std::uint32_t> place;  ///< [elements] in the row, in Fortran order
+  std::vector<double> value;         ///< [elements]
+};
+
 /// An array's rows (steps along its first axis), read block by block: memory holds one block,
-/// however large the array is and whether it is stored or deflated.
+/// however large the array is and whether it is stored or deflated. In Fortran order, where rows
+/// aren't consecutive, the array is gone through twice, and memory holds its elements that are not
+/// zero (12 bytes each).
 class NpyRows {
  public:
-  /// Throws InputError, beginning with `what`, when the array can't be read (read_npy_header), has
-  /// no axis, or has several in Fortran order, where rows aren't consecutive.
-  NpyRows(std::unique_ptr<ByteSource> source, std::string what);
+  using Open = std::function<std::unique_ptr<ByteSource>()>;
+  /// Throws InputError, beginning with `what`, when the array can't be read (read_npy_header) or
+  /// has no axis.
+  NpyRows(const Open& open, std::string what);
 
   const NpyHeader& header() const { return header_; }
   std::int64_t num_rows() const { return header_.shape.front(); }
@@ -35,9 +47,12 @@ class NpyRows {
   std::int64_t read(std::int64_t max_rows, std::vector<double>& values);
 
  private:
+  void read_sparse_rows(std::int64_t rows, std::vector<double>& values) const;
+
   std::unique_ptr<ByteSource> source_;
   std::string what_;
   NpyHeader header_;
+  std::shared_ptr<const SparseRows> sparse_;  ///< in Fortran order
   std::int64_t rows_read_ = 0;
 };
 
@@ -61,7 +76,11 @@ class NpzReader {
   std::vector<std::string> names() const;
   bool has(std::string_view name) const;
   NpyHeader header(std::string_view name) const;
+  /// Whether the array is deflated; else it is stored as it is.
+  bool is_compressed(std::string_view name) const;
   NpyArray read(std::string_view name, std::int64_t max_elements = max_whole_array) const;
+  /// A whole array of integers.
+  std::vector<std::int64_t> read_integers(std::string_view name) const;
   /// The rows keep the file open by themselves.
   NpyRows rows(std::string_view name) const;
 

@@ -135,6 +135,12 @@ std::uint64_t ZipArchive::announced_size(std::string_view name) const {
   return stat_entry(archive_.get(), find(name), path_.string() + ": entry " + in_quotes(name)).size;
 }
 
+bool ZipArchive::is_compressed(std::string_view name) const {
+  const zip_stat_t status =
+      stat_entry(archive_.get(), find(name), path_.string() + ": entry " + in_quotes(name));
+  return (status.valid & ZIP_STAT_COMP_METHOD) && status.comp_method != ZIP_CM_STORE;
+}
+
 std::unique_ptr<ZipStream> ZipArchive::stream(std::string_view name) const {
   const std::uint64_t index = find(name);
   std::string what = path_.string() + ": entry " + in_quotes(name);

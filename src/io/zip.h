@@ -58,6 +58,8 @@ class ZipArchive {
   /// The size of an entry that the archive announces (unpacked).
   std::uint64_t announced_size(std::string_view name) const;
 
+  bool is_compressed(std::string_view name) const;
+
   /// The contents of an entry. Memory grows with what the entry delivers, whatever it announces.
   /// Throws InputError when it is larger than `max_bytes`.
   std::string read(std::string_view name, std::uint64_t max_bytes) const;

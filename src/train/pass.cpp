@@ -13,11 +13,12 @@ Pass::Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
            const PassSums& before)
     : options_(options), num_batches_(num_batches), log_(log), sums_(before) {}
 
-void Pass::add(std::int64_t index, double loss, std::int64_t correct, std::int64_t jets) {
-  sums_.loss += loss * static_cast<double>(jets);
-  sums_.correct += correct;
-  sums_.jets += jets;
-  recent_.push_back({.loss = loss, .correct = correct, .jets = jets});
+void Pass::add(std::int64_t index, const BatchFigures& batch) {
+  sums_.loss += batch.loss * static_cast<double>(batch.jets);
+  sums_.correct += batch.correct;
+  sums_.weight += batch.weight;
+  sums_.jets += batch.jets;
+  recent_.push_back(batch);
   if (static_cast<std::int64_t>(recent_.size()) > options_.log_interval) recent_.pop_front();
   if (index != 0 && index % options_.log_interval == 0) report(index);
 }
@@ -29,11 +30,16 @@ PassSums Pass::sums() const {
 }
 
 void Pass::report(std::int64_t index) const {
-  BatchFigures recent{};
+  if (std::isnan(recent_.back().loss)) {  // labels that are not known
+    log_(fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{}", options_.partition, options_.epoch + 1,
+                     options_.epochs, index, num_batches_));
+    return;
+  }
+  BatchFigures recent;
   for (const auto& batch : recent_) {
     recent.loss += batch.loss;
     recent.correct += batch.correct;
-    recent.jets += batch.jets;
+    recent.weight += batch.weight;
   }
   const auto last_jets = static_cast<double>(recent_.back().jets);
   log_(
@@ -41,8 +47,7 @@ void Pass::report(std::int64_t index) const {
                   "Total Acc {:.3f} "
                   "\t Avg Batch Time {:.4f}",
                   options_.partition, options_.epoch + 1, options_.epochs, index, num_batches_,
-                  recent.loss / static_cast<double>(recent_.size()),
-                  static_cast<double>(recent.correct) / static_cast<double>(recent.jets),
+                  recent.loss / static_cast<double>(recent_.size()), recent.correct / recent.weight,
                   accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
 }
 
@@ -53,9 +58,17 @@ void check_finite(double loss, const JetSet& set, const Batch& batch) {
   throw std::runtime_error("the loss is not finite; jets of the batch: " + jets);
 }
 
-BatchResult score_batch(const at::Tensor& logits, const at::Tensor& label) {
-  return {.loss = at::cross_entropy_loss(logits, label),
-          .correct = logits.argmax(1).eq(label).sum().item<std::int64_t>()};
+BatchResult score_batch(const at::Tensor& logits, const Batch& batch) {
+  const auto hit = logits.argmax(1).eq(batch.label);
+  if (!batch.weight.defined()) {
+    return {.loss = at::cross_entropy_loss(logits, batch.label),
+            .correct = hit.sum().item<double>(),
+            .weight = static_cast<double>(batch.num_jets())};
+  }
+  const auto of_jet = at::cross_entropy_loss(logits, batch.label, {}, at::Reduction::None);
+  return {.loss = (of_jet * batch.weight.to(of_jet.scalar_type())).mean(),
+          .correct = (hit * batch.weight).sum().item<double>(),
+          .weight = batch.weight.sum().item<double>()};
 }
 
 }  // namespace lorentznet

@@ -9,6 +9,14 @@
 
 namespace lorentznet {
 
+/// What is counted of a batch; each jet counts by its weight, 1 where it has none.
+struct BatchFigures {
+  double loss = 0;     ///< sum of weight * cross-entropy, divided by the number of jets
+  double correct = 0;  ///< sum of the weights of the jets whose larger logit is that of their label
+  double weight = 0;   ///< sum of all weights
+  std::int64_t jets = 0;
+};
+
 /// Sums over the batches of a pass through a split, and the lines that report them.
 class Pass {
  public:
@@ -17,20 +25,14 @@ class Pass {
        const PassSums& before);
 
   /// Counts batch `index` (from 0) and reports every log_interval batches.
-  void add(std::int64_t index, double loss, std::int64_t correct, std::int64_t jets);
+  void add(std::int64_t index, const BatchFigures& batch);
 
-  double mean_loss() const { return sums_.loss / static_cast<double>(sums_.jets); }
-  double accuracy() const {
-    return static_cast<double>(sums_.correct) / static_cast<double>(sums_.jets);
-  }
+  double mean_loss() const { return sums_.mean_loss(); }
+  double accuracy() const { return sums_.accuracy(); }
   /// The sums so far, with the time until now.
   PassSums sums() const;
 
  private:
-  struct BatchFigures {
-    double loss;
-    std::int64_t correct, jets;
-  };
   void report(std::int64_t index) const;
 
   const PassOptions& options_;
@@ -41,13 +43,15 @@ class Pass {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Loss and hits of one batch. logits: [J, K]; label: [J].
+/// Loss and hits of one batch.
 struct BatchResult {
-  at::Tensor loss;  ///< scalar, mean cross-entropy
-  std::int64_t correct;
+  at::Tensor loss;  ///< scalar; mean over the jets of weight * cross-entropy
+  double correct;   ///< as BatchFigures has them
+  double weight;
 };
 /// \throws std::runtime_error naming the jets of the batch if its loss is not finite
 void check_finite(double loss, const JetSet& set, const Batch& batch);
-BatchResult score_batch(const at::Tensor& logits, const at::Tensor& label);
+/// logits: [J, K]. `batch` is on their device, and its labels are known.
+BatchResult score_batch(const at::Tensor& logits, const Batch& batch);
 
 }  // namespace lorentznet

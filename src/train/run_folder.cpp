@@ -18,8 +18,9 @@ constexpr std::string_view kBoostPrefix = "boost-";
 bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
 
 bool is_result(const std::string& name, const RunFolder& folder) {
-  for (const auto& file : {folder.args(), folder.train_result(), folder.test_result(),
-                           folder.scores(), folder.best_model(), folder.training_state()}) {
+  for (const auto& file :
+       {folder.args(), folder.train_result(), folder.test_result(), folder.scores(),
+        folder.score_archive(), folder.best_model(), folder.training_state()}) {
     if (file.filename() == name) return true;
   }
   return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix);

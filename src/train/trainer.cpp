@@ -20,6 +20,18 @@ void check_split(const JetSet& set, const std::string& name, std::int64_t at_lea
                                set.num_jets(), at_least));
 }
 
+void check_labels(const JetSet& set, const std::string& name, std::int64_t n_class) {
+  for (std::int64_t jet = 0; jet < set.num_jets(); ++jet) {
+    const auto label = set.label[static_cast<std::size_t>(jet)];
+    if (label >= 0 && label < n_class) continue;
+    throw InputError(
+        label < 0
+            ? fmt::format("{}: has no label, and the {} split needs one", set.describe(jet), name)
+            : fmt::format("{}: label {} of the {} split, the network has classes 0 to {}",
+                          set.describe(jet), label, name, n_class - 1));
+  }
+}
+
 }  // namespace
 
 Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, RunFolder folder,
@@ -34,6 +46,8 @@ Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, Run
       setup_(data.train, data.val, options_.batch_size) {
   check_split(data_.train, "training", options_.batch_size * options_.ranks->size());
   check_split(data_.val, "validation", 1);
+  check_labels(data_.train, "training", model_->options().n_class);
+  check_labels(data_.val, "validation", model_->options().n_class);
   if (const auto rank = first_different(*options_.ranks, setup_.checksum)) {
     throw InputError(fmt::format("rank {} has other jets than rank 0", rank));
   }
@@ -105,21 +119,23 @@ bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>
   const auto device = model_->parameters().front().device();
   const auto on_device = batch.to(device);
   optimizer_.zero_grad();
-  const auto [loss, correct] = score_batch(model_->forward(on_device), on_device.label);
+  const auto [loss, correct, weight] = score_batch(model_->forward(on_device), on_device);
   const auto value = loss.item<double>();
   // No rank gets past the gradients' sum without the others, so none steps behind such a loss.
   check_finite(value, data_.train, batch);
   loss.backward();
   average_gradients(ranks, *model_);
   optimizer_.step();
-  const auto all = sum_figures(ranks, {value, static_cast<double>(correct), stop ? 1. : 0.});
+  const auto all = sum_figures(ranks, {value, correct, weight, stop ? 1. : 0.});
   const auto mean_loss = all[0] / static_cast<double>(ranks.size());
-  pass.add(progress_.step, mean_loss, static_cast<std::int64_t>(all[1]),
-           batch.num_jets() * ranks.size());
+  pass.add(progress_.step, {.loss = mean_loss,
+                            .correct = all[1],
+                            .weight = all[2],
+                            .jets = batch.num_jets() * ranks.size()});
   ++progress_.step;
   if (options_.on_step) options_.on_step(mean_loss);
   // A single process may have been told to by on_step.
-  return ranks.size() == 1 ? !stop : all[2] == 0;
+  return ranks.size() == 1 ? !stop : all[3] == 0;
 }
 
 /// \return false if stopped.
@@ -139,15 +155,14 @@ bool Trainer::validate(const std::atomic<bool>& stop) {
 void Trainer::save_epoch(const Scores& validation) {
   auto& record = progress_.record;
   const auto& sums = progress_.sums;
-  const auto jets = static_cast<double>(sums.jets);
   const bool best = record.epochs.empty() || validation.accuracy > record.best_val;
   record.epochs.push_back(progress_.epoch);
   record.lr.push_back(options_.learning_rate(progress_.epoch));
   record.train_time.push_back(sums.seconds);
   record.val_time.push_back(validation.seconds);
-  record.train_loss.push_back(sums.loss / jets);
+  record.train_loss.push_back(sums.mean_loss());
   record.val_loss.push_back(validation.loss);
-  record.train_acc.push_back(static_cast<double>(sums.correct) / jets);
+  record.train_acc.push_back(sums.accuracy());
   record.val_acc.push_back(validation.accuracy);
   if (best) {
     log_("New best validation model, saving...");

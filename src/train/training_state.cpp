@@ -33,6 +33,7 @@ class StateReader {
     if (found == tensors_.end()) fail("entry " + name + " is missing");
     return found->second;
   }
+  bool has(const std::string& name) const { return tensors_.contains(name); }
   /// A list of numbers; `size` of them, if given.
   std::vector<double> doubles(const std::string& name, std::int64_t size = -1) const {
     const auto t = list(name, at::kDouble, size);
@@ -89,9 +90,10 @@ at::Tensor of_integers(const std::vector<std::int64_t>& values) {
 void append_progress(StateDict& state, const TrainingProgress& progress,
                      const TrainingSetup& setup) {
   const auto& [epoch, step, sums, record] = progress;
-  state.emplace_back("progress.integers",
-                     of_integers({epoch, step, sums.correct, sums.jets, record.best_epoch}));
+  state.emplace_back("progress.integers", of_integers({epoch, step, std::llround(sums.correct),
+                                                       sums.jets, record.best_epoch}));
   state.emplace_back("progress.doubles", of_doubles({sums.loss, sums.seconds, record.best_val}));
+  state.emplace_back("progress.weights", of_doubles({sums.correct, sums.weight}));
   state.emplace_back("record.epochs", of_integers(record.epochs));
   for (const auto& [name, list] : double_lists(record)) {
     state.emplace_back(std::string("record.") + name, of_doubles(*list));
@@ -107,8 +109,10 @@ void check_progress(const StateReader& state, const TrainingProgress& progress,
   bool sound = epoch >= 0 && step >= 0 && sums.jets <= setup.train_jets &&
                sums.jets % setup.batch_size == 0 && sums.jets / setup.batch_size >= step &&
                (sums.jets == 0) == (step == 0);
-  sound = sound && sums.correct >= 0 && sums.correct <= sums.jets && std::isfinite(sums.loss) &&
-          std::isfinite(sums.seconds) && std::isfinite(record.best_val);
+  // Weights are added up batch by batch, which rounds.
+  sound = sound && sums.correct >= 0 && sums.correct <= sums.weight * (1 + 1e-9) &&
+          std::isfinite(sums.weight) && std::isfinite(sums.loss) && std::isfinite(sums.seconds) &&
+          std::isfinite(record.best_val);
   for (const auto& [name, list] : double_lists(record)) {
     sound = sound && list->size() == record.epochs.size();
     for (const double value : *list) sound = sound && std::isfinite(value);
@@ -122,8 +126,16 @@ TrainingProgress read_progress(const StateReader& state, const TrainingSetup& se
   TrainingProgress progress;
   progress.epoch = integers[0];
   progress.step = integers[1];
-  progress.sums = {
-      .loss = doubles[0], .correct = integers[2], .jets = integers[3], .seconds = doubles[1]};
+  progress.sums = {.loss = doubles[0],
+                   .correct = static_cast<double>(integers[2]),
+                   .jets = integers[3],
+                   .seconds = doubles[1],
+                   .weight = static_cast<double>(integers[3])};
+  if (state.has("progress.weights")) {  // states from before there were weights have none
+    const auto weights = state.doubles("progress.weights", 2);
+    progress.sums.correct = weights[0];
+    progress.sums.weight = weights[1];
+  }
   auto& record = progress.record;
   record.best_val = doubles[2];
   record.best_epoch = integers[4];
@@ -212,6 +224,8 @@ TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_
     for (const auto value : set->p4) sum.add(std::bit_cast<std::uint64_t>(value));
     for (const auto value : set->offsets) sum.add(static_cast<std::uint64_t>(value));
     for (const auto value : set->label) sum.add(static_cast<std::uint64_t>(value));
+    for (const auto value : set->scalars) sum.add(std::bit_cast<std::uint64_t>(value));
+    for (const auto value : set->weight) sum.add(std::bit_cast<std::uint64_t>(value));
   }
   checksum = sum.value();
 }

@@ -15,7 +15,7 @@ namespace {
 JetSet three_jets(bool species) {
   JetSet set;
   for (int p = 0; p < 6; ++p) {
-    set.p4.insert(set.p4.end(), {10. + p, 1, 2, 3});
+    set.p4.append({10. + p, 1, 2, 3});
     if (species) set.species.push_back(static_cast<std::int8_t>(p - 1));
   }
   set.offsets = {0, 1, 4, 6};

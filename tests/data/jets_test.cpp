@@ -5,7 +5,9 @@
 #include <string>
 
 #include "data/test_files.h"
+#include "lorentznet/error.h"
 
+using lorentznet::InputError;
 using lorentznet::JetSet;
 
 namespace {
@@ -16,7 +18,7 @@ JetSet numbered_jets(const std::vector<int>& multiplicities, const std::string& 
   for (const int multiplicity : multiplicities) {
     for (int column = 0; column < multiplicity; ++column) {
       const double energy = static_cast<double>(jets.column.size()) + 1;
-      jets.p4.insert(jets.p4.end(), {energy, .1, .2, .3});
+      jets.p4.append({energy, .1, .2, .3});
       jets.species.push_back(static_cast<std::int8_t>(column % 8));
       jets.column.push_back(static_cast<std::int16_t>(column));
     }
@@ -97,9 +99,9 @@ TEST_CASE("jets without a source are not taken for the last file's") {
 TEST_CASE("jets with and without species do not mix") {
   JetSet jets = numbered_jets({2}, "a.h5");
   JetSet bare = jets;
-  bare.species.clear();
-  CHECK_THROWS_AS(jets.append(bare), std::invalid_argument);
-  CHECK_THROWS_AS(bare.append(jets), std::invalid_argument);
+  bare.species = {};
+  CHECK_THROWS_AS(jets.append(bare), InputError);
+  CHECK_THROWS_AS(bare.append(jets), InputError);
   JetSet empty;
   empty.append(bare);
   CHECK(empty.species.empty());

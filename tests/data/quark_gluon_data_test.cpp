@@ -102,9 +102,9 @@ TEST_CASE("quark/gluon files are found by number") {
   const auto datasets = folder / "datasets";
   CHECK_THAT(input_error(datasets, find), Catch::Contains("cannot list this folder"));
   std::filesystem::create_directory(datasets);
-  CHECK_THAT(input_error(datasets, find), Catch::Contains("there is no *.npz file at all"));
-  for (const char* name : {"QG_jets_withbc_0.npz", "QG_jets_01.npz", "QG_jets_.npz",
-                           "QG_jets_1.txt", "QG_jets_1x.npz", "QG_jets_-1.npz"}) {
+  CHECK_THAT(input_error(datasets, find), Catch::Contains("there is no such file at all"));
+  for (const char* name : {"QG_jets_withbc.npz", "QG_jets_01.npz", "QG_jets_.npz", "QG_jets_1.txt",
+                           "QG_jets_1x.npz", "QG_jets_-1.npz"}) {
     std::ofstream{datasets / name};
   }
   CHECK_THAT(input_error(datasets, find),
@@ -115,6 +115,27 @@ TEST_CASE("quark/gluon files are found by number") {
   }
   CHECK(find() == std::vector{datasets / "QG_jets.npz", datasets / "QG_jets_2.npz",
                               datasets / "QG_jets_10.npz"});
+}
+
+TEST_CASE("files of the other published sets are found, one set at a time") {
+  const TemporaryFolder folder;
+  const auto datasets = folder / "datasets";
+  std::filesystem::create_directory(datasets);
+  const auto put = [&](const char* name) { std::ofstream{datasets / name}; };
+  const auto set = [&] { return lorentznet::quark_gluon_set(folder.path()); };
+  CHECK(set().empty());
+  put("QG_jets_herwig_10.npz");
+  put("QG_jets_herwig_0.npz");
+  CHECK(set() == "qg-herwig");
+  CHECK(lorentznet::find_quark_gluon_files(folder.path()) ==
+        std::vector{datasets / "QG_jets_herwig_0.npz", datasets / "QG_jets_herwig_10.npz"});
+  put("QG_jets_herwig_withbc_0.npz");
+  CHECK_THAT(input_error(datasets, [&] { set(); }),
+             Catch::Contains("qg-herwig and of qg-herwig-bc"));
+  put("QG_jets_1.npz");  // Pythia's come first, as in the published program
+  CHECK(set() == "qg-pythia");
+  CHECK(lorentznet::find_quark_gluon_files(folder.path()) ==
+        std::vector{datasets / "QG_jets_1.npz"});
 }
 
 TEST_CASE("quark/gluon files are read one behind the other up to max_jets") {

@@ -25,6 +25,9 @@ void check_same_jets(const JetSet& left, const JetSet& right) {
   CHECK(left.species == right.species);
   CHECK(left.column == right.column);
   CHECK(left.label == right.label);
+  CHECK((left.scalars == right.scalars));
+  CHECK((left.weight == right.weight));
+  CHECK((left.id == right.id));
 }
 
 void write_npz(const std::filesystem::path& path,

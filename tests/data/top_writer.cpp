@@ -1,5 +1,6 @@
 #include "data/top_writer.h"
 
+#include <cmath>
 #include <cstring>
 #include <random>
 
@@ -39,8 +40,12 @@ PaddedJets make_padded_jets(std::int64_t rows, std::int64_t width) {
     for (std::int64_t column = 0; column < particles; ++column) {
       if (column > 0 && random() % 10 == 0) continue;
       double* p4 = jets.particle(row, column);
-      for (int axis = 1; axis < 4; ++axis) p4[axis] = momentum(random);
-      p4[0] = 1 + std::abs(momentum(random));
+      double momentum2 = 0;
+      for (int axis = 1; axis < 4; ++axis) {
+        p4[axis] = momentum(random);
+        momentum2 += p4[axis] * p4[axis];
+      }
+      p4[0] = static_cast<float>(1 + std::sqrt(momentum2));
       jets.present[row * width + column] = 1;
     }
   }

@@ -76,8 +76,7 @@ TEST_CASE("a batch without an edge leaves the edges' statistics alone") {
   auto set = sample_jets(quark_gluon_tagging(), 2);
   JetSet single;
   for (std::int64_t jet = 0; jet < 2; ++jet) {
-    single.p4.insert(single.p4.end(), set.p4.begin() + 4 * set.offsets[jet],
-                     set.p4.begin() + 4 * set.offsets[jet] + 4);
+    single.p4.append({set.p4.begin() + 4 * set.offsets[jet], 4});
     single.species.push_back(0);
     single.column.push_back(0);
     single.label.push_back(1);

@@ -143,7 +143,7 @@ JetSet with_lone_particles(const JetSet& set, std::int64_t count) {
       one.p4.resize(4);
       one.species.resize(1);
       one.column.resize(1);
-      one.offsets[1] = 1;
+      one.offsets = {0, 1};
     }
     jets.append(one);
   }

@@ -218,7 +218,7 @@ class BadDataTest(harness.ProgramTest):
         second.write_bytes(b"PK")
         self.refused_training("qg", datadir, second)
         (self.folder / "none" / "datasets").mkdir(parents=True)
-        self.refused_training("qg", self.folder / "none", self.folder / "none")
+        self.refused_training("qg", self.folder / "none", "none://the-tests-download-nothing")
 
     def test_too_few_jets(self):
         """Splits that are empty, or less than a batch, are found before anything is replaced."""

@@ -122,7 +122,7 @@ TEST_CASE("a state goes on only with the jets it was made with") {
   const RunFolder run(folder.path());
   REQUIRE(train(jets, run, {.epochs = 1}) == Trainer::Outcome::kFinished);
   JetSet other = jets.train;
-  other.p4[3] += 1e-9;
+  other.p4.edit()[3] += 1e-9;
   CHECK_THROWS_AS(train(jets, run, {.resume = true}, &other), InputError);
   const auto fewer = jets.train.slice(0, 39);
   CHECK_THROWS_WITH(train(jets, run, {.resume = true}, &fewer), Catch::Contains("40 jets"));
@@ -131,7 +131,7 @@ TEST_CASE("a state goes on only with the jets it was made with") {
 TEST_CASE("a loss that is not finite stops before the step and names the jets") {
   auto set = sample_jets(quark_gluon_tagging(), 20);
   const auto val = set;
-  set.p4[4 * set.offsets[13]] = std::numeric_limits<double>::quiet_NaN();
+  set.p4.edit()[4 * set.offsets[13]] = std::numeric_limits<double>::quiet_NaN();
   LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2});
   const TemporaryFolder folder;
   TrainerOptions options;

@@ -1,0 +1,76 @@
+#include "app/data_folder.h"
+
+#include <algorithm>
+
+#include "fetch/download.h"
+#include "fetch/progress_bar.h"
+#include "lorentznet/error.h"
+#include "lorentznet/quark_gluon_data.h"
+#include "lorentznet/top_data.h"
+
+namespace lorentznet {
+namespace {
+
+using Path = std::filesystem::path;
+
+bool has_top_files(const Path& folder) {
+  if (!std::filesystem::exists(folder)) return false;
+  const auto splits = find_top_files(folder, {});
+  return !splits.train.empty() || !splits.val.empty() || !splits.test.empty();
+}
+
+void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Log& log) {
+  ProgressBar bar;
+  DownloadOptions options;
+  options.log = [&](const std::string& line) {
+    bar.clear();
+    log(line);
+  };
+  options.progress = [&](const auto& file, auto done, auto total) { bar.show(file, done, total); };
+  download_all(files, folder, options);
+  bar.clear();
+}
+
+void fetch_top(const Arguments& arguments, const Log& log) {
+  const Path folder = arguments.datadir;
+  if (!arguments.download) return;
+  if (has_top_files(folder) && !is_unfinished(folder)) {
+    log(folder.string() + " has data: nothing is downloaded");
+    return;
+  }
+  fetch(published_files("top"), folder, log);
+}
+
+/// The first files that hold as many jets as are asked for.
+std::vector<PublishedFile> first_files(std::vector<PublishedFile> files, std::int64_t num_data) {
+  constexpr std::int64_t jets_in_file = 100000;
+  if (num_data < 0) return files;
+  const auto wanted = std::max<std::int64_t>((num_data + jets_in_file - 1) / jets_in_file, 1);
+  if (static_cast<std::int64_t>(files.size()) > wanted) files.resize(wanted);
+  return files;
+}
+
+void fetch_quark_gluon(const Arguments& arguments, const Log& log) {
+  const Path folder = Path(arguments.datadir) / "datasets";
+  const std::string wanted = "qg-" + arguments.generator + (arguments.with_bc ? "-bc" : "");
+  const std::string found = quark_gluon_set(arguments.datadir);
+  const bool asked = arguments.given.contains("generator") || arguments.given.contains("with_bc");
+  if (!found.empty() && asked && found != wanted) {
+    throw InputError(folder.string() + ": holds " + found + ", --generator and --with_bc ask for " +
+                     wanted + ": give each set a folder of its own");
+  }
+  if (found.empty() || is_unfinished(folder)) {
+    fetch(first_files(published_files(wanted), arguments.num_data), folder, log);
+  } else if (arguments.download) {
+    log(folder.string() + " has data: nothing is downloaded");
+  }
+}
+
+}  // namespace
+
+void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
+  if (task.name == "top") return fetch_top(arguments, log);
+  fetch_quark_gluon(arguments, log);
+}
+
+}  // namespace lorentznet

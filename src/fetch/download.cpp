@@ -1,0 +1,126 @@
+#include "fetch/download.h"
+
+#include <algorithm>
+#include <array>
+#include <string_view>
+#include <thread>
+
+#include "fetch/transfer.h"
+#include "io/file.h"
+#include "io/message.h"
+#include "io/sha256.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+using Path = std::filesystem::path;
+
+[[noreturn]] void fail(const PublishedFile& file, const std::string& reason) {
+  throw InputError(file.url + ": " + reason);
+}
+
+std::uint64_t size_of(const Path& path) {
+  std::error_code none;
+  const auto size = std::filesystem::file_size(path, none);
+  return none ? 0 : size;
+}
+
+std::string lower_case(std::string text) {
+  std::transform(text.begin(), text.end(), text.begin(), [](unsigned char c) {
+    return static_cast<char>(c >= 'A' && c <= 'Z' ? c - 'A' + 'a' : c);
+  });
+  return text;
+}
+
+/// Login pages and error pages come with status 200 as well.
+bool is_web_page(const Path& path) {
+  std::array<char, 256> bytes{};
+  const std::size_t got = FileSource(path).read(bytes);
+  const std::string start = lower_case({bytes.data(), got});
+  const std::size_t first = start.find_first_not_of(" \t\r\n\xef\xbb\xbf");
+  if (first == std::string::npos) return false;
+  const std::string_view text = std::string_view(start).substr(first);
+  return text.starts_with("<!doctype") || text.starts_with("<html") || text.starts_with("<?xml") ||
+         text.starts_with("<head");
+}
+
+/// What the names of published files promise.
+bool begins_as_named(const Path& part, const std::string& name) {
+  std::array<char, 4> bytes{};
+  const std::size_t got = FileSource(part).read(bytes);
+  const std::string_view magic(bytes.data(), got);
+  if (name.ends_with(".npz")) return magic.starts_with("PK");
+  if (name.ends_with(".h5")) return magic == "\x89HDF";
+  return true;
+}
+
+/// Brings all bytes to `part`, however often the connection breaks.
+void bring(const PublishedFile& file, const Path& part, const DownloadOptions& options) {
+  int failures = 0;
+  auto wait = options.first_wait;
+  for (;;) {
+    const std::uint64_t before = size_of(part);
+    const Transfer result = transfer(file.url, part, options.patience, [&](auto done, auto total) {
+      options.progress(file.name, done, total);
+    });
+    if (result.end == Transfer::End::kWhole) return;
+    if (result.end == Transfer::End::kRefused) fail(file, result.reason);
+    if (result.end == Transfer::End::kCannotGoOn && before > 0) {
+      options.log(file.name + ": the server cannot go on where it stopped, so it begins again");
+      std::filesystem::remove(part);
+      continue;
+    }
+    if (size_of(part) > before) {
+      failures = 0;
+      wait = options.first_wait;
+    }
+    if (++failures >= options.attempts) {
+      fail(file, result.reason + " (" + std::to_string(failures) +
+                     " attempts; what has come is kept, and the same command goes on)");
+    }
+    options.log(file.name + ": " + result.reason + "; trying again");
+    std::this_thread::sleep_for(wait);
+    wait *= 2;
+  }
+}
+
+/// \return the checksum of a part that is what it should be; removes any other
+std::string check(const PublishedFile& file, const Path& part) {
+  std::string reason;
+  if (is_web_page(part)) {
+    reason = "the server sent a web page instead of the file";
+  } else if (!begins_as_named(part, file.name)) {
+    reason = "the server sent something else than the file " + in_quotes(file.name);
+  }
+  const std::string sha256 = reason.empty() ? sha256_of_file(part) : "";
+  if (reason.empty() && !file.sha256.empty() && sha256 != file.sha256) {
+    reason = "what came has the SHA-256 " + sha256 + ", expected " + file.sha256;
+  }
+  if (reason.empty()) return sha256;
+  std::filesystem::remove(part);
+  fail(file, reason);
+}
+
+}  // namespace
+
+std::string download(const PublishedFile& file, const Path& target,
+                     const DownloadOptions& options) {
+  const Path part = target.string() + ".part";
+  const bool goes_on = size_of(part) > 0;
+  bring(file, part, options);
+  std::string sha256;
+  try {
+    sha256 = check(file, part);
+  } catch (const InputError&) {
+    // The part may have been of another file, or damaged: once more from the start.
+    if (!goes_on) throw;
+    options.log(file.name + ": what was there did not fit, so it begins again");
+    bring(file, part, options);
+    sha256 = check(file, part);
+  }
+  make_durable(part, target);
+  return sha256;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,122 @@
+#include "fetch/transfer.h"
+
+#include <curl/curl.h>
+#include <fcntl.h>
+
+#include <array>
+#include <cerrno>
+#include <exception>
+#include <memory>
+#include <stdexcept>
+#include <system_error>
+
+#include "io/file.h"
+
+namespace lorentznet {
+namespace {
+
+struct CurlCloser {
+  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+};
+
+/// What libcurl's callbacks work on. No exception may pass through libcurl, so it waits here.
+struct Attempt {
+  CURL* curl = nullptr;
+  std::filesystem::path part;
+  FileDescriptor file;
+  std::uint64_t before = 0;
+  std::function<void(std::uint64_t, std::uint64_t)> progress;
+  std::exception_ptr error;
+};
+
+long status_of(CURL* curl) {
+  long status = 0;
+  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  return status;
+}
+
+std::size_t write_bytes(char* bytes, std::size_t size, std::size_t count, void* data) {
+  auto& attempt = *static_cast<Attempt*>(data);
+  try {
+    attempt.file.write_all({bytes, size * count}, attempt.part);
+    return size * count;
+  } catch (...) {
+    attempt.error = std::current_exception();
+    return 0;
+  }
+}
+
+int show_progress(void* data, curl_off_t total, curl_off_t done, curl_off_t, curl_off_t) {
+  auto& attempt = *static_cast<Attempt*>(data);
+  const auto all = total > 0 ? attempt.before + static_cast<std::uint64_t>(total) : 0;
+  attempt.progress(attempt.before + static_cast<std::uint64_t>(done), all);
+  return 0;
+}
+
+void open_part(Attempt& attempt) {
+  attempt.file =
+      FileDescriptor(::open(attempt.part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  if (!attempt.file.is_open()) {
+    throw std::system_error(errno, std::generic_category(),
+                            attempt.part.string() + ": cannot be written");
+  }
+  attempt.before = std::filesystem::file_size(attempt.part);
+}
+
+void set_options(CURL* curl, const std::string& url, std::chrono::seconds patience,
+                 Attempt& attempt, char* reason) {
+  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
+  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 10L);
+  curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
+  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(curl, CURLOPT_USERAGENT, "lorentznet");
+  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(patience.count()));
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
+  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.count()));
+  curl_easy_setopt(curl, CURLOPT_RESUME_FROM_LARGE, static_cast<curl_off_t>(attempt.before));
+  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, write_bytes);
+  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &attempt);
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, show_progress);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &attempt);
+  curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
+}
+
+bool is_worth_another(CURLcode code, long status) {
+  if (code == CURLE_HTTP_RETURNED_ERROR) return status >= 500 || status == 408 || status == 429;
+  return code != CURLE_URL_MALFORMAT && code != CURLE_UNSUPPORTED_PROTOCOL &&
+         code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_TOO_MANY_REDIRECTS;
+}
+
+}  // namespace
+
+Transfer transfer(const std::string& url, const std::filesystem::path& part,
+                  std::chrono::seconds patience,
+                  const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  const std::unique_ptr<CURL, CurlCloser> curl(ready == CURLE_OK ? curl_easy_init() : nullptr);
+  if (!curl) throw std::runtime_error("libcurl cannot be used");
+  Attempt attempt;
+  attempt.curl = curl.get();
+  attempt.part = part;
+  attempt.progress = progress;
+  open_part(attempt);
+  std::array<char, CURL_ERROR_SIZE> reason{};
+  set_options(curl.get(), url, patience, attempt, reason.data());
+  const CURLcode code = curl_easy_perform(curl.get());
+  if (attempt.error) std::rethrow_exception(attempt.error);
+  const long status = status_of(curl.get());
+  if (code == CURLE_OK) return {};
+  // 416: the part is as long as the file, or longer.
+  if (code == CURLE_HTTP_RETURNED_ERROR && status == 416 && attempt.before > 0) return {};
+  const std::string text = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
+  if (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME) {
+    return {Transfer::End::kCannotGoOn, text};
+  }
+  return {is_worth_another(code, status) ? Transfer::End::kBroken : Transfer::End::kRefused, text};
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,201 @@
+#include "lorentznet/own_jets.h"
+
+#include <H5Cpp.h>
+
+#include <catch2/catch.hpp>
+#include <cmath>
+
+#include "data/test_files.h"
+#include "io/npy.h"
+#include "lorentznet/top_data.h"
+
+using lorentznet::BadJetRule;
+using lorentznet::JetSet;
+using lorentznet::npy_bytes;
+using lorentznet::read_own_jets;
+using lorentznet::read_top_jets;
+using namespace lorentznet::test;
+
+namespace {
+
+using Shape = std::vector<std::int64_t>;
+
+/// N jets of M = 3 columns; jet j has 1 + j % 3 particles of energy 10 + j, momentum (1, 2, 3).
+struct OwnArrays {
+  explicit OwnArrays(std::int64_t jets) : rows(jets), X(12 * jets), scalars(6 * jets) {
+    for (std::int64_t jet = 0; jet < jets; ++jet) {
+      for (std::int64_t column = 0; column <= jet % 3; ++column) {
+        const double p4[] = {10. + static_cast<double>(jet), 1, 2, 3};
+        std::copy_n(p4, 4, &X[12 * jet + 4 * column]);
+        scalars[6 * jet + 2 * column] = static_cast<double>(jet);
+        scalars[6 * jet + 2 * column + 1] = static_cast<double>(column);
+      }
+      y.push_back(static_cast<double>(jet % 3));
+      weight.push_back(.5 + static_cast<double>(jet));
+      id.push_back((std::int64_t{1} << 60) + jet);
+    }
+  }
+
+  void write(const std::filesystem::path& file) const {
+    const Shape jets{rows};
+    write_npz(file, {{"X", npy_bytes(X, Shape{rows, 3, 4})},
+                     {"scalars", npy_bytes(scalars, Shape{rows, 3, 2})},
+                     {"y", npy_bytes(y, jets)},
+                     {"weight", npy_bytes(weight, jets)},
+                     {"id", npy_bytes(id, jets)}});
+  }
+
+  std::int64_t rows;
+  std::vector<double> X, scalars, y, weight;
+  std::vector<std::int64_t> id;
+};
+
+/// The error of reading these arrays.
+std::string error_of(const OwnArrays& arrays, const BadJetRule& rule = {}) {
+  const TemporaryFolder folder;
+  arrays.write(folder / "own.npz");
+  return input_error(folder / "own.npz", [&] { read_own_jets(folder / "own.npz", -1, rule); });
+}
+
+void write_hdf5(const std::filesystem::path& path, const OwnArrays& arrays) {
+  const H5::H5File file(path.string(), H5F_ACC_TRUNC);
+  const auto rows = static_cast<hsize_t>(arrays.rows);
+  const auto put = [&](const char* name, std::vector<hsize_t> shape, const auto& values,
+                       const H5::DataType& type) {
+    const H5::DataSpace space(static_cast<int>(shape.size()), shape.data());
+    file.createDataSet(name, type, space).write(values.data(), type);
+  };
+  put("X", {rows, 3, 4}, arrays.X, H5::PredType::NATIVE_DOUBLE);
+  put("scalars", {rows, 3, 2}, arrays.scalars, H5::PredType::NATIVE_DOUBLE);
+  put("y", {rows}, arrays.y, H5::PredType::NATIVE_DOUBLE);
+  put("weight", {rows}, arrays.weight, H5::PredType::NATIVE_DOUBLE);
+  put("id", {rows}, arrays.id, H5::PredType::NATIVE_INT64);
+}
+
+}  // namespace
+
+TEST_CASE("a user's jets come with scalars, labels, weights and ids, from .npz and HDF5 alike") {
+  const TemporaryFolder folder;
+  const OwnArrays arrays(7);
+  arrays.write(folder / "own.npz");
+  write_hdf5(folder / "own.h5", arrays);
+  const JetSet jets = read_own_jets(folder / "own.npz");
+  REQUIRE(jets.num_jets() == 7);
+  CHECK(jets.num_constituents() == 1 + 2 + 3 + 1 + 2 + 3 + 1);
+  CHECK(jets.num_scalars() == 2);
+  CHECK(jets.num_classes() == 3);
+  CHECK(jets.has_labels());
+  CHECK(jets.label == std::vector<std::int8_t>{0, 1, 2, 0, 1, 2, 0});
+  CHECK(jets.weight == arrays.weight);
+  CHECK(jets.id == arrays.id);
+  CHECK(jets.p4[4 * jets.offsets[4]] == 14);
+  CHECK(jets.scalars[2 * jets.offsets[5] + 4] == 5);
+  CHECK(jets.scalars[2 * jets.offsets[5] + 5] == 2);
+  for (const JetSet& same : {read_own_jets(folder / "own.h5"), read_top_jets(folder / "own.npz"),
+                             read_top_jets(folder / "own.h5")}) {
+    check_same_jets(same, jets);
+  }
+  const JetSet two = jets.slice(4, 2);
+  CHECK(two.id == std::vector<std::int64_t>{arrays.id[4], arrays.id[5]});
+  CHECK(two.scalars[0] == 4);
+  CHECK(two.weight[1] == 5.5);
+}
+
+TEST_CASE("a file of four-momenta alone has jets without labels") {
+  const TemporaryFolder folder;
+  const OwnArrays arrays(4);
+  write_npz(folder / "own.npz", {{"X", npy_bytes(arrays.X, Shape{4, 3, 4})}});
+  const JetSet jets = read_own_jets(folder / "own.npz");
+  CHECK_FALSE(jets.has_labels());
+  CHECK(jets.num_classes() == 0);
+  CHECK(jets.num_scalars() == 0);
+  CHECK(jets.label == std::vector<std::int8_t>(4, -1));
+}
+
+TEST_CASE("what is wrong with a user's jet is said") {
+  const auto with = [](auto spoil) {
+    OwnArrays arrays(5);
+    spoil(arrays);
+    return error_of(arrays);
+  };
+  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = std::nan(""); }),
+             Catch::Contains(": jet 2 (counted from 0): ") && Catch::Contains("not finite"));
+  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 0; }), Catch::Contains("momentum but energy 0"));
+  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 3; }), Catch::Contains("more momentum than energy"));
+  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 1e13; }), Catch::Contains("is above 1e+12"));
+  CHECK_THAT(with([](OwnArrays& a) { a.scalars[12] = std::nan(""); }),
+             Catch::Contains("jet 2 ") && Catch::Contains("the scalar nan in column 0"));
+  CHECK_THAT(with([](OwnArrays& a) { a.y[3] = 1.5; }),
+             Catch::Contains("jet 3 ") && Catch::Contains("label 1.5"));
+  CHECK_THAT(with([](OwnArrays& a) { a.y[3] = -1; }), Catch::Contains("label -1"));
+  CHECK_THAT(with([](OwnArrays& a) { a.weight[4] = -2; }),
+             Catch::Contains("jet 4 ") && Catch::Contains("weight -2"));
+  CHECK_THAT(with([](OwnArrays& a) { a.y[4] = std::nan(""); }),
+             Catch::Contains("jet 4 ") && Catch::Contains("label nan"));
+}
+
+TEST_CASE("arrays that do not fit together are refused") {
+  const TemporaryFolder folder;
+  const OwnArrays arrays(4);
+  const auto file = folder / "own.npz";
+  const auto error_with = [&](const char* name, const std::string& bytes) {
+    write_npz(file, {{"X", npy_bytes(arrays.X, Shape{4, 3, 4})}, {name, bytes}});
+    return input_error(file, [&] { read_own_jets(file); });
+  };
+  CHECK_THAT(error_with("y", npy_bytes(std::vector<double>(3), Shape{3})),
+             Catch::Contains("array 'y' has shape [3] instead of [4]"));
+  CHECK_THAT(error_with("weight", npy_bytes(std::vector<double>(4), Shape{4, 1})),
+             Catch::Contains("array 'weight' has shape [4, 1] instead of [4]"));
+  CHECK_THAT(error_with("id", npy_bytes(std::vector<std::int64_t>(5), Shape{5})),
+             Catch::Contains("array 'id' has 5 elements, expected 4"));
+  CHECK_THAT(error_with("id", npy_bytes(std::vector<double>(4), Shape{4})),
+             Catch::Contains("array 'id'") && Catch::Contains("expected integers"));
+  CHECK_THAT(error_with("scalars", npy_bytes(std::vector<double>(24), Shape{4, 2, 3})),
+             Catch::Contains("array 'scalars' has shape [4, 2, 3] instead of [4, 3, scalars]"));
+  write_npz(file, {{"jets", npy_bytes(arrays.X, Shape{4, 3, 4})}});
+  CHECK_THAT(input_error(file, [&] { read_own_jets(file); }),
+             Catch::Contains("no array 'X'; the file holds 'jets'"));
+}
+
+TEST_CASE("bad jets are skipped and listed, and the others keep their rows") {
+  const TemporaryFolder folder;
+  OwnArrays arrays(3000);
+  arrays.X[12 * 1000] = -1;  // jet 1000: its first and, with it, its second of two particles
+  arrays.y[1500] = 9.5;
+  arrays.weight[2999] = -1;
+  arrays.write(folder / "own.npz");
+  const JetSet jets = read_own_jets(folder / "own.npz", -1, {.skip = true});
+  REQUIRE(jets.num_jets() == 2997);
+  REQUIRE(jets.skipped.size() == 3);
+  CHECK_THAT(jets.skipped[0], Catch::Contains("own.npz: jet 1000 (counted from 0): energy -1 GeV"));
+  CHECK_THAT(jets.skipped[1], Catch::Contains("jet 1500 "));
+  CHECK_THAT(jets.skipped[2], Catch::Contains("jet 2999 "));
+  CHECK_THAT(jets.describe(999), Catch::EndsWith("jet 999"));
+  CHECK_THAT(jets.describe(1000), Catch::EndsWith("jet 1001"));
+  CHECK_THAT(jets.describe(2996), Catch::EndsWith("jet 2998"));
+  // Each jet is its row, in every column.
+  for (std::int64_t jet = 0; jet < jets.num_jets(); ++jet) {
+    const auto row = jet + (jet >= 1000 ? 1 : 0) + (jet >= 1499 ? 1 : 0);
+    REQUIRE(jets.id[jet] == arrays.id[row]);
+    REQUIRE(jets.weight[jet] == arrays.weight[row]);
+    REQUIRE(jets.multiplicity(jet) == 1 + row % 3);
+    REQUIRE(jets.p4[4 * jets.offsets[jet]] == 10. + static_cast<double>(row));
+    REQUIRE(jets.scalars[2 * jets.offsets[jet]] == static_cast<double>(row));
+  }
+  arrays.y[1501] = -7;
+  CHECK_THAT(error_of(arrays, {.skip = true}),
+             Catch::Contains("4 bad jets among the first 3000, more than 0.1 % of 3000"));
+  CHECK_THAT(error_of(arrays), Catch::Contains("jet 1000 "));
+}
+
+TEST_CASE("weights are divided by their mean") {
+  const TemporaryFolder folder;
+  OwnArrays arrays(4);
+  arrays.weight = {1, 2, 3, 2};
+  arrays.write(folder / "own.npz");
+  JetSet jets = read_own_jets(folder / "own.npz");
+  const JetSet before = jets;
+  normalize_weights(jets);
+  CHECK(jets.weight == std::vector<double>{.5, 1, 1.5, 1});
+  CHECK(before.weight == arrays.weight);  // the copy keeps its own
+}

@@ -1,0 +1,261 @@
+"""Downloads of the published data sets, from a local HTTP server that fails in every way."""
+
+import contextlib
+import hashlib
+import http.server
+import io
+import os
+import signal
+import subprocess
+import threading
+import time
+
+import numpy as np
+
+import harness
+
+QG_FILES = 3
+
+
+def qg_bytes(number):
+    out = io.BytesIO()
+    np.savez(out, **harness.qg_arrays(100 * number, 100))
+    return out.getvalue()
+
+
+class Server(http.server.ThreadingHTTPServer):
+    """Serves `files`; `behave` maps a name to a list with what to do at each request, in order:
+    "cut" (half of what is asked for, then gone), "busy" (503), "norange" (all, whatever was asked),
+    "page" (a web page), "wrong" (other bytes), "slow" (a little, then a long wait) or a status.
+    """
+
+    daemon_threads = True
+
+    def __init__(self):
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.files, self.behave, self.requests = {}, {}, []
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.server_address[1]}"
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+    def do_GET(self):
+        # A proxy is asked for the whole URL.
+        name = self.path.split("?")[0].rsplit("/", 1)[-1]
+        self.server.requests.append((self.path, self.headers.get("Range")))
+        plan = self.server.behave.get(name, [])
+        what = plan.pop(0) if plan else "whole"
+        if name not in self.server.files:
+            what = 404
+        if what == "busy":
+            what = 503
+        if isinstance(what, int):
+            return self.send_error(what)
+        if what == "page":
+            return self.send_bytes(b"\n<!DOCTYPE html><html>Please log in</html>", 200)
+        content = self.server.files[name]
+        if what == "wrong":
+            content = content[:-1] + bytes([content[-1] ^ 1])
+        first = 0
+        if self.headers.get("Range") and what != "norange":
+            first = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])
+            if first >= len(content):
+                return self.send_error(416)
+        self.send_bytes(content, 206 if first else 200, first, what)
+
+    def send_bytes(self, content, status, first=0, what="whole"):
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content) - first))
+        if status == 206:
+            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
+        self.end_headers()
+        body = content[first:]
+        with contextlib.suppress(OSError):  # the other end may be gone
+            if what == "cut":
+                self.wfile.write(body[: len(body) // 2])
+                self.close_connection = True
+            elif what == "slow":
+                self.wfile.write(body[: len(body) // 3])
+                self.wfile.flush()
+                time.sleep(20)
+            else:
+                self.wfile.write(body)
+
+
+class DownloadTest(harness.ProgramTest):
+    def setUp(self):
+        self.server = Server()
+        self.addCleanup(self.server.server_close)
+        self.addCleanup(self.server.shutdown)
+        self.data = self.folder / self.id().rsplit(".", 1)[-1]
+        self.datasets = self.data / "datasets"
+        for number in range(QG_FILES):
+            name = "QG_jets.npz" if number == 0 else f"QG_jets_{number}.npz"
+            self.server.files[name] = qg_bytes(number)
+        for split in harness.TOP_SPLITS:
+            harness.write_h5(self.folder / "h5", harness.top_arrays(split))
+            self.server.files[f"{split}.h5"] = (self.folder / "h5").read_bytes()
+        self.write_table()
+
+    def write_table(self, url=None, **sums):
+        self.table = self.folder / f"{self.id()}.tsv"
+        with open(self.table, "w") as out:
+            out.write("set\tfile\tsha256\turl\n")
+            for name, content in self.server.files.items():
+                group = "top" if name.endswith(".h5") else "qg-pythia"
+                sha256 = "-" if group == "top" else sums.get(name, hashlib.sha256(content).hexdigest())
+                out.write(f"{group}\t{name}\t{sha256}\t{url or self.server.url}/{name}?download=1\n")
+
+    def command(self, task, *words):
+        logs = self.folder / "logs" / self.data.name
+        return [*harness.SMALL, "--epochs=1", "--overwrite", "--exp_name=run", "--logdir", logs, "--datadir",
+                self.data, *words]  # fmt: skip
+
+    def environment(self, **more):
+        return {"LORENTZNET_PUBLISHED_FILES": str(self.table), "no_proxy": "*"} | more
+
+    def run_program(self, task="qg", *words, **env):
+        return harness.run(task, *self.command(task, *words), env=self.environment(**env))
+
+    def names(self):
+        return sorted(path.name for path in self.datasets.iterdir()) if self.datasets.exists() else []
+
+    def assert_whole(self):
+        self.assertEqual(self.names(), ["QG_jets.npz", "QG_jets_1.npz", "QG_jets_2.npz"])
+        for name in self.names():
+            self.assertEqual((self.datasets / name).read_bytes(), self.server.files[name], name)
+
+    def test_into_an_empty_folder(self):
+        result = self.run_program()
+        self.assert_finished(result)
+        self.assertIn("Downloading QG_jets_1.npz (2 of 3) from", result.stdout)
+        self.assertIn(" train samples: 240", result.stdout)
+        self.assert_whole()
+        self.server.requests.clear()
+        self.assert_finished(self.run_program())
+        # A folder with some of the files is used as it is.
+        (self.datasets / "QG_jets.npz").unlink()
+        result = self.run_program("qg", "--download")
+        self.assert_finished(result)
+        self.assertIn("nothing is downloaded", result.stdout)
+        self.assertIn(" train samples: 160", result.stdout)
+        self.assertEqual(self.server.requests, [])
+
+    def test_as_many_as_needed(self):
+        self.assert_finished(self.run_program("qg", "--num_data=90"))
+        self.assertEqual(self.names(), ["QG_jets.npz"])
+
+    def test_broken_connections(self):
+        self.server.behave = {"QG_jets.npz": ["cut", "cut", "busy"], "QG_jets_1.npz": ["busy", 429],
+                              "QG_jets_2.npz": ["cut", "norange"]}  # fmt: skip
+        result = self.run_program()
+        self.assert_finished(result)
+        self.assertIn("trying again", result.stdout)
+        self.assertIn("cannot go on where it stopped", result.stdout)
+        self.assert_whole()
+        size = len(self.server.files["QG_jets.npz"])
+        ranges = [r for path, r in self.server.requests if "QG_jets.npz" in path]
+        self.assertEqual(ranges[:2], [None, f"bytes={size // 2}-"])
+
+    def test_refusals(self):
+        for plan, expected in ((404, "404"), (403, "403"), ("page", "web page"), ("wrong", "SHA-256")):
+            with self.subTest(plan=plan):
+                self.server.behave = {"QG_jets_1.npz": [plan]}
+                self.assert_refused(self.run_program(), "QG_jets_1.npz", expected)
+                # What is whole stays, nothing else has a name, and the same command goes on.
+                self.assertEqual(self.names(), ["QG_jets.npz", *(["QG_jets_1.npz.part"] if isinstance(plan, int)
+                                                                 else []), "unfinished-download"])  # fmt: skip
+        self.assert_finished(self.run_program())
+        self.assert_whole()
+
+    def test_a_part_of_another_file(self):
+        self.datasets.mkdir(parents=True)
+        size = len(self.server.files["QG_jets.npz"])
+        for length in (1000, size, size + 5):
+            with self.subTest(length=length):
+                for name in self.names():
+                    (self.datasets / name).unlink()
+                (self.datasets / "QG_jets.npz.part").write_bytes(b"PK" + b"x" * (length - 2))
+                result = self.run_program()
+                self.assert_finished(result)
+                self.assertIn("begins again", result.stdout)
+                self.assert_whole()
+
+    def test_interrupted(self):
+        """Ctrl-C leaves a part that goes on, and no file that a training would take for all."""
+        self.server.behave = {"QG_jets_1.npz": ["slow"]}
+        program = subprocess.Popen(harness.command("qg", *self.command("qg")), stdout=subprocess.PIPE,
+                                   env=harness.environment() | self.environment())  # fmt: skip
+        part = self.datasets / "QG_jets_1.npz.part"
+        end = time.monotonic() + 60
+        expected = len(self.server.files["QG_jets_1.npz"]) // 3
+        while not (part.exists() and part.stat().st_size == expected):
+            self.assertLess(time.monotonic(), end)
+            time.sleep(0.05)
+        # Another process keeps away meanwhile.
+        self.assert_refused(self.run_program(), "another process is downloading")
+        program.send_signal(signal.SIGINT)
+        self.assertNotEqual(program.wait(timeout=30), 0)
+        program.stdout.close()
+        self.assertEqual(self.names(), ["QG_jets.npz", "QG_jets_1.npz.part", "unfinished-download"])
+        self.server.requests.clear()
+        self.assert_finished(self.run_program())
+        self.assert_whole()
+        self.assertEqual(self.server.requests[0][1], f"bytes={expected}-")
+
+    def test_top_pins_checksums(self):
+        self.assert_refused(self.run_program("top"), self.data)  # not without being asked
+        result = self.run_program("top", "--download")
+        self.assert_finished(result)
+        sums = dict(line.split()[::-1] for line in (self.data / "SHA256SUMS").read_text().splitlines())
+        self.assertEqual(sums, {name: hashlib.sha256(content).hexdigest()
+                                for name, content in self.server.files.items() if name.endswith(".h5")})  # fmt: skip
+        for split in harness.TOP_SPLITS:
+            (self.data / f"{split}.h5").unlink()
+        self.server.behave = {"val.h5": ["wrong"]}
+        self.assert_refused(self.run_program("top", "--download"), "val.h5", "SHA-256", sums["val.h5"])
+        self.server.behave = {"val.h5": ["page"]}
+        self.assert_refused(self.run_program("top", "--download"), "val.h5", "web page")
+        self.assert_finished(self.run_program("top", "--download"))
+
+    def test_proxy(self):
+        self.write_table(url="http://published.example/records")
+        result = self.run_program("qg", http_proxy=self.server.url, no_proxy="")
+        self.assert_finished(result)
+        self.assert_whole()
+        self.assertTrue(self.server.requests[0][0].startswith("http://published.example/"))
+
+    def test_no_server(self):
+        self.write_table(url="none://nowhere")
+        self.assert_refused(self.run_program(), "none://nowhere")
+        self.assertEqual(self.names(), ["QG_jets.npz.part", "unfinished-download"])
+
+    def test_disk_full(self):
+        words = harness.command("qg", *self.command("qg"))
+        result = subprocess.run(["bash", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "-", *words],
+                                env=harness.environment() | self.environment(), text=True,
+                                capture_output=True, timeout=60)  # fmt: skip
+        self.assert_refused(result, "QG_jets.npz.part", "File too large")
+        self.assert_finished(self.run_program())
+        self.assert_whole()
+
+    def test_other_sets(self):
+        self.assert_refused(self.run_program("qg", "--generator=sherpa"), "--generator", "sherpa")
+        self.assert_refused(self.run_program("qg", "--generator=herwig"), "qg-herwig")
+        self.datasets.mkdir(parents=True, exist_ok=True)
+        for number in range(2):
+            (self.datasets / f"QG_jets_herwig_{number}.npz").write_bytes(qg_bytes(number))
+        result = self.run_program("qg")
+        self.assert_finished(result)
+        self.assertIn(" train samples: 160", result.stdout)
+        self.assert_refused(self.run_program("qg", "--with_bc"), "qg-herwig", "qg-pythia-bc")
+
+
+if __name__ == "__main__":
+    harness.main()

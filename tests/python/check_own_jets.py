@@ -1,0 +1,260 @@
+"""Users' own jets: the same scores as from top files, K classes, weights, scalars, ids, no labels, bad
+jets; loss and AUC against torch and scikit-learn; `jets info`; from ROOT files.
+"""
+
+import json
+import subprocess
+import sys
+
+import numpy as np
+from sklearn.metrics import accuracy_score, log_loss, roc_auc_score
+
+import harness
+
+torch = harness.load_torch()
+
+
+def own_of_top(split, **more):
+    """The arrays of a user's file with jets of the top sample."""
+    arrays = harness.top_arrays(split)
+    return {"X": arrays["Pmu"], "y": arrays["is_signal"]} | more
+
+
+def three_classes(first, count, seed):
+    """Top jets, QCD jets, and QCD jets without their soft half: class 2. With scalars and weights."""
+    arrays = harness.top_arrays("train", first, count)
+    X, y = arrays["Pmu"].copy(), arrays["is_signal"].astype(np.int64)
+    narrow = (y == 0) & (np.arange(count) % 4 < 2)
+    X[narrow, 20:] = 0
+    y[narrow] = 2
+    rng = np.random.default_rng(seed)
+    mass2 = X[..., 0] ** 2 - (X[..., 1:] ** 2).sum(axis=-1)
+    scalars = np.stack([np.log1p(np.sqrt(np.abs(mass2))), np.log1p(X[..., 0])], axis=-1)
+    return {"X": X, "y": y, "scalars": scalars, "weight": rng.uniform(0.1, 5, count),
+            "id": (1 << 60) + rng.permutation(count)}  # fmt: skip
+
+
+class OwnJetsTest(harness.ProgramTest):
+    """A top experiment `top`, and `three` of three classes with scalars and weights, no beams."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.logs = cls.folder / "logs"
+        cls.top_data = harness.write_top(cls.folder / "top")
+        harness.train("top", cls.logs, cls.top_data, "top")
+        cls.three_data = cls.folder / "three"
+        cls.three_data.mkdir()
+        for seed, (split, first, count) in enumerate((("train", 0, 120), ("val", 120, 40), ("test", 160, 60))):
+            np.savez(cls.three_data / f"{split}.npz", **three_classes(first, count, seed))
+        harness.train("top", cls.logs, cls.three_data, "three", "--no_beams", "--n_hidden=8")
+
+    def own(self, name, **arrays):
+        np.savez_compressed(self.folder / f"{name}.npz", **arrays)
+        return self.folder / f"{name}.npz"
+
+    def run_test(self, name, *files, **options):
+        result = harness.run("top", "--test_mode", "--device=cpu", "--batch_size=8", "--logdir", self.logs,
+                             "--exp_name", name, "--test_data", *files, **options)  # fmt: skip
+        return result
+
+    def scores(self, name, *files):
+        self.assert_finished(self.run_test(name, *files))
+        return np.load(self.logs / name / "score.npy")
+
+    def test_same_scores_as_from_top_files(self):
+        expected = self.scores("top", self.top_data / "test.h5")
+        arrays = own_of_top("test")
+        own = self.own("same", **arrays)
+        np.testing.assert_array_equal(self.scores("top", own), expected)
+        file = harness.write_h5(self.folder / "same.hdf5", arrays)
+        np.testing.assert_array_equal(self.scores("top", file), expected)
+        fortran = self.own("fortran", X=np.asfortranarray(arrays["X"]), y=arrays["y"])
+        np.testing.assert_array_equal(self.scores("top", fortran), expected)
+        single = self.own("single", X=arrays["X"].astype(np.float32), y=arrays["y"])
+        np.testing.assert_array_equal(self.scores("top", single), expected)  # as the sample stores them
+
+    def test_mass_as_scalar_is_the_default(self):
+        arrays = own_of_top("test")
+        p = arrays["X"]
+        total = (p[..., 0] ** 2 + p[..., 1] ** 2) + p[..., 2] ** 2 + p[..., 3] ** 2
+        psi = np.log1p(np.sqrt(np.abs(2 * (p[..., 0] ** 2) - total)))
+        given = self.own("psi", scalars=psi[..., None], **arrays)
+        plain = self.own("plain", **arrays)
+        np.testing.assert_allclose(self.scores("top", given), self.scores("top", plain), atol=1e-6)
+
+    def test_without_labels(self):
+        arrays = own_of_top("test", id=np.arange(20, dtype=np.int32)[::-1])
+        labelled = self.scores("top", self.own("labelled", **arrays))
+        run = self.logs / "top"
+        self.assertTrue((run / "test-result.json").exists())
+        ids = np.load(run / "score.npz")
+        np.testing.assert_array_equal(ids["id"], arrays["id"])
+        np.testing.assert_array_equal(ids["label"], arrays["y"])
+        np.testing.assert_array_equal(ids["probability"], labelled[:, 1:])
+        del arrays["y"]
+        result = self.run_test("top", self.own("bare", **arrays), "--boost=.5")
+        self.assert_finished(result)
+        self.assertIn("without labels", result.stdout)
+        self.assertNotIn("nan", result.stdout)
+        bare = np.load(run / "score.npy")
+        np.testing.assert_array_equal(bare[:, 1:], labelled[:, 1:])
+        np.testing.assert_array_equal(bare[:, 0], -1)
+        np.testing.assert_array_equal(np.load(run / "score.npz")["id"], arrays["id"])
+        self.assertFalse((run / "test-result.json").exists())
+        # Jets without ids leave no ids of others behind.
+        self.scores("top", self.top_data / "test.h5")
+        self.assertFalse((run / "score.npz").exists())
+
+    def test_training_needs_labels(self):
+        data = self.folder / "unlabelled"
+        data.mkdir()
+        for split in harness.TOP_SPLITS:
+            np.savez(data / f"{split}.npz", X=own_of_top(split)["X"])
+        result = harness.run("top", *harness.SMALL, "--datadir", data, "--logdir", self.logs,
+                             "--exp_name=unlabelled")  # fmt: skip
+        self.assert_refused(result, "train.npz", "has no label")
+
+    def test_three_classes(self):
+        run = self.logs / "three"
+        args = json.loads((run / "args.json").read_text())
+        self.assertEqual((args["n_class"], args["n_scalar"], args["no_beams"]), (3, 2, True))
+        state = torch.load(run / "best-val-model.pt", weights_only=True)
+        self.assertEqual(tuple(state["module.embedding.weight"].shape), (8, 2))
+        self.assertEqual(tuple(state["module.graph_dec.3.weight"].shape), (3, 8))
+        test = np.load(self.three_data / "test.npz")
+        score = np.load(run / "score.npy")
+        self.assertEqual(score.shape, (60, 4))
+        np.testing.assert_array_equal(score[:, 0], test["y"])
+        result = json.loads((run / "test-result.json").read_text())
+        y, w, p = test["y"], test["weight"], score[:, 1:].astype(np.float64)
+        p /= p.sum(axis=1, keepdims=True)
+        self.assertAlmostEqual(result["test_loss"], log_loss(y, p, sample_weight=w), delta=1e-6)
+        of_jet = torch.nn.functional.nll_loss(torch.log(torch.tensor(p)), torch.tensor(y),
+                                              reduction="none").numpy()  # fmt: skip
+        self.assertAlmostEqual(result["test_loss"], (w * of_jet).sum() / w.sum(), delta=1e-6)
+        accuracy = accuracy_score(y, p.argmax(axis=1), sample_weight=w)
+        self.assertAlmostEqual(result["test_acc"], accuracy, delta=1e-9)
+        self.assertNotAlmostEqual(accuracy, accuracy_score(y, p.argmax(axis=1)), delta=1e-6)
+        # To scikit-learn in single precision, as the scores are: its ties are then ours.
+        of_class = [roc_auc_score(y == k, score[:, 1 + k], sample_weight=w) for k in range(3)]
+        np.testing.assert_allclose(result["test_auc_of_class"], of_class, rtol=0, atol=1e-12)
+        macro = roc_auc_score(y, p, multi_class="ovr", sample_weight=w)
+        self.assertAlmostEqual(result["test_auc"], macro, delta=1e-9)
+        np.testing.assert_array_equal(np.load(run / "score.npz")["id"], test["id"])
+        before = harness.snapshot(run)
+        result = harness.run("top", "--test_mode", "--device=cpu", "--batch_size=8", "--logdir", self.logs,
+                             "--exp_name=three", "--datadir", self.three_data)  # fmt: skip
+        self.assert_finished(result)
+        self.assertEqual(harness.snapshot(run), before)
+
+    def test_weights_count_in_training(self):
+        """Weights of one unit or another give the same training; other weights another."""
+        losses = []
+        for name, scale in (("unit", 1.0), ("pico", 2.0**-40), ("flat", None)):
+            data = self.folder / name
+            data.mkdir()
+            for split in harness.TOP_SPLITS:
+                arrays = dict(np.load(self.three_data / f"{split}.npz"))
+                arrays["weight"] = np.ones(len(arrays["y"])) if scale is None else scale * arrays["weight"]
+                np.savez(data / f"{split}.npz", **arrays)
+            run = harness.train("top", self.logs, data, name, "--epochs=1", "--dropout=0")
+            losses.append(json.loads((run / "train-result.json").read_text())["train_loss"][0])
+        self.assertEqual(losses[0], losses[1])
+        self.assertNotEqual(losses[0], losses[2])
+
+    def test_what_does_not_fit_is_refused(self):
+        arrays = three_classes(0, 10, 5)
+        bare = {name: arrays[name] for name in ("X", "y")}
+        self.assert_refused(self.run_test("three", self.own("no-scalars", **bare)), "no-scalars.npz",
+                            "1 scalars", "the network takes 2")  # fmt: skip
+        self.assert_refused(self.run_test("top", self.own("classes", **bare)), "classes.npz", "class 2",
+                            "classes 0 to 1")  # fmt: skip
+        self.assert_refused(self.run_test("top", harness.QG_SAMPLE), "QG_jets.npz", "jet 0", "more momentum")
+        mixed = [self.own("weighted", **own_of_top("test", weight=np.ones(20))),
+                 self.own("unweighted", **own_of_top("test"))]  # fmt: skip
+        self.assert_refused(self.run_test("top", *mixed), "weighted.npz", "unweighted.npz", "weights")
+
+    def test_bad_jets(self):
+        arrays = {name: np.concatenate([values] * 60) for name, values in own_of_top("test").items()}
+        arrays["X"][700, 0, 0] = np.nan
+        file = self.own("bad", **arrays)
+        self.assert_refused(self.run_test("top", file), "jet 700 (counted from 0)", "not finite")
+        result = self.run_test("top", file, "--on_bad_jet=skip")
+        self.assert_finished(result)
+        self.assertRegex(result.stdout, r"(?m)^Skipped: .*bad\.npz: jet 700 \(counted from 0\): .*not finite")
+        self.assertIn("\nSkipped jets: 1\n", result.stdout)
+        self.assertEqual(len(np.load(self.logs / "top" / "score.npy")), 1199)
+        arrays["X"][701, 0, 0] = -5
+        result = self.run_test("top", self.own("worse", **arrays), "--on_bad_jet=skip")
+        self.assert_refused(result, "2 bad jets", "0.1 %", "jet 701")
+
+    def info(self, *words):
+        result = subprocess.run([harness.OPTIONS.bin / "jets", "info", *map(str, words)],
+                                capture_output=True, text=True, timeout=60)  # fmt: skip
+        return result
+
+    def test_info(self):
+        arrays = three_classes(0, 50, 1)
+        arrays["X"][7, 0, 0] = -1
+        file = self.own("info", **arrays)
+        result = self.info("--json", file, self.top_data / "test.h5", harness.QG_SAMPLE)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        own, top, qg = json.loads(result.stdout)
+        kept = np.arange(50) != 7
+        X = arrays["X"][kept]
+        self.assertEqual((own["jets"], own["bad_jets"], own["layout"]), (50, 1, "own jets"))
+        self.assertIn("jet 7 (counted from 0): energy -1", own["reasons"][0])
+        self.assertEqual(own["classes"], {str(k): int((arrays["y"][kept] == k).sum()) for k in range(3)})
+        n = (X[..., 0] != 0).sum(axis=1)
+        self.assertEqual((own["constituents"]["min"], own["constituents"]["max"]), (n.min(), n.max()))
+        jet = X.sum(axis=1)
+        pt, mass = np.hypot(jet[:, 1], jet[:, 2]), np.sqrt(jet[:, 0] ** 2 - (jet[:, 1:] ** 2).sum(axis=1))
+        np.testing.assert_allclose([own["jet_pt"][k] for k in ("min", "mean", "max")], [pt.min(), pt.mean(), pt.max()])
+        np.testing.assert_allclose([own["jet_mass"][k] for k in ("min", "mean", "max")], [mass.min(), mass.mean(), mass.max()])
+        self.assertAlmostEqual(own["weight"]["mean"], arrays["weight"][kept].mean())
+        self.assertEqual((top["layout"], top["jets"], top["bad_jets"]), ("top jets, converted", 20, 0))
+        self.assertEqual((qg["layout"], qg["jets"]), ("quark/gluon jets (EnergyFlow)", 5000))
+        for line in (harness.PROJECT / "data" / "SHA256SUMS").read_text().splitlines():
+            digest, name = line.split()
+            if name.endswith("QG_jets.npz"):
+                self.assertEqual(qg["sha256"], digest)
+        table = self.info(file)
+        self.assertIn("jet 7 (counted from 0): energy -1", table.stdout)
+        self.assertIn("deflated", table.stdout)
+        missing = self.info(self.folder / "missing.npz")
+        self.assertEqual(missing.returncode, 2)
+        self.assertRegex(missing.stderr, r"\Ajets: .*missing\.npz: no such file\n\Z")
+
+    def test_from_root(self):
+        import awkward as ak
+        import uproot
+
+        arrays = own_of_top("test")
+        X = arrays["X"]
+        lists = [ak.drop_none(ak.mask(ak.Array(X[..., k]), X[..., 0] != 0)) for k in range(4)]
+        pt = np.hypot(lists[1], lists[2])
+        branches = {"E": lists[0], "px": lists[1], "py": lists[2], "pz": lists[3], "pt": pt,
+                    "eta": np.arcsinh(lists[3] / pt), "phi": np.arctan2(lists[2], lists[1]),
+                    "m": 0 * pt, "top": arrays["y"].astype(np.int32), "event": np.arange(20)}  # fmt: skip
+        with uproot.recreate(self.folder / "jets.root") as file:
+            file.mktree("tree", {name: values.type.content if isinstance(values, ak.Array) else values.dtype
+                                 for name, values in branches.items()})  # fmt: skip
+            file["tree"].extend(branches)
+        script = harness.PROJECT / "scripts" / "root_to_jets.py"
+        common = [sys.executable, script, self.folder / "jets.root", "--tree=tree", "--label-branch=top",
+                  "--id-branch=event"]  # fmt: skip
+        for name, words in (("p4", ["E", "px", "py", "pz"]), ("particles", ["pt", "eta", "phi", "m"])):
+            out = self.folder / f"root-{name}.npz"
+            subprocess.run([*common, f"--{name}", *words, "--out", out], check=True, capture_output=True)
+            made = np.load(out)
+            order = np.argsort(-(X[..., 1] ** 2 + X[..., 2] ** 2), axis=1, kind="stable")
+            expected = np.take_along_axis(X, order[..., None], axis=1)[:, : made["X"].shape[1]]
+            np.testing.assert_allclose(made["X"], expected, rtol=1e-6, atol=1e-3)
+            np.testing.assert_array_equal(made["y"], arrays["y"])
+            np.testing.assert_array_equal(made["id"], np.arange(20))
+            self.assertEqual(self.scores("top", out).shape, (20, 3))
+
+
+if __name__ == "__main__":
+    harness.main()
