@@ -29,8 +29,8 @@ JetSet read_quark_gluon_jets(const std::filesystem::path& file, std::int64_t max
 
 /// The files QG_jets.npz, QG_jets_1.npz, QG_jets_2.npz, ... in `datadir`/datasets that are there,
 /// in the order of their numbers; where there are none of these, those of another published set
-/// (QG_jets_withbc_0.npz, QG_jets_herwig_0.npz, QG_jets_herwig_withbc_0.npz, ...). Throws InputError
-/// where there is none, or where files of several other sets are.
+/// (QG_jets_withbc_0.npz, QG_jets_herwig_0.npz, QG_jets_herwig_withbc_0.npz, ...). Throws
+/// InputError where there is none, or where files of several other sets are.
 std::vector<std::filesystem::path> find_quark_gluon_files(const std::filesystem::path& datadir);
 
 /// Which published set the files in `datadir`/datasets are of: "qg-pythia", "qg-pythia-bc",
