@@ -2,7 +2,9 @@
 # Installs what building lorentznet needs and this machine lacks: Debian packages (with apt-get, as
 # root or by sudo) and LibTorch (with pip, into .deps/ of this folder). A second run changes nothing.
 #
-#   scripts/setup.sh [--tests]     --tests: also what the tests compare with, and an mpirun
+#   scripts/setup.sh [--tests] [--cuda]
+#     --tests: also what the tests compare with, and an mpirun
+#     --cuda: also the CUDA libraries that LibTorch needs for GPUs (2.7 GB)
 #
 # LibTorch is not installed when CMAKE_PREFIX_PATH has one. LORENTZNET_SKIP_PACKAGES=1 leaves the
 # Debian packages alone (for libraries from elsewhere). pip's and apt's own settings are respected.
@@ -150,16 +152,18 @@ has_torch() {
 }
 
 main() {
-  local tests_wanted=0 torch_wanted=1 compiler pip
-  case ${1:-} in
-  --tests) tests_wanted=1 ;;
-  --help | -h)
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
-    return
-    ;;
-  '') ;;
-  *) die "unknown argument $1 (see scripts/setup.sh --help)" ;;
-  esac
+  local argument tests_wanted=0 cuda_wanted=0 torch_wanted=1 compiler pip
+  for argument in "$@"; do
+    case $argument in
+    --tests) tests_wanted=1 ;;
+    --cuda) cuda_wanted=1 ;;
+    --help | -h)
+      sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+      return
+      ;;
+    *) die "unknown argument $argument (see scripts/setup.sh --help)" ;;
+    esac
+  done
   mkdir -p "$DEPS_DIR" 2>/dev/null || true
   [[ -w $DEPS_DIR ]] || die "can't write to $DEPS_DIR"
   if command -v flock >/dev/null; then
@@ -174,6 +178,11 @@ main() {
   check_python
   if ((torch_wanted)); then
     ensure "LibTorch (a download of about 600 MB)" requirements-torch.txt python --no-deps
+    if ((cuda_wanted)); then
+      ensure "the CUDA libraries (a download of about 2 GB)" requirements-cuda.txt cuda --no-deps
+      # LibTorch looks for them beside itself.
+      cp --recursive --link --no-clobber "$DEPS_DIR/cuda/nvidia/." "$DEPS_DIR/python/nvidia/"
+    fi
   fi
   if ((tests_wanted)); then
     ensure "the tests' Python packages (a download of about 80 MB)" requirements-test.txt python-test
