@@ -2,8 +2,9 @@
 # Installs what building lorentznet needs and this machine lacks: Debian packages (with apt-get, as
 # root or by sudo) and LibTorch (with pip, into .deps/ of this folder). A second run changes nothing.
 #
-#   scripts/setup.sh [--tests] [--cuda]
-#     --tests: also what the tests compare with, and an mpirun
+#   scripts/setup.sh [--plots] [--tests] [--cuda]
+#     --plots: also what scripts/plot.py and report.py draw with
+#     --tests: that, what the tests compare with, an mpirun and a browser
 #     --cuda: also the CUDA libraries that LibTorch needs for GPUs (2.7 GB)
 #
 # LibTorch is not installed when CMAKE_PREFIX_PATH has one. LORENTZNET_SKIP_PACKAGES=1 leaves the
@@ -14,7 +15,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PACKAGES=(cmake ninja-build libhdf5-dev libcxxopts-dev libspdlog-dev catch2 nlohmann-json3-dev
   libzip-dev libgloo-dev)
-TEST_PACKAGES=(openmpi-bin) # its mpirun starts the programs in a test
+TEST_PACKAGES=(openmpi-bin chromium-headless-shell) # tests: mpirun starts the programs, a browser reads a report
 
 # Sets `compiler` to the C++ compiler that CMake will take, or to nothing.
 find_compiler() {
@@ -58,7 +59,7 @@ check_tools() { # where there is no apt-get
     "and nlohmann-json are missing"
 }
 
-needs_pip() { [[ $torch_wanted == 1 || $tests_wanted == 1 ]] && ! python3 -m pip --version &>/dev/null; }
+needs_pip() { [[ $torch_wanted == 1 || $plots_wanted == 1 ]] && ! python3 -m pip --version &>/dev/null; }
 
 install_debian_packages() {
   local package missing=()
@@ -152,10 +153,11 @@ has_torch() {
 }
 
 main() {
-  local argument tests_wanted=0 cuda_wanted=0 torch_wanted=1 compiler pip
+  local argument tests_wanted=0 plots_wanted=0 cuda_wanted=0 torch_wanted=1 compiler pip
   for argument in "$@"; do
     case $argument in
-    --tests) tests_wanted=1 ;;
+    --tests) tests_wanted=1 plots_wanted=1 ;;
+    --plots) plots_wanted=1 ;;
     --cuda) cuda_wanted=1 ;;
     --help | -h)
       sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
@@ -184,8 +186,11 @@ main() {
       cp --recursive --link --no-clobber "$DEPS_DIR/cuda/nvidia/." "$DEPS_DIR/python/nvidia/"
     fi
   fi
+  if ((plots_wanted)); then
+    ensure "matplotlib and mplhep (a download of about 50 MB)" requirements-plots.txt python-plots
+  fi
   if ((tests_wanted)); then
-    ensure "the tests' Python packages (a download of about 80 MB)" requirements-test.txt python-test
+    ensure "the tests' Python packages (a download of about 90 MB)" requirements-test.txt python-test
   fi
   say "everything that the build needs is there (checked in $SECONDS s)"
 }

@@ -5,50 +5,11 @@
 #include <limits>
 #include <stdexcept>
 
-#include "lorentznet/error.h"
 #include "lorentznet/metrics.h"
-#include "report/metrics_check.h"
+#include "report/ranking.h"
 
 namespace lorentznet {
 namespace {
-
-// Jets at or above one score.
-struct Passing {
-  float threshold;
-  std::int64_t background;
-  std::int64_t signal;
-};
-
-// One entry for each different score, falling; the last one counts all jets.
-std::vector<Passing> count_passing(std::span<const float> score,
-                                   std::span<const std::int8_t> label) {
-  check_scores(score, label);
-  struct Jet {
-    float score;
-    std::int8_t label;
-  };
-  std::vector<Jet> jets(score.size());
-  for (std::size_t i = 0; i < jets.size(); ++i) {
-    jets[i] = {score[i], label[i]};
-  }
-  std::sort(jets.begin(), jets.end(), [](Jet a, Jet b) { return a.score > b.score; });
-
-  std::vector<Passing> passing;
-  std::int64_t signal = 0;
-  for (std::size_t i = 0; i < jets.size(); ++i) {
-    signal += jets[i].label;
-    const bool last_of_tie = i + 1 == jets.size() || jets[i + 1].score != jets[i].score;
-    if (last_of_tie) {
-      passing.push_back({jets[i].score, static_cast<std::int64_t>(i + 1) - signal, signal});
-    }
-  }
-  const Passing& all = passing.back();
-  if (all.signal == 0 || all.background == 0) {
-    throw InputError("a ROC curve needs jets of both classes, not " + std::to_string(all.signal) +
-                     " signal and " + std::to_string(all.background) + " background jets");
-  }
-  return passing;
-}
 
 // Whether the step to b and the step from b are the same, as scikit-learn's second difference asks.
 // (Points that are collinear with steps of different length stay.)
@@ -57,44 +18,94 @@ bool is_intermediate(const Passing& a, const Passing& b, const Passing& c) {
          b.signal - a.signal == c.signal - b.signal;
 }
 
-void add_point(RocCurve& curve, double threshold, std::int64_t background, std::int64_t signal) {
-  curve.background_efficiency.push_back(static_cast<double>(background) /
-                                        static_cast<double>(curve.num_background));
-  curve.signal_efficiency.push_back(static_cast<double>(signal) /
-                                    static_cast<double>(curve.num_signal));
-  curve.threshold.push_back(threshold);
+/// Calls f with (0, 0) and with the points of the curve, less the intermediate ones.
+template <typename F>
+void for_each_point(std::span<const Passing> passing, F f) {
+  // The start takes no part in the dropping, so the first score's point always stays.
+  f(Passing{std::numeric_limits<float>::infinity(), 0, 0});
+  for (std::size_t i = 0; i < passing.size(); ++i) {
+    const bool inner = i > 0 && i + 1 < passing.size();
+    if (inner && is_intermediate(passing[i - 1], passing[i], passing[i + 1])) continue;
+    f(passing[i]);
+  }
 }
+
+double fraction(std::int64_t part, std::int64_t all) {
+  return static_cast<double>(part) / static_cast<double>(all);
+}
+
+/// The first point whose signal efficiency is nearest to one that is wanted.
+struct Nearest {
+  double wanted;
+  double distance = std::numeric_limits<double>::infinity();
+  std::int64_t background = 0;
+
+  void look_at(const Passing& point, const Passing& all) {
+    const double here = std::abs(fraction(point.signal, all.signal) - wanted);
+    if (here < distance) {
+      distance = here;
+      background = point.background;
+    }
+  }
+  std::optional<double> rejection(const Passing& all) const {
+    if (background == 0) return std::nullopt;
+    return 1.0 / fraction(background, all.background);
+  }
+};
 
 }  // namespace
 
-RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label) {
-  const std::vector<Passing> passing = count_passing(score, label);
+RocCurve roc_curve(std::span<const Passing> passing) {
   RocCurve curve;
   curve.num_background = passing.back().background;
   curve.num_signal = passing.back().signal;
-  // The start takes no part in the dropping, so the first score's point always stays.
-  add_point(curve, std::numeric_limits<double>::infinity(), 0, 0);
-  for (std::size_t i = 0; i < passing.size(); ++i) {
-    const bool inner = i > 0 && i + 1 < passing.size();
-    if (inner && is_intermediate(passing[i - 1], passing[i], passing[i + 1])) {
-      continue;
-    }
-    add_point(curve, passing[i].threshold, passing[i].background, passing[i].signal);
+  for (auto* const list :
+       {&curve.background_efficiency, &curve.signal_efficiency, &curve.threshold}) {
+    list->reserve(passing.size() + 1);
   }
+  for_each_point(passing, [&](const Passing& point) {
+    curve.background_efficiency.push_back(fraction(point.background, curve.num_background));
+    curve.signal_efficiency.push_back(fraction(point.signal, curve.num_signal));
+    curve.threshold.push_back(point.threshold);
+  });
   return curve;
 }
 
-double roc_auc(std::span<const float> score, std::span<const std::int8_t> label) {
+RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label) {
+  return roc_curve(Ranking(score, label).passing());
+}
+
+double roc_auc(std::span<const Passing> passing) {
   // Twice the trapezoids' area in units of one (signal, background) pair is an integer, below 2^63
   // for up to two billion jets of each class.
   std::int64_t twice_area = 0;
   Passing before{0, 0, 0};
-  for (const Passing& here : count_passing(score, label)) {
+  for (const Passing& here : passing) {
     twice_area += (here.background - before.background) * (here.signal + before.signal);
     before = here;
   }
   const double pairs = static_cast<double>(before.background) * static_cast<double>(before.signal);
   return static_cast<double>(twice_area) / (2.0 * pairs);
+}
+
+double roc_auc(std::span<const float> score, std::span<const std::int8_t> label) {
+  return roc_auc(Ranking(score, label).passing());
+}
+
+RankingFigures ranking_figures(std::span<const Passing> passing) {
+  const Passing& all = passing.back();
+  Nearest at_30{.wanted = 0.3}, at_50{.wanted = 0.5};
+  for_each_point(passing, [&](const Passing& point) {
+    at_30.look_at(point, all);
+    at_50.look_at(point, all);
+  });
+  return {.auc = roc_auc(passing),
+          .rejection_at_30 = at_30.rejection(all),
+          .rejection_at_50 = at_50.rejection(all)};
+}
+
+RankingFigures ranking_figures(std::span<const float> score, std::span<const std::int8_t> label) {
+  return ranking_figures(Ranking(score, label).passing());
 }
 
 std::optional<double> background_rejection(const RocCurve& curve, double signal_efficiency) {
