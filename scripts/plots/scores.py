@@ -15,7 +15,7 @@ import numpy as np
 from .errors import PlotError
 
 FIGURES = ("accuracy", "AUC", "1/eB(0.5)", "1/eB(0.3)")
-REPLICAS = 100
+REPLICAS = 200
 
 
 @dataclass
@@ -87,8 +87,11 @@ class Scores:
         """[4, 2] the central 68 % of each of FIGURES over the draws of a bootstrap."""
         with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
             drawn = np.array(list(pool.map(self.draw, range(REPLICAS))))
-        # "higher": no mean of a number and infinity.
-        return np.percentile(drawn, (16, 84), axis=0, method="higher").T
+        with np.errstate(invalid="ignore"):
+            between = np.percentile(drawn, (16, 84), axis=0)
+        # Between a number and infinity, or two infinities, there is no mean.
+        above = np.percentile(drawn, (16, 84), axis=0, method="higher")
+        return np.where(np.isfinite(above), between, above).T
 
 
 def of_rows(rows: np.ndarray, file) -> Scores:

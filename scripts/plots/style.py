@@ -8,6 +8,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt  # noqa: E402
 import mplhep  # noqa: E402
+import numpy as np  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
 # From dark to bright, of hues that colour-blind people tell apart (Petroff, arXiv:2107.02270).
@@ -40,6 +41,13 @@ def title(axes, text: str):
 def whole_numbers(axis):
     axis.set_major_locator(MaxNLocator(integer=True, nbins=10))
     axis.set_minor_locator(matplotlib.ticker.NullLocator())
+
+
+def whole_decades(axes):
+    """A logarithmic y axis from one power of ten to another, none but these labelled."""
+    low, high = np.log10(axes.get_ylim())
+    axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
+    axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def save(figure_, folder: Path, name: str) -> list[Path]:

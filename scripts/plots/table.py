@@ -22,7 +22,7 @@ def plus_minus(value: float, uncertainty: float, most: int) -> str:
 def of_interval(value: float, low: float, high: float, most: int, background: int) -> str:
     """One number where the interval is about symmetric, else both ends of it."""
     if np.isinf(value):
-        return f"> {background}" if np.isinf(low) else f"> {low:.0f}"
+        return f"> {background}"
     if np.isfinite(high) and abs((high - value) - (value - low)) <= 0.25 * (high - low):
         return plus_minus(value, (high - low) / 2, most)
     digits = digits_of(value - low, most)

@@ -54,6 +54,7 @@ def draw(groups: dict[str, list[Experiment]], title: str):
     loss.set_ylabel("Loss")
     accuracy.set_ylabel("Accuracy")
     rate.set(ylabel="Learning rate", xlabel="Epoch", yscale="log")
+    style.whole_decades(rate)
     style.whole_numbers(rate.xaxis)
     for axes in (loss, accuracy, rate):
         axes.grid(color="0.88", linewidth=0.8)

@@ -81,7 +81,7 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
       stopped = stopped || is_set(options.stop);
       if (stopped) break;
       auto batch = loader.next().value();
-      if (options.beta != 0) batch = boost_along_x(batch, options.beta);
+      if (options.frame.moves()) batch = seen_from(batch, options.frame);
       batch = batch.to(device);
       const auto logits = model->forward(batch);
       const auto result = score_batch(logits, batch.label);
@@ -108,13 +108,10 @@ TestRecord summarize_test(const Scores& scores) {
   const auto num_jets = static_cast<std::int64_t>(scores.label.size());
   if (record.num_background == 0 || record.num_background == num_jets) return record;
 
-  std::vector<float> signal(scores.label.size());
-  for (std::size_t jet = 0; jet < signal.size(); ++jet)
-    signal[jet] = scores.probability[2 * jet + 1];
-  const auto curve = roc_curve(signal, scores.label);
-  record.auc = roc_auc(signal, scores.label);
-  record.rejection_at_30 = background_rejection(curve, 0.3);
-  record.rejection_at_50 = background_rejection(curve, 0.5);
+  const auto figures = ranking_figures(signal_scores(scores.probability), scores.label);
+  record.auc = figures.auc;
+  record.rejection_at_30 = figures.rejection_at_30;
+  record.rejection_at_50 = figures.rejection_at_50;
   return record;
 }
 

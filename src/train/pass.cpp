@@ -10,8 +10,12 @@
 namespace lorentznet {
 
 Pass::Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
-           const PassSums& before)
-    : options_(options), num_batches_(num_batches), log_(log), sums_(before) {}
+           const PassSums& before, std::optional<double> learning_rate)
+    : options_(options),
+      num_batches_(num_batches),
+      log_(log),
+      sums_(before),
+      learning_rate_(learning_rate) {}
 
 void Pass::add(std::int64_t index, double loss, std::int64_t correct, std::int64_t jets) {
   sums_.loss += loss * static_cast<double>(jets);
@@ -20,6 +24,20 @@ void Pass::add(std::int64_t index, double loss, std::int64_t correct, std::int64
   recent_.push_back({.loss = loss, .correct = correct, .jets = jets});
   if (static_cast<std::int64_t>(recent_.size()) > options_.log_interval) recent_.pop_front();
   if (index != 0 && index % options_.log_interval == 0) report(index);
+  if (options_.observer != nullptr) tell_observer(index);
+}
+
+void Pass::tell_observer(std::int64_t index) const {
+  options_.observer->on_batch({.partition = options_.partition,
+                               .epoch = options_.epoch,
+                               .epochs = options_.epochs,
+                               .batches_done = index + 1,
+                               .batches = num_batches_,
+                               .jets = sums_.jets,
+                               .seconds = sums().seconds,
+                               .loss = mean_loss(),
+                               .accuracy = accuracy(),
+                               .learning_rate = learning_rate_});
 }
 
 PassSums Pass::sums() const {
@@ -28,22 +46,29 @@ PassSums Pass::sums() const {
   return sums;
 }
 
-void Pass::report(std::int64_t index) const {
-  BatchFigures recent{};
+double Pass::recent_loss() const {
+  double loss = 0;
+  for (const auto& batch : recent_) loss += batch.loss;
+  return loss / static_cast<double>(recent_.size());
+}
+
+double Pass::recent_accuracy() const {
+  std::int64_t correct = 0, jets = 0;
   for (const auto& batch : recent_) {
-    recent.loss += batch.loss;
-    recent.correct += batch.correct;
-    recent.jets += batch.jets;
+    correct += batch.correct;
+    jets += batch.jets;
   }
+  return static_cast<double>(correct) / static_cast<double>(jets);
+}
+
+void Pass::report(std::int64_t index) const {
   const auto last_jets = static_cast<double>(recent_.back().jets);
-  log_(
-      fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{} \t Loss {:.4f} \t Running Acc {:.3f} \t "
-                  "Total Acc {:.3f} "
-                  "\t Avg Batch Time {:.4f}",
-                  options_.partition, options_.epoch + 1, options_.epochs, index, num_batches_,
-                  recent.loss / static_cast<double>(recent_.size()),
-                  static_cast<double>(recent.correct) / static_cast<double>(recent.jets),
-                  accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
+  log_(fmt::format(
+      ">> {} \t Epoch {}/{} \t Batch {}/{} \t Loss {:.4f} \t Running Acc {:.3f} \t "
+      "Total Acc {:.3f} "
+      "\t Avg Batch Time {:.4f}",
+      options_.partition, options_.epoch + 1, options_.epochs, index, num_batches_, recent_loss(),
+      recent_accuracy(), accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
 }
 
 void check_finite(double loss, const JetSet& set, const Batch& batch) {

@@ -91,7 +91,7 @@ class FiguresTest(unittest.TestCase):
         self.assertEqual(table.of_interval(329.4, 316, 342, 1, 9), "329 ± 13")
         self.assertEqual(table.of_interval(167, 120, 333, 1, 500), "167 +166 −47")
         self.assertEqual(table.of_interval(500, 250, np.inf, 1, 500), "500 +∞ −250")
-        self.assertEqual(table.of_interval(np.inf, 300, np.inf, 1, 500), "> 300")
+        self.assertEqual(table.of_interval(np.inf, 300, np.inf, 1, 500), "> 500")
 
 
 class PicturesTest(unittest.TestCase):
