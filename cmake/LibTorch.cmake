@@ -1,24 +1,11 @@
-# Defines the target `libtorch`.
-#
-# A CPU build links libtorch_cpu and libc10 and nothing else, so that neither a GPU nor the CUDA
-# libraries are needed; Torch's own CMake package insists on them when the wheel was built with CUDA.
-# A GPU build (LORENTZNET_CUDA=ON) goes through that package.
+# Defines the target `libtorch`: libtorch_cpu and libc10, and with LORENTZNET_CUDA=ON libtorch_cuda and
+# libc10_cuda too. Torch's own CMake package is not used: it insists on the whole CUDA toolkit, also
+# for a build without CUDA where the wheel was built with it.
 # LibTorch is looked for in CMAKE_PREFIX_PATH, then where scripts/setup.sh puts it.
 set(LORENTZNET_DEPS ${PROJECT_SOURCE_DIR}/.deps/python)
 # at::parallel_for is code in a header: without OpenMP it silently runs in one thread. LibTorch
 # brings a libgomp.so.1 of its own, found first by its rpath: one runtime, one set of threads.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
-
-if(LORENTZNET_CUDA)
-  if(NOT DEFINED ENV{TORCH_CUDA_ARCH_LIST} AND NOT DEFINED TORCH_CUDA_ARCH_LIST)
-    # Otherwise Torch's CMake compiles and runs a probe, which needs a GPU.
-    set(TORCH_CUDA_ARCH_LIST "8.0;9.0+PTX")
-  endif()
-  find_package(Torch REQUIRED PATHS ${LORENTZNET_DEPS}/torch)
-  add_library(libtorch INTERFACE)
-  target_link_libraries(libtorch INTERFACE ${TORCH_LIBRARIES} OpenMP::OpenMP_CXX)
-  return()
-endif()
 
 find_path(TORCH_INCLUDE_DIR torch/csrc/api/include/torch/nn.h
           PATH_SUFFIXES include torch/include
@@ -34,3 +21,17 @@ target_include_directories(libtorch SYSTEM INTERFACE
 target_link_libraries(libtorch INTERFACE ${TORCH_CPU_LIBRARY} ${C10_LIBRARY}
                                          OpenMP::OpenMP_CXX)
 target_link_options(libtorch INTERFACE -Wl,--allow-shlib-undefined)
+
+if(LORENTZNET_CUDA)
+  find_library(TORCH_CUDA_LIBRARY torch_cuda PATH_SUFFIXES lib torch/lib HINTS ${LORENTZNET_DEPS} REQUIRED)
+  find_library(C10_CUDA_LIBRARY c10_cuda PATH_SUFFIXES lib torch/lib HINTS ${LORENTZNET_DEPS} REQUIRED)
+  # For the sources that talk to GPUs themselves; all others compile as they do for CPUs. The wheels
+  # keep the toolkit's headers beside LibTorch.
+  set(NVIDIA_WHEELS ${TORCH_INCLUDE_DIR}/../../nvidia)
+  find_path(CUDA_INCLUDE_DIR cusparse.h REQUIRED
+            HINTS ${NVIDIA_WHEELS}/cu13/include ENV CUDA_HOME PATHS /usr/local/cuda
+            PATH_SUFFIXES include)
+  # Nothing names a symbol of them, but loading them is what brings LibTorch its GPU operators.
+  target_link_options(libtorch INTERFACE LINKER:--no-as-needed)
+  target_link_libraries(libtorch INTERFACE ${TORCH_CUDA_LIBRARY} ${C10_CUDA_LIBRARY})
+endif()

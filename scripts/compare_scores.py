@@ -13,42 +13,17 @@ import sys
 
 import numpy as np
 
+from plots.scores import of_rows
+
 FIGURES = ("accuracy", "AUC", "1/eB at eS=.5", "1/eB at eS=.3")
-
-
-class Scores:
-    """Scores of jets [N, 3], sorted once for all draws."""
-
-    def __init__(self, rows):
-        self.is_signal = rows[:, 0] == 1
-        self.is_correct = (rows[:, 2] > rows[:, 1]) == self.is_signal
-        self.order = np.argsort(-rows[:, 2], kind="stable")
-        falling = rows[self.order, 2]
-        self.last_of_tie = np.append(np.flatnonzero(falling[1:] != falling[:-1]), len(falling) - 1)
-
-    def figures(self, weight):
-        """FIGURES of the jets, jet i counting weight[i] times; inf where no background passes."""
-        signal = np.where(self.is_signal, weight, 0)[self.order].cumsum()[self.last_of_tie]
-        background = np.where(self.is_signal, 0, weight)[self.order].cumsum()[self.last_of_tie]
-        signal_efficiency, background_efficiency = signal / signal[-1], background / background[-1]
-        auc = np.trapezoid(np.append(0, signal_efficiency), np.append(0, background_efficiency))
-        accuracy = weight[self.is_correct].sum() / weight.sum()
-        return [accuracy, auc, *(rejection(signal_efficiency, background_efficiency, efficiency)
-                                 for efficiency in (0.5, 0.3))]  # fmt: skip
-
-
-def rejection(signal_efficiency, background_efficiency, wanted):
-    """1/eB at the point of the ROC curve whose signal efficiency is nearest to `wanted`."""
-    background = background_efficiency[np.abs(signal_efficiency - wanted).argmin()]
-    return 1 / background if background > 0 else np.inf
 
 
 def compare(first, second, draws, seed):
     """Figures [3, 4] of the first, the second and their difference, and the uncertainties."""
-    both = Scores(first), Scores(second)
+    both = of_rows(first, "the first file"), of_rows(second, "the second file")
 
     def all_figures(weight):
-        of_first, of_second = (np.array(scores.figures(weight)) for scores in both)
+        of_first, of_second = (np.array(scores.figures(weight[scores.order])) for scores in both)
         with np.errstate(invalid="ignore"):  # inf - inf
             return np.array([of_first, of_second, of_second - of_first])
 

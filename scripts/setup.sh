@@ -2,7 +2,10 @@
 # Installs what building lorentznet needs and this machine lacks: Debian packages (with apt-get, as
 # root or by sudo) and LibTorch (with pip, into .deps/ of this folder). A second run changes nothing.
 #
-#   scripts/setup.sh [--tests]     --tests: also what the tests compare with, and an mpirun
+#   scripts/setup.sh [--plots] [--tests] [--cuda]
+#     --plots: also what scripts/plot.py and report.py draw with
+#     --tests: that, what the tests compare with, an mpirun and a browser
+#     --cuda: also the CUDA libraries that LibTorch needs for GPUs (2.7 GB)
 #
 # LibTorch is not installed when CMAKE_PREFIX_PATH has one. LORENTZNET_SKIP_PACKAGES=1 leaves the
 # Debian packages alone (for libraries from elsewhere). pip's and apt's own settings are respected.
@@ -12,7 +15,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PACKAGES=(cmake ninja-build libhdf5-dev hdf5-filter-plugin-blosc-serial libcxxopts-dev libspdlog-dev
   catch2 nlohmann-json3-dev libzip-dev libgloo-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
-TEST_PACKAGES=(openmpi-bin) # its mpirun starts the programs in a test
+TEST_PACKAGES=(openmpi-bin chromium-headless-shell) # tests: mpirun starts the programs, a browser reads a report
 
 # Sets `compiler` to the C++ compiler that CMake will take, or to nothing.
 find_compiler() {
@@ -56,7 +59,7 @@ check_tools() { # where there is no apt-get
     "and nlohmann-json are missing"
 }
 
-needs_pip() { [[ $torch_wanted == 1 || $tests_wanted == 1 ]] && ! python3 -m pip --version &>/dev/null; }
+needs_pip() { [[ $torch_wanted == 1 || $plots_wanted == 1 ]] && ! python3 -m pip --version &>/dev/null; }
 
 install_debian_packages() {
   local package missing=()
@@ -150,16 +153,19 @@ has_torch() {
 }
 
 main() {
-  local tests_wanted=0 torch_wanted=1 compiler pip
-  case ${1:-} in
-  --tests) tests_wanted=1 ;;
-  --help | -h)
-    sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
-    return
-    ;;
-  '') ;;
-  *) die "unknown argument $1 (see scripts/setup.sh --help)" ;;
-  esac
+  local argument tests_wanted=0 plots_wanted=0 cuda_wanted=0 torch_wanted=1 compiler pip
+  for argument in "$@"; do
+    case $argument in
+    --tests) tests_wanted=1 plots_wanted=1 ;;
+    --plots) plots_wanted=1 ;;
+    --cuda) cuda_wanted=1 ;;
+    --help | -h)
+      sed -n '2,/^set/{/^set/d;s/^# \{0,1\}//;p}' "${BASH_SOURCE[0]}"
+      return
+      ;;
+    *) die "unknown argument $argument (see scripts/setup.sh --help)" ;;
+    esac
+  done
   mkdir -p "$DEPS_DIR" 2>/dev/null || true
   [[ -w $DEPS_DIR ]] || die "can't write to $DEPS_DIR"
   if command -v flock >/dev/null; then
@@ -174,9 +180,17 @@ main() {
   check_python
   if ((torch_wanted)); then
     ensure "LibTorch (a download of about 600 MB)" requirements-torch.txt python --no-deps
+    if ((cuda_wanted)); then
+      ensure "the CUDA libraries (a download of about 2 GB)" requirements-cuda.txt cuda --no-deps
+      # LibTorch looks for them beside itself.
+      cp --recursive --link --no-clobber "$DEPS_DIR/cuda/nvidia/." "$DEPS_DIR/python/nvidia/"
+    fi
+  fi
+  if ((plots_wanted)); then
+    ensure "matplotlib and mplhep (a download of about 50 MB)" requirements-plots.txt python-plots
   fi
   if ((tests_wanted)); then
-    ensure "the tests' Python packages (a download of about 80 MB)" requirements-test.txt python-test
+    ensure "the tests' Python packages (a download of about 90 MB)" requirements-test.txt python-test
   fi
   say "everything that the build needs is there (checked in $SECONDS s)"
 }

@@ -1,5 +1,6 @@
 #include "golden.h"
 
+#include <ATen/Context.h>
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/tensor.h>
 
@@ -61,21 +62,34 @@ Batch golden_batch(const Golden& golden) {
   return make_batch(jets, all, golden.task(), rule, /*for_training=*/true);
 }
 
-std::vector<std::optional<Isa>> kernels_of(at::ScalarType type) {
-  std::vector<std::optional<Isa>> kernels{std::nullopt};
+std::vector<Engine> cpu_engines(at::ScalarType type) {
+  std::vector<Engine> engines{{}};
   for (const auto isa : instruction_sets_here()) {
-    if (type == at::kFloat || isa == Isa::kPortable) kernels.emplace_back(isa);
+    if (type == at::kFloat || isa == Isa::kPortable) {
+      engines.push_back({.device = at::kCPU, .fused = isa});
+    }
   }
-  return kernels;
+  return engines;
 }
 
-void use_kernel(LorentzNet& network, const std::optional<Isa>& kernel) {
-  if (!kernel) return network->use_plain_kernel();
-  network->use_fused_kernel(*kernel);
+std::vector<Engine> gpu_engines() {
+  if (!at::hasCUDA()) return {};
+  return {{.device = at::Device(at::kCUDA, 0), .fused = std::nullopt}};
+}
+
+std::string use_engine(LorentzNet& network, const Engine& engine) {
+  network->to(engine.device);
+  if (engine.fused) {
+    network->use_fused_kernel(*engine.fused);
+  } else {
+    network->use_plain_kernel();
+  }
+  return network->kernel_name() + " on " + engine.device.str();
 }
 
 double max_difference(const at::Tensor& a, const at::Tensor& b) {
-  const auto difference = (a.to(at::kDouble) - b.to(at::kDouble)).abs();
+  const auto in_double = [](const at::Tensor& t) { return t.to(at::kCPU).to(at::kDouble); };
+  const auto difference = (in_double(a) - in_double(b)).abs();
   const auto worst = difference.numel() == 0 ? 0.0 : difference.max().item<double>();
   return worst == worst ? worst : std::numeric_limits<double>::infinity();
 }

@@ -38,9 +38,18 @@ class Golden {
 /// The jets of `file`, all in one batch, padded to the file's width.
 Batch golden_batch(const Golden& golden);
 
-/// The kernels that a network of `type` can have here; nothing stands for plain.
-std::vector<std::optional<Isa>> kernels_of(at::ScalarType type);
-void use_kernel(LorentzNet& network, const std::optional<Isa>& kernel);
+/// Where a network computes, and with which kernel: fused for an instruction set, or plain.
+struct Engine {
+  at::Device device = at::kCPU;
+  std::optional<Isa> fused;
+};
+
+/// What a network of `type` can have on this processor.
+std::vector<Engine> cpu_engines(at::ScalarType type);
+/// What it can have on the first GPU: nothing where there is none or the build is for CPUs.
+std::vector<Engine> gpu_engines();
+/// \return its name, for messages
+std::string use_engine(LorentzNet& network, const Engine& engine);
 
 /// Largest |a - b|; infinite if one is not a number.
 double max_difference(const at::Tensor& a, const at::Tensor& b);

@@ -60,8 +60,4 @@ Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const
                  const PoolingRule& rule, bool for_training,
                  std::span<const std::int64_t> step = {});
 
-/// The batch seen by an observer who moves with velocity `beta` (|beta| < 1) against the x axis:
-/// E' = gamma (E + beta px), px' = gamma (px + beta E). Beams are boosted too, scalars are kept.
-Batch boost_along_x(const Batch& batch, double beta);
-
 }  // namespace lorentznet

@@ -8,8 +8,10 @@
 #include <vector>
 
 #include "lorentznet/communicator.h"
+#include "lorentznet/frame.h"
 #include "lorentznet/loader.h"
 #include "lorentznet/lorentznet.h"
+#include "lorentznet/observer.h"
 #include "lorentznet/records.h"
 
 namespace lorentznet {
@@ -26,8 +28,9 @@ struct PassOptions {
   std::int64_t num_workers = 0;
   std::int64_t log_interval = 100;
   std::shared_ptr<const Communicator> ranks = single_process();  ///< that share the batches
-  double beta = 0;                          ///< jets and beams are boosted along x
+  Frame frame = {};                         ///< jets and beams are seen from there
   const std::atomic<bool>* stop = nullptr;  ///< set from outside, on any rank, to end early
+  Observer* observer = nullptr;             ///< told of each batch
 };
 
 /// Jets scored in the order of their set; N jets, K classes. Jets count by their weights, where

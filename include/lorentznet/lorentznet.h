@@ -14,6 +14,7 @@
 #include "lorentznet/batch.h"
 #include "lorentznet/isa.h"
 #include "lorentznet/lgeb.h"
+#include "lorentznet/translation_study.h"
 
 namespace lorentznet {
 
@@ -48,6 +49,10 @@ class LorentzNetImpl : public torch::nn::Module {
   /// The state of `batch` after the embedding and after each LGEB, for tests and studies.
   std::vector<LGEBState> states(const Batch& batch);
 
+  /// Counts the translations of `batch`, in evaluation mode, with the plain kernel, whatever the
+  /// network's own is.
+  TranslationCount count_translations(const Batch& batch);
+
   /// Makes the network one of float or double. (Module::to would make the counters of batches,
   /// which are integers, of that type too.)
   void set_type(at::ScalarType type);
@@ -57,6 +62,8 @@ class LorentzNetImpl : public torch::nn::Module {
   /// \throws c10::Error if the kernel can't do what is asked of this network: a processor without
   ///         `isa`, bf16 without its dot products, coordinates in float
   void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
+  /// A kernel of one's own for the edge part, the plain one for the rest: for studies.
+  void use_edge_kernel(std::string name, std::unique_ptr<const EdgeKernel> edges);
   /// From now on the batch norms' statistics in training are those of the batches of all ranks,
   /// and a backward pass gives the gradients of the sum of the ranks' losses: of the parameters,
   /// this rank's share of it.
@@ -69,7 +76,8 @@ class LorentzNetImpl : public torch::nn::Module {
   std::int64_t num_parameters() const;
 
  private:
-  std::vector<LGEBState> states(const Batch& batch, const JetGraph& graph);
+  std::vector<LGEBState> states(const Batch& batch, const JetGraph& graph,
+                                const LGEBKernels& kernels);
   at::Tensor pool(const at::Tensor& h, const Batch& batch, const JetGraph& graph) const;
 
   void make_kernels();

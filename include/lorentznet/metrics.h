@@ -57,6 +57,17 @@ std::vector<float> column_of(std::span<const float> values, std::int64_t width,
 /// background jet passes there.
 std::optional<double> background_rejection(const RocCurve& curve, double signal_efficiency);
 
+/// What a ROC curve is summarized by.
+struct RankingFigures {
+  double auc = 0;
+  std::optional<double> rejection_at_30;  ///< 1 / background efficiency at signal efficiency 0.3
+  std::optional<double> rejection_at_50;  ///< and at 0.5
+};
+
+/// All of it from one sort. weight: [N]; empty: 1 each
+RankingFigures ranking_figures(std::span<const float> score, std::span<const std::int8_t> label,
+                               std::span<const double> weight = {});
+
 /// For people: "112.8668", or "> 2500" when none of 2500 background jets passes.
 std::string format_rejection(std::optional<double> rejection, std::int64_t num_background);
 
@@ -68,13 +79,13 @@ double accuracy(std::span<const float> probability, std::span<const std::int8_t>
 /// (103.3) where the logits know better.
 double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label);
 
+/// p1 of each jet, the score: [N, 2] -> [N].
+std::vector<float> signal_scores(std::span<const float> probability);
+
 /// The figures of a test.
-struct ScoreSummary {
+struct ScoreSummary : RankingFigures {
   double accuracy = 0;
   double loss = 0;  ///< cross_entropy()
-  double auc = 0;
-  std::optional<double> rejection_at_30;  ///< 1 / background efficiency at signal efficiency 0.3
-  std::optional<double> rejection_at_50;  ///< and at 0.5
   std::int64_t num_background = 0;
 };
 

@@ -23,6 +23,12 @@ class RunFolder {
   std::filesystem::path best_model() const { return path_ / "best-val-model.pt"; }
   std::filesystem::path checkpoint(std::int64_t epoch) const;
   std::filesystem::path boost(double beta) const;
+  std::filesystem::path uncertainties() const { return path_ / "test-uncertainty.json"; }
+  std::filesystem::path equivariance() const { return path_ / "equivariance.json"; }
+  std::filesystem::path log() const { return path_ / "run.log"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+  /// A folder: what scripts/plot.py draws of this experiment alone.
+  std::filesystem::path plots() const { return path_ / "plots"; }
   /// What a stopped training goes on from.
   std::filesystem::path training_state() const { return path_ / "training-state.pt"; }
 

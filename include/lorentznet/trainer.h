@@ -28,6 +28,7 @@ struct TrainerOptions {
   std::function<double(std::int64_t epoch)> learning_rate;  ///< of an epoch, from 0
   std::function<void(double loss)> on_step = {};  ///< called after each step, with all ranks' mean
   std::shared_ptr<const Communicator> ranks = single_process();  ///< that train together
+  Observer* observer = nullptr;  ///< told of batches, steps and epochs; on rank 0
 };
 
 /// The training of a network: epochs of AdamW steps, validation, checkpoints, exact resume.
@@ -64,6 +65,8 @@ class Trainer {
   Outcome run(const std::atomic<bool>& stop);
 
   const TrainingRecord& record() const { return progress_.record; }
+  /// Steps done since the training began.
+  std::int64_t steps_done() const;
 
  private:
   bool train_epoch(const std::atomic<bool>& stop);
@@ -71,6 +74,9 @@ class Trainer {
   bool validate(const std::atomic<bool>& stop);
   void save_epoch(const Scores& validation);
   void report_epoch(const Scores& validation) const;
+  void observe_step(const Pass& pass, double gradient_norm) const;
+  void observe_epoch(const Scores& validation);
+  bool observes_step() const;
   void save_state();
   bool writes() const { return options_.ranks->rank() == 0; }
   PassOptions pass_options(const std::string& partition) const;

@@ -29,6 +29,16 @@ void check_precision(const Arguments& arguments) {
   }
 }
 
+void check_boost(const Arguments& arguments) {
+  check_choice("boost_axis", arguments.boost_axis, {"x", "y", "z", "random"});
+  if (!arguments.boost.empty()) return;
+  for (const std::string flag : {"boost_axis", "rotate", "equivariance"}) {
+    if (arguments.given.contains(flag)) {
+      throw InputError("--" + flag + " is about --boost, which is not there");
+    }
+  }
+}
+
 void check_experiment(const Arguments& arguments) {
   if (arguments.resume && arguments.overwrite) {
     throw InputError("--resume keeps what --overwrite replaces: give one of them");
@@ -56,6 +66,10 @@ void check_arguments(const Arguments& arguments) {
   check_choice("on_bad_jet", arguments.on_bad_jet, {"error", "skip"});
   check_choice("kernel", arguments.kernel, {"auto", "plain", "fused"});
   check_precision(arguments);
+  check_boost(arguments);
+  if (arguments.verbose && arguments.quiet) {
+    throw InputError("--verbose and --quiet contradict each other");
+  }
   if (!(arguments.dropout < 1)) throw InputError("--dropout: must be below 1");
   if (arguments.n_nodes > 0 && !arguments.pooling.empty() && arguments.pooling != "constant") {
     throw InputError("--n_nodes is a constant: it contradicts --pooling " + arguments.pooling);

@@ -19,6 +19,12 @@ std::string with_underscores(std::string word) {
 
 bool is_flag(const std::string& word) { return word.size() > 2 && word.starts_with("--"); }
 
+/// -v and -q, the two flags that have a letter.
+std::string without_letter(const std::string& word) {
+  if (word == "-v") return "--verbose";
+  return word == "-q" ? "--quiet" : word;
+}
+
 /// The flag called `name`. Abbreviations are refused, with what they may have meant.
 const Flag& find_flag(const std::vector<Flag>& flags, const std::string& name) {
   std::string hint;
@@ -35,9 +41,9 @@ bool takes_value(const Flag& flag) {
 
 /// Rewrites the words so that each flag is one word, --NAME=VALUE, as cxxopts takes them without
 /// guessing: values may begin with '-', and --test_data takes all words up to the next flag.
-std::vector<std::string> normalize(const std::vector<Flag>& flags,
-                                   const std::vector<std::string>& words) {
+std::vector<std::string> normalize(const std::vector<Flag>& flags, std::vector<std::string> words) {
   std::vector<std::string> normal;
+  std::transform(words.begin(), words.end(), words.begin(), without_letter);
   for (std::size_t k = 0; k < words.size(); ++k) {
     if (!is_flag(words[k])) throw InputError("'" + words[k] + "' is not a flag (see --help)");
     const auto word = with_underscores(words[k]);

@@ -48,6 +48,11 @@ struct Arguments {
   std::string pooling;               ///< "batch", "jet" or "constant"; empty: not given
   std::string coordinates = "double";
   std::vector<double> boost;
+  std::string boost_axis = "x";  ///< "x", "y", "z" or "random"
+  bool rotate = false;
+  std::int64_t equivariance = 0;  ///< jets to study; 0: none
+  bool report = false;
+  bool verbose = false, quiet = false;
   std::int64_t timeout = 60;  ///< seconds
   bool resume = false;
   bool overwrite = false;

@@ -1,8 +1,10 @@
 #include "app/session.h"
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <csignal>
@@ -10,16 +12,21 @@
 
 #include "app/data_folder.h"
 #include "app/kernel_choice.h"
+#include "app/recorder.h"
+#include "app/report_command.h"
 #include "app/setup.h"
 #include "app/stop_signal.h"
 #include "console/console.h"
 #include "kernels/rank_sum.h"
+#include "lorentznet/bootstrap.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "lorentznet/evaluate.h"
 #include "lorentznet/metrics.h"
 #include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
+#include "report/epoch_table.h"
+#include "train/equivariance.h"
 #include "train/rank_work.h"
 
 namespace lorentznet {
@@ -34,7 +41,11 @@ class Session {
         processes_(processes),
         device_(choose_device(arguments_.device, local_rank())) {
     processes_.use(device_);
-    if (leads()) print_ = print;
+    if (leads()) print_ = [this](const std::string& line) { print(line, level_of(line)); };
+    if (arguments_.quiet) set_least_level(Level::kResult);
+    if (arguments_.verbose) set_least_level(Level::kDetail);
+    if (leads()) print(describe_program(), Level::kDetail);
+    if (arguments_.report && leads()) check_report_can_be_made();
     if (ranks().size() > 1) {
       print_(fmt::format("Processes: {} ({})", ranks().size(), processes_.launch().launcher));
     }
@@ -87,6 +98,16 @@ class Session {
   }
 
  private:
+  /// On a terminal the live line stands for the lines of progress.
+  Level level_of(const std::string& line) const {
+    if (line.starts_with("Test: ") || line.starts_with("Boost: ")) return Level::kResult;
+    return live_ && line.starts_with(">> ") ? Level::kDetail : Level::kInfo;
+  }
+  std::string describe_program() const {
+    return fmt::format("{}_tagging {}, LibTorch {}, {} threads on {}", task_.name,
+                       LORENTZNET_VERSION, TORCH_VERSION, at::get_num_threads(), device_.str());
+  }
+  Observer* observer() { return leads() ? &recorder_ : nullptr; }
   const Communicator& ranks() const { return *processes_.communicator(); }
   bool leads() const { return ranks().rank() == 0; }
   std::int64_t local_rank() const {
@@ -158,6 +179,7 @@ class Session {
     args["n_scalar"] = task_.n_scalar;
     args["n_class"] = n_class_;
     write_json(folder_.args(), args);
+    log_to(folder_.log());
     note_folder_is_ready(arguments_, processes_);
   }
 
@@ -165,14 +187,22 @@ class Session {
     const WarmupCosineSchedule schedule(arguments_.lr, arguments_.warmup_epochs);
     auto options = trainer_options(arguments_, schedule);
     options.ranks = processes_.communicator();
+    options.observer = observer();
     Trainer trainer(model_, {data.train, data.val, task_, rule_.rule}, options, folder_, print_);
+    bool resumed = false;
     if (arguments_.resume) {
-      print_(trainer.resume() ? "Going on from " + folder_.training_state().string()
-                              : "No state was saved yet: starting at the first epoch");
+      resumed = trainer.resume();
+      print_(resumed ? "Going on from " + folder_.training_state().string()
+                     : "No state was saved yet: starting at the first epoch");
     }
     prepare_folder();
+    if (leads()) {
+      recorder_.record_to(folder_.path(),
+                          resumed ? std::optional(trainer.steps_done()) : std::nullopt);
+    }
     const StopSignal signal;
     trainer.run(signal.requested());
+    if (!trainer.record().epochs.empty()) print_(epoch_table(trainer.record()));
     // It may have come behind the last step, or to another rank.
     if (sum_figures(ranks(), {signal.requested() ? 1. : 0.})[0] == 0) return 0;
     const int number = signal.requested() ? signal.number() : SIGTERM;
@@ -181,26 +211,51 @@ class Session {
     return 128 + number;
   }
 
-  PassOptions test_options(double beta) const {
+  Frame frame(double beta) const {
+    return {.beta = beta,
+            .axis = parse_axis(arguments_.boost_axis),
+            .rotates = arguments_.rotate,
+            .seed = static_cast<std::uint64_t>(arguments_.seed)};
+  }
+
+  PassOptions test_options(const Frame& frame) {
     return {.partition = "test",
             .epochs = arguments_.epochs,
             .batch_size = arguments_.batch_size,
             .num_workers = arguments_.num_workers,
             .log_interval = arguments_.log_interval,
             .ranks = processes_.communicator(),
-            .beta = beta};
+            .frame = frame,
+            .observer = observer()};
   }
 
   void test(const JetSet& jets) {
     // A folder that can't be written is found before the work, not after it.
-    if (leads()) folder_.create();
-    const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options(0), print_).value();
+    if (leads()) {
+      folder_.create();
+      log_to(folder_.log());
+    }
+    const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options({}), print_).value();
     if (leads()) write_results(scores);
     if (!jets.has_labels() && !arguments_.boost.empty()) {
       print_("Boost: left out, since its figures need the labels of all jets");
       return;
     }
     for (const double beta : arguments_.boost) test_boosted(jets, beta);
+    if (arguments_.equivariance > 0 && leads()) study(jets);
+    if (arguments_.report && leads()) {
+      make_report(folder_.path());
+      print_("Report: " + folder_.report().string());
+    }
+  }
+
+  void study(const JetSet& jets) {
+    const EquivarianceOptions options{.jets = std::min(arguments_.equivariance, jets.num_jets()),
+                                      .betas = arguments_.boost,
+                                      .frame = frame(0),
+                                      .batch_size = arguments_.batch_size};
+    write_json(folder_.equivariance(),
+               study_equivariance(model_, jets, task_, rule_.rule, options, print_));
   }
 
   void write_results(const Scores& scores) const {
@@ -214,6 +269,7 @@ class Session {
       // Figures of other jets must not stand beside these scores.
       write_together(files);
       std::filesystem::remove(folder_.test_result());
+      std::filesystem::remove(folder_.uncertainties());
       if (scores.id.empty()) std::filesystem::remove(folder_.score_archive());
       print_(fmt::format("Test: {} jets scored; without labels of all of them there are no figures",
                          scores.label.size()));
@@ -226,8 +282,13 @@ class Session {
     result.update(to_json(record));
     files.emplace_back(folder_.test_result(), result.dump(4));
     write_together(files);
+    std::filesystem::remove(folder_.uncertainties());
     if (scores.id.empty()) std::filesystem::remove(folder_.score_archive());
     print_(test_line(record));
+    // The bootstrap is of two classes and of jets that count alike.
+    if (record.auc && n_class_ == 2 && scores.weight.empty()) {
+      write_json(folder_.uncertainties(), to_json(bootstrap(scores.probability, scores.label)));
+    }
   }
 
   static bool has_labels(const Scores& scores) {
@@ -237,10 +298,12 @@ class Session {
 
   void test_boosted(const JetSet& jets, double beta) {
     const auto scores =
-        evaluate(model_, jets, task_, rule_.rule, test_options(beta), print_).value();
+        evaluate(model_, jets, task_, rule_.rule, test_options(frame(beta)), print_).value();
     if (!leads()) return;
-    write_json(folder_.boost(beta),
-               {{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}});
+    Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
+    if (arguments_.given.contains("boost_axis")) record["axis"] = arguments_.boost_axis;
+    if (arguments_.rotate) record["rotated"] = true;
+    write_json(folder_.boost(beta), record);
     print_(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta, scores.loss,
                        scores.accuracy));
   }
@@ -264,6 +327,8 @@ class Session {
   Arguments arguments_;
   Processes& processes_;
   Log print_ = [](const std::string&) {};
+  bool live_ = on_terminal() && !arguments_.quiet;
+  Recorder recorder_{live_};
   at::Device device_;
   RunFolder folder_{""};
   KernelChoice kernel_;

@@ -1,12 +1,10 @@
 #include "lorentznet/batch.h"
 
-#include <ATen/TensorOperators.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <array>
-#include <cmath>
 #include <numbers>
 #include <set>
 
@@ -133,18 +131,6 @@ Batch Batch::to(const at::Device& device) const {
   if (weight.defined()) copy.weight = weight.to(device);
   copy.n_nodes = n_nodes.to(device);
   return copy;
-}
-
-Batch boost_along_x(const Batch& batch, double beta) {
-  TORCH_CHECK(std::abs(beta) < 1, "beta is ", beta, ", not a velocity below that of light");
-  const double gamma = 1 / std::sqrt((1 - beta) * (1 + beta));
-  Batch boosted = batch;
-  boosted.p4 = batch.p4.clone();
-  const auto energy = batch.p4.select(1, 0);
-  const auto px = batch.p4.select(1, 1);
-  boosted.p4.select(1, 0).copy_(gamma * (energy + beta * px));
-  boosted.p4.select(1, 1).copy_(gamma * (px + beta * energy));
-  return boosted;
 }
 
 }  // namespace lorentznet

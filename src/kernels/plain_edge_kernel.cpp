@@ -7,14 +7,11 @@
 #include <ATen/ops/zeros.h>
 
 #include "kernels/minkowski.h"
+#include "kernels/plain_edges.h"
 #include "lorentznet/batch_norm.h"
-#include "lorentznet/edge_kernel.h"
 
 namespace lorentznet {
 namespace {
-
-/// Translations stay within this [GeV], as in the published program.
-constexpr double kTranslationBound = 100;
 
 /// phi_e.0 of [h_i, h_j, s_ij, t_ij], without forming these rows: with W = [W_a | W_b | u | v],
 /// z_ij = W_a h_i + W_b h_j + u s_ij + v t_ij. Two products a node instead of one an edge. [E, H]
@@ -34,10 +31,18 @@ at::Tensor sum_by_receiver(const at::Tensor& edges, const JetGraph& graph) {
       .index_add(0, graph.receiver(), edges);
 }
 
+/// [E, 4] -> those beyond the bound in a component.
+void count_clamped(const at::Tensor& translation, TranslationCount& count) {
+  const auto beyond = (translation.abs() >= TranslationRule::kBound).any(1);
+  count.edges += beyond.numel();
+  count.clamped += beyond.sum().item<std::int64_t>();
+}
+
 }  // namespace
 
-EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
-                                  const at::Tensor& x, const JetGraph& graph) const {
+EdgeSums plain_edge_sums(const EdgeParameters& parameters, const at::Tensor& h, const at::Tensor& x,
+                         const JetGraph& graph, const std::shared_ptr<const Communicator>& ranks,
+                         const TranslationRule& rule) {
   const auto x_i = x.index_select(0, graph.receiver());
   const auto x_j = x.index_select(0, graph.sender());
   const auto difference = x_i - x_j;
@@ -45,7 +50,7 @@ EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   const auto t = psi(minkowski_dot(x_i, x_j)).to(h.dtype());
 
   const auto z = edge_input(parameters.edge_in->weight, h, s, t, graph);
-  const auto normed = at::relu(batch_norm(*parameters.edge_norm.ptr(), z, ranks_));
+  const auto normed = at::relu(batch_norm(*parameters.edge_norm.ptr(), z, ranks));
   const auto e = at::relu(parameters.edge_out.ptr()->forward(normed));
   const auto m = e * at::sigmoid(parameters.gate.ptr()->forward(e));
 
@@ -54,11 +59,16 @@ EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   if (!parameters.move_in.is_empty()) {
     const auto phi =
         parameters.move_out.ptr()->forward(at::relu(parameters.move_in.ptr()->forward(m)));
-    const auto translation =
-        at::clamp(difference * phi.to(x.dtype()), -kTranslationBound, kTranslationBound);
-    sums.translation = sum_by_receiver(translation, graph);
+    const auto translation = difference * phi.to(x.dtype());
+    if (rule.count != nullptr) count_clamped(translation, *rule.count);
+    sums.translation = sum_by_receiver(at::clamp(translation, -rule.bound, rule.bound), graph);
   }
   return sums;
+}
+
+EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
+                                  const at::Tensor& x, const JetGraph& graph) const {
+  return plain_edge_sums(parameters, h, x, graph, ranks_, {});
 }
 
 }  // namespace lorentznet

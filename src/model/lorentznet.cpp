@@ -6,6 +6,7 @@
 #include <ATen/ops/zeros.h>
 #include <torch/nn/modules/activation.h>
 #include <torch/nn/modules/container/sequential.h>
+#include <torch/utils.h>
 
 #include "kernels/fused_kernel.h"
 #include "model/fused_network.h"
@@ -37,7 +38,7 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
     return packed_->get()->forward(batch);
   }
   const JetGraph graph(batch.offsets, embedding_->weight.device());
-  const auto h = states(batch, graph).back().h;
+  const auto h = states(batch, graph, kernels_).back().h;
   const auto& kernel = *kernels_.nodes;
   const auto decoded =
       dropout_->forward(at::relu(kernel.linear(*decode_in_.ptr(), pool(h, batch, graph))));
@@ -66,6 +67,12 @@ void LorentzNetImpl::use_plain_kernel() {
   packed_ = nullptr;
 }
 
+void LorentzNetImpl::use_edge_kernel(std::string name, std::unique_ptr<const EdgeKernel> edges) {
+  use_plain_kernel();
+  kernels_.edges = std::move(edges);
+  kernel_name_ = std::move(name);
+}
+
 void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   TORCH_CHECK(options_.coordinates == Coordinates::kDouble,
               "the fused kernel takes coordinates in double only");
@@ -88,10 +95,11 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {
-  return states(batch, JetGraph(batch.offsets, embedding_->weight.device()));
+  return states(batch, JetGraph(batch.offsets, embedding_->weight.device()), kernels_);
 }
 
-std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph) {
+std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,
+                                              const LGEBKernels& kernels) {
   const auto type = embedding_->weight.scalar_type();
   auto scalars = batch.scalars.to(type);
   // Padding enters the statistics of training only.
@@ -101,13 +109,25 @@ std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph
   }
   const bool in_double = options_.coordinates == Coordinates::kDouble;
   std::vector<LGEBState> states;
-  states.push_back({.h = kernels_.nodes->linear(*embedding_.ptr(), scalars),
+  states.push_back({.h = kernels.nodes->linear(*embedding_.ptr(), scalars),
                     .x = batch.p4.to(in_double ? at::kDouble : type)});
   for (const auto& block : *blocks_) {
     states.push_back(
-        block->as<LGEBImpl>()->forward(states.back(), scalars, graph, kernels_, padded_rows));
+        block->as<LGEBImpl>()->forward(states.back(), scalars, graph, kernels, padded_rows));
   }
   return states;
+}
+
+TranslationCount LorentzNetImpl::count_translations(const Batch& batch) {
+  const torch::NoGradGuard no_grad;
+  const auto count = std::make_shared<TranslationCount>();
+  const bool was_training = is_training();
+  eval();
+  states(batch, JetGraph(batch.offsets, embedding_->weight.device()),
+         {std::make_unique<TranslationStudyKernel>(TranslationRule{.count = count}),
+          std::make_unique<PlainNodeKernel>()});
+  train(was_training);
+  return *count;
 }
 
 at::Tensor LorentzNetImpl::pool(const at::Tensor& h, const Batch& batch,

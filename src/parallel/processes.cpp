@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
@@ -15,6 +16,20 @@ constexpr std::chrono::seconds kJoinTimeout{300};
 /// Of a sum. A rank that is gone or stopped is found by the Watch; this is for one that is there
 /// and does something else, reading data for instance.
 constexpr std::chrono::seconds kOperationTimeout{3600};
+
+/// How long a rank stays awake for the others: longer than what parts them in a step. Whoever
+/// sleeps on a core without other work takes longer to wake up than a sum of batch norm takes.
+constexpr std::chrono::milliseconds kAwake{20};
+
+/// Waits for work on `tensor`, and leaves the core to the threads that do it. A GPU's is only put
+/// into its queue.
+void await(c10d::Work& work, const at::Tensor& tensor) {
+  const auto until = std::chrono::steady_clock::now() + kAwake;
+  while (tensor.is_cpu() && !work.isCompleted() && std::chrono::steady_clock::now() < until) {
+    std::this_thread::yield();
+  }
+  work.wait();
+}
 
 bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
@@ -44,11 +59,11 @@ class Processes::Ranks final : public Communicator {
   std::int64_t size() const override { return size_; }
   void sum(const at::Tensor& tensor) const override {
     std::vector<at::Tensor> tensors{tensor};
-    of(tensor).allreduce(tensors)->wait();
+    await(*of(tensor).allreduce(tensors), tensor);
   }
   void broadcast(const at::Tensor& tensor) const override {
     std::vector<at::Tensor> tensors{tensor};
-    of(tensor).broadcast(tensors)->wait();
+    await(*of(tensor).broadcast(tensors), tensor);
   }
   void use(BackendPointer nccl) { nccl_ = std::move(nccl); }
 

@@ -57,6 +57,13 @@ class Round {
   bool all_done_;
 };
 
+/// What is left of `patience` since `start`, rounded up: whoever waits in vain so long is late, not
+/// a moment before.
+milliseconds time_left(Clock::time_point start, milliseconds patience) {
+  const auto left = std::chrono::ceil<milliseconds>(start + patience - Clock::now());
+  return std::max(left, milliseconds(1));
+}
+
 /// A message on its way; the tensor lives as long as it does.
 struct Post {
   std::vector<at::Tensor> message;
@@ -129,10 +136,9 @@ Ending Watch::ask_all() {
   const auto start = Clock::now();
   for (std::int64_t rank = 1; rank < size_; ++rank) {
     auto& post = answers[static_cast<std::size_t>(rank - 1)];
-    const auto left = std::chrono::duration_cast<milliseconds>(start + timeout_ - Clock::now());
     try {
       TORCH_CHECK(post.work != nullptr, "rank ", rank, " is gone");
-      post.work->wait(std::max(left, milliseconds(1)));
+      post.work->wait(time_left(start, timeout_));
       round.add(from_message(post.message[0]));
     } catch (const std::exception&) {
       const bool late = Clock::now() - start >= timeout_;
@@ -171,9 +177,8 @@ Ending Watch::ask_rank_0() {
     word.work = backend_->send(word.message, 0, 0);
     Post answer{{empty_message()}, {}};
     answer.work = backend_->recv(answer.message, 0, 0);
-    word.work->wait(patience);
-    const auto left = std::chrono::duration_cast<milliseconds>(start + patience - Clock::now());
-    answer.work->wait(std::max(left, milliseconds(1)));
+    word.work->wait(time_left(start, patience));
+    answer.work->wait(time_left(start, patience));
     return from_message(answer.message[0]);
   } catch (const std::exception&) {
     const bool late = Clock::now() - start >= patience;

@@ -29,19 +29,18 @@ double cross_entropy(std::span<const float> probability, std::span<const std::in
   return sum / static_cast<double>(label.size());
 }
 
+std::vector<float> signal_scores(std::span<const float> probability) {
+  std::vector<float> score(probability.size() / 2);
+  for (std::size_t jet = 0; jet < score.size(); ++jet) score[jet] = probability[2 * jet + 1];
+  return score;
+}
+
 ScoreSummary summarize(std::span<const float> probability, std::span<const std::int8_t> label) {
   ScoreSummary summary;
   summary.accuracy = accuracy(probability, label);
   summary.loss = cross_entropy(probability, label);
-  std::vector<float> score(label.size());
-  for (std::size_t jet = 0; jet < score.size(); ++jet) {
-    score[jet] = probability[2 * jet + 1];
-  }
-  summary.auc = roc_auc(score, label);
-  const RocCurve curve = roc_curve(score, label);
-  summary.rejection_at_30 = background_rejection(curve, 0.3);
-  summary.rejection_at_50 = background_rejection(curve, 0.5);
-  summary.num_background = curve.num_background;
+  static_cast<RankingFigures&>(summary) = ranking_figures(signal_scores(probability), label);
+  summary.num_background = std::count(label.begin(), label.end(), 0);
   return summary;
 }
 

@@ -1,129 +1,119 @@
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <cstdio>
 #include <limits>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 
-#include "lorentznet/error.h"
 #include "lorentznet/metrics.h"
-#include "report/metrics_check.h"
+#include "report/ranking.h"
 
 namespace lorentznet {
 namespace {
 
-// Jets at or above one score: their number, or with weights the sum of these.
-template <typename Count>
-struct Passing {
-  float threshold;
-  Count background;
-  Count signal;
-};
-
-void check_weights(std::span<const float> score, std::span<const double> weight) {
-  if (!weight.empty() && weight.size() != score.size()) {
-    throw std::invalid_argument(std::to_string(weight.size()) + " weights of " +
-                                std::to_string(score.size()) + " jets");
-  }
-  for (std::size_t jet = 0; jet < weight.size(); ++jet) {
-    if (std::isfinite(weight[jet]) && weight[jet] >= 0) continue;
-    throw InputError("the weight of jet " + std::to_string(jet) + " is " +
-                     std::to_string(weight[jet]) + ", not a number from 0 on");
-  }
-}
-
-// Jets by falling score; of equal scores the later one first, as scikit-learn has them: sums of
-// weights are then its own, to the last bit.
-std::vector<std::size_t> by_falling_score(std::span<const float> score) {
-  std::vector<std::size_t> order(score.size());
-  std::iota(order.rbegin(), order.rend(), std::size_t{0});
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return score[a] > score[b]; });
-  return order;
-}
-
-// One entry for each different score, falling; the last one counts all jets.
-template <typename Count>
-std::vector<Passing<Count>> count_passing(std::span<const float> score,
-                                          std::span<const std::int8_t> label,
-                                          std::span<const double> weight) {
-  check_scores(score, label);
-  check_weights(score, weight);
-  const auto order = by_falling_score(score);
-  std::vector<Passing<Count>> passing;
-  Count background = 0, signal = 0;
-  for (std::size_t i = 0; i < order.size(); ++i) {
-    const std::size_t jet = order[i];
-    (label[jet] == 1 ? signal : background) +=
-        weight.empty() ? Count{1} : static_cast<Count>(weight[jet]);
-    const bool last_of_tie = i + 1 == order.size() || score[order[i + 1]] != score[jet];
-    if (last_of_tie) passing.push_back({score[jet], background, signal});
-  }
-  const auto& all = passing.back();
-  if (!(all.signal > 0) || !(all.background > 0)) {
-    throw InputError("a ROC curve needs jets of both classes, not " + std::to_string(all.signal) +
-                     " signal and " + std::to_string(all.background) + " background jets");
-  }
-  return passing;
-}
-
 // Whether the step to b and the step from b are the same, as scikit-learn's second difference asks.
 // (Points that are collinear with steps of different length stay.)
 template <typename Count>
-bool is_intermediate(const Passing<Count>& a, const Passing<Count>& b, const Passing<Count>& c) {
+bool is_intermediate(const PassingOf<Count>& a, const PassingOf<Count>& b,
+                     const PassingOf<Count>& c) {
   return b.background - a.background == c.background - b.background &&
          b.signal - a.signal == c.signal - b.signal;
 }
 
-template <typename Count>
-void add_points(RocCurve& curve, const std::vector<Passing<Count>>& passing) {
-  const auto add = [&](double threshold, Count background, Count signal) {
-    curve.background_efficiency.push_back(static_cast<double>(background) /
-                                          static_cast<double>(passing.back().background));
-    curve.signal_efficiency.push_back(static_cast<double>(signal) /
-                                      static_cast<double>(passing.back().signal));
-    curve.threshold.push_back(threshold);
-  };
+/// Calls f with (0, 0) and with the points of the curve, less the intermediate ones.
+template <typename Count, typename F>
+void for_each_point(const std::vector<PassingOf<Count>>& passing, F f) {
   // The start takes no part in the dropping, so the first score's point always stays.
-  add(std::numeric_limits<double>::infinity(), 0, 0);
+  f(PassingOf<Count>{std::numeric_limits<float>::infinity(), 0, 0});
   for (std::size_t i = 0; i < passing.size(); ++i) {
     const bool inner = i > 0 && i + 1 < passing.size();
     if (inner && is_intermediate(passing[i - 1], passing[i], passing[i + 1])) continue;
-    add(passing[i].threshold, passing[i].background, passing[i].signal);
+    f(passing[i]);
   }
 }
 
-// Twice the trapezoids' area, in units of one (signal, background) pair.
 template <typename Count>
-Count twice_area(const std::vector<Passing<Count>>& passing) {
-  Count area = 0;
-  Passing<Count> before{0, 0, 0};
+double fraction(Count part, Count all) {
+  return static_cast<double>(part) / static_cast<double>(all);
+}
+
+/// The first point whose signal efficiency is nearest to one that is wanted.
+template <typename Count>
+struct Nearest {
+  double wanted;
+  double distance = std::numeric_limits<double>::infinity();
+  Count background = 0;
+
+  void look_at(const PassingOf<Count>& point, const PassingOf<Count>& all) {
+    const double here = std::abs(fraction(point.signal, all.signal) - wanted);
+    if (here < distance) {
+      distance = here;
+      background = point.background;
+    }
+  }
+  std::optional<double> rejection(const PassingOf<Count>& all) const {
+    if (background == 0) return std::nullopt;
+    return 1.0 / fraction(background, all.background);
+  }
+};
+
+template <typename Count>
+RocCurve curve_of(const std::vector<PassingOf<Count>>& passing) {
+  RocCurve curve;
+  for (auto* const list :
+       {&curve.background_efficiency, &curve.signal_efficiency, &curve.threshold}) {
+    list->reserve(passing.size() + 1);
+  }
+  const auto& all = passing.back();
+  for_each_point(passing, [&](const PassingOf<Count>& point) {
+    curve.background_efficiency.push_back(fraction(point.background, all.background));
+    curve.signal_efficiency.push_back(fraction(point.signal, all.signal));
+    curve.threshold.push_back(point.threshold);
+  });
+  return curve;
+}
+
+template <typename Count>
+double area_of(const std::vector<PassingOf<Count>>& passing) {
+  // Twice the trapezoids' area in units of one (signal, background) pair: without weights an
+  // integer, below 2^63 for up to two billion jets of each class.
+  Count twice_area = 0;
+  PassingOf<Count> before{0, 0, 0};
   for (const auto& here : passing) {
-    area += (here.background - before.background) * (here.signal + before.signal);
+    twice_area += (here.background - before.background) * (here.signal + before.signal);
     before = here;
   }
-  return area;
+  const double pairs = static_cast<double>(before.background) * static_cast<double>(before.signal);
+  return static_cast<double>(twice_area) / (2.0 * pairs);
 }
 
 template <typename Count>
-double area_of(const std::vector<Passing<Count>>& passing) {
-  const double pairs =
-      static_cast<double>(passing.back().background) * static_cast<double>(passing.back().signal);
-  return static_cast<double>(twice_area(passing)) / (2.0 * pairs);
+RankingFigures figures_of(const std::vector<PassingOf<Count>>& passing) {
+  const auto& all = passing.back();
+  Nearest<Count> at_30{.wanted = 0.3}, at_50{.wanted = 0.5};
+  for_each_point(passing, [&](const PassingOf<Count>& point) {
+    at_30.look_at(point, all);
+    at_50.look_at(point, all);
+  });
+  return {.auc = area_of(passing),
+          .rejection_at_30 = at_30.rejection(all),
+          .rejection_at_50 = at_50.rejection(all)};
+}
+
+/// f of the numbers of jets that pass, or, with weights, of their sums.
+template <typename F>
+auto of_passing(std::span<const float> score, std::span<const std::int8_t> label,
+                std::span<const double> weight, F f) {
+  const Ranking ranking(score, label);
+  return weight.empty() ? f(ranking.passing()) : f(ranking.passing(weight));
 }
 
 }  // namespace
 
 RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label,
                    std::span<const double> weight) {
-  RocCurve curve;
-  if (weight.empty()) {
-    add_points(curve, count_passing<std::int64_t>(score, label, weight));
-  } else {
-    add_points(curve, count_passing<double>(score, label, weight));
-  }
+  auto curve =
+      of_passing(score, label, weight, [](const auto& passing) { return curve_of(passing); });
   curve.num_signal = std::count(label.begin(), label.end(), 1);
   curve.num_background = static_cast<std::int64_t>(label.size()) - curve.num_signal;
   return curve;
@@ -131,9 +121,14 @@ RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> la
 
 double roc_auc(std::span<const float> score, std::span<const std::int8_t> label,
                std::span<const double> weight) {
-  // Integers: below 2^63 for up to two billion jets of each class.
-  return weight.empty() ? area_of(count_passing<std::int64_t>(score, label, weight))
-                        : area_of(count_passing<double>(score, label, weight));
+  return of_passing(score, label, weight, [](const auto& passing) { return area_of(passing); });
+}
+
+RankingFigures ranking_figures(const std::vector<Passing>& passing) { return figures_of(passing); }
+
+RankingFigures ranking_figures(std::span<const float> score, std::span<const std::int8_t> label,
+                               std::span<const double> weight) {
+  return of_passing(score, label, weight, [](const auto& passing) { return figures_of(passing); });
 }
 
 std::vector<float> column_of(std::span<const float> values, std::int64_t width,

@@ -106,7 +106,7 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
       stopped = stopped || is_set(options.stop);
       if (stopped) break;
       auto batch = loader.next().value();
-      if (options.beta != 0) batch = boost_along_x(batch, options.beta);
+      if (options.frame.moves()) batch = seen_from(batch, options.frame);
       batch = batch.to(device);
       const auto logits = model->forward(batch);
       shared.add(index, batch, logits, figures_of(logits, set, batch, has_labels));
@@ -139,11 +139,11 @@ TestRecord summarize_test(const Scores& scores) {
   const auto num_jets = static_cast<std::int64_t>(scores.label.size());
   if (record.num_background == 0 || record.num_background == num_jets) return record;
 
-  const auto signal = column_of(scores.probability, classes, 1);
-  const auto curve = roc_curve(signal, scores.label, scores.weight);
-  record.auc = roc_auc(signal, scores.label, scores.weight);
-  record.rejection_at_30 = background_rejection(curve, 0.3);
-  record.rejection_at_50 = background_rejection(curve, 0.5);
+  const auto figures =
+      ranking_figures(column_of(scores.probability, classes, 1), scores.label, scores.weight);
+  record.auc = figures.auc;
+  record.rejection_at_30 = figures.rejection_at_30;
+  record.rejection_at_50 = figures.rejection_at_50;
   return record;
 }
 

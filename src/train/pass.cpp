@@ -10,8 +10,12 @@
 namespace lorentznet {
 
 Pass::Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
-           const PassSums& before)
-    : options_(options), num_batches_(num_batches), log_(log), sums_(before) {}
+           const PassSums& before, std::optional<double> learning_rate)
+    : options_(options),
+      num_batches_(num_batches),
+      log_(log),
+      sums_(before),
+      learning_rate_(learning_rate) {}
 
 void Pass::add(std::int64_t index, const BatchFigures& batch) {
   sums_.loss += batch.loss * static_cast<double>(batch.jets);
@@ -21,6 +25,20 @@ void Pass::add(std::int64_t index, const BatchFigures& batch) {
   recent_.push_back(batch);
   if (static_cast<std::int64_t>(recent_.size()) > options_.log_interval) recent_.pop_front();
   if (index != 0 && index % options_.log_interval == 0) report(index);
+  if (options_.observer != nullptr) tell_observer(index);
+}
+
+void Pass::tell_observer(std::int64_t index) const {
+  options_.observer->on_batch({.partition = options_.partition,
+                               .epoch = options_.epoch,
+                               .epochs = options_.epochs,
+                               .batches_done = index + 1,
+                               .batches = num_batches_,
+                               .jets = sums_.jets,
+                               .seconds = sums().seconds,
+                               .loss = mean_loss(),
+                               .accuracy = accuracy(),
+                               .learning_rate = learning_rate_});
 }
 
 PassSums Pass::sums() const {
@@ -29,26 +47,34 @@ PassSums Pass::sums() const {
   return sums;
 }
 
+double Pass::recent_loss() const {
+  double loss = 0;
+  for (const auto& batch : recent_) loss += batch.loss;
+  return loss / static_cast<double>(recent_.size());
+}
+
+double Pass::recent_accuracy() const {
+  double correct = 0, weight = 0;
+  for (const auto& batch : recent_) {
+    correct += batch.correct;
+    weight += batch.weight;
+  }
+  return correct / weight;
+}
+
 void Pass::report(std::int64_t index) const {
   if (std::isnan(recent_.back().loss)) {  // labels that are not known
     log_(fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{}", options_.partition, options_.epoch + 1,
                      options_.epochs, index, num_batches_));
     return;
   }
-  BatchFigures recent;
-  for (const auto& batch : recent_) {
-    recent.loss += batch.loss;
-    recent.correct += batch.correct;
-    recent.weight += batch.weight;
-  }
   const auto last_jets = static_cast<double>(recent_.back().jets);
-  log_(
-      fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{} \t Loss {:.4f} \t Running Acc {:.3f} \t "
-                  "Total Acc {:.3f} "
-                  "\t Avg Batch Time {:.4f}",
-                  options_.partition, options_.epoch + 1, options_.epochs, index, num_batches_,
-                  recent.loss / static_cast<double>(recent_.size()), recent.correct / recent.weight,
-                  accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
+  log_(fmt::format(
+      ">> {} \t Epoch {}/{} \t Batch {}/{} \t Loss {:.4f} \t Running Acc {:.3f} \t "
+      "Total Acc {:.3f} "
+      "\t Avg Batch Time {:.4f}",
+      options_.partition, options_.epoch + 1, options_.epochs, index, num_batches_, recent_loss(),
+      recent_accuracy(), accuracy(), sums().seconds / static_cast<double>(sums_.jets) * last_jets));
 }
 
 void check_finite(double loss, const JetSet& set, const Batch& batch) {

@@ -3,6 +3,7 @@
 #include <chrono>
 #include <cstdint>
 #include <deque>
+#include <optional>
 
 #include "lorentznet/evaluate.h"
 #include "lorentznet/training_state.h"
@@ -20,9 +21,10 @@ struct BatchFigures {
 /// Sums over the batches of a pass through a split, and the lines that report them.
 class Pass {
  public:
-  /// \param before  what a resumed epoch goes on from
-  Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
-       const PassSums& before);
+  /// \param before         what a resumed epoch goes on from
+  /// \param learning_rate  of a training, for the observer
+  Pass(const PassOptions& options, std::int64_t num_batches, const Log& log, const PassSums& before,
+       std::optional<double> learning_rate = {});
 
   /// Counts batch `index` (from 0) and reports every log_interval batches.
   void add(std::int64_t index, const BatchFigures& batch);
@@ -31,14 +33,19 @@ class Pass {
   double accuracy() const { return sums_.accuracy(); }
   /// The sums so far, with the time until now.
   PassSums sums() const;
+  /// Means over the last log_interval batches.
+  double recent_loss() const;
+  double recent_accuracy() const;
 
  private:
   void report(std::int64_t index) const;
+  void tell_observer(std::int64_t index) const;
 
   const PassOptions& options_;
   std::int64_t num_batches_;
   const Log& log_;
   PassSums sums_;
+  std::optional<double> learning_rate_;
   std::deque<BatchFigures> recent_;  ///< the last log_interval batches
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };

@@ -14,16 +14,19 @@ namespace {
 
 constexpr std::string_view kCheckpointPrefix = "checkpoint-epoch-";
 constexpr std::string_view kBoostPrefix = "boost-";
+constexpr std::string_view kEventsPrefix = "events.out.tfevents.";  // TensorBoard's
 
 bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
 
 bool is_result(const std::string& name, const RunFolder& folder) {
   for (const auto& file :
        {folder.args(), folder.train_result(), folder.test_result(), folder.scores(),
-        folder.score_archive(), folder.best_model(), folder.training_state()}) {
+        folder.score_archive(), folder.best_model(), folder.training_state(), folder.uncertainties(), folder.equivariance(),
+        folder.log(), folder.report()}) {
     if (file.filename() == name) return true;
   }
-  return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix);
+  return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix) ||
+         name.starts_with(kEventsPrefix);
 }
 
 }  // namespace
@@ -52,6 +55,7 @@ void RunFolder::remove_results() const {
        files_where([this](const auto& name) { return is_result(name, *this); })) {
     fs::remove(file);
   }
+  fs::remove_all(plots());
 }
 
 void RunFolder::remove_partial_files() const {

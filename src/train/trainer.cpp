@@ -1,7 +1,10 @@
 #include "lorentznet/trainer.h"
 
+#include <ATen/ops/norm.h>
+#include <ATen/ops/stack.h>
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <stdexcept>
 
 #include "kernels/rank_sum.h"
@@ -30,6 +33,26 @@ void check_labels(const JetSet& set, const std::string& name, std::int64_t n_cla
             : fmt::format("{}: label {} of the {} split, the network has classes 0 to {}",
                           set.describe(jet), label, name, n_class - 1));
   }
+}
+
+/// Root of the sum of the squares of all gradients.
+double gradient_norm(LorentzNetImpl& model) {
+  std::vector<at::Tensor> norms;
+  for (const auto& parameter : model.parameters()) {
+    if (parameter.grad().defined()) norms.push_back(at::norm(parameter.grad()));
+  }
+  return at::norm(at::stack(norms)).item<double>();
+}
+
+/// Of the translations of the first validation jets: so few that it costs less than a thousandth of
+/// the epoch, the plain kernel taking a few times as long as a step of training.
+double clamped_fraction(LorentzNet& model, const Trainer::Data& data) {
+  constexpr std::int64_t train_jets_per_jet = 3000, most = 32;
+  const auto jets = std::clamp<std::int64_t>(data.train.num_jets() / train_jets_per_jet, 1,
+                                             std::min(most, data.val.num_jets()));
+  const auto batch = make_batch(data.val, file_order(jets), data.task, data.rule, false);
+  const auto device = model->parameters().front().device();
+  return model->count_translations(batch.to(device)).fraction();
 }
 
 }  // namespace
@@ -102,7 +125,8 @@ bool Trainer::train_epoch(const std::atomic<bool>& stop) {
                       .rank = options_.ranks->rank(),
                       .ranks = options_.ranks->size()});
   const auto options = pass_options("train");
-  Pass pass(options, progress_.step + loader.num_batches(), log_, progress_.sums);
+  Pass pass(options, progress_.step + loader.num_batches(), log_, progress_.sums,
+            options_.learning_rate(epoch));
   while (auto batch = loader.next()) {
     const bool goes_on = train_step(*batch, pass, stop);
     progress_.sums = pass.sums();
@@ -125,6 +149,7 @@ bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>
   check_finite(value, data_.train, batch);
   loss.backward();
   average_gradients(ranks, *model_);
+  const auto norm = observes_step() ? gradient_norm(*model_) : 0;
   optimizer_.step();
   const auto all = sum_figures(ranks, {value, correct, weight, stop ? 1. : 0.});
   const auto mean_loss = all[0] / static_cast<double>(ranks.size());
@@ -132,6 +157,7 @@ bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>
                             .correct = all[1],
                             .weight = all[2],
                             .jets = batch.num_jets() * ranks.size()});
+  if (observes_step()) observe_step(pass, norm);
   ++progress_.step;
   if (options_.on_step) options_.on_step(mean_loss);
   // A single process may have been told to by on_step.
@@ -171,6 +197,7 @@ void Trainer::save_epoch(const Scores& validation) {
     record.best_epoch = progress_.epoch;
   }
   report_epoch(validation);
+  if (options_.observer != nullptr) observe_epoch(validation);
   if (writes()) write_json(folder_.train_result(), to_json(record));
 }
 
@@ -185,6 +212,43 @@ void Trainer::report_epoch(const Scores& validation) const {
   log_(fmt::format("Best val acc: {:.4f} at epoch {}.", record.best_val, record.best_epoch));
 }
 
+std::int64_t Trainer::steps_done() const {
+  const auto a_step = options_.batch_size * options_.ranks->size();
+  return progress_.epoch * (data_.train.num_jets() / a_step) + progress_.step;
+}
+
+/// Every log_interval steps, the first of an epoch among them.
+bool Trainer::observes_step() const {
+  return options_.observer != nullptr && progress_.step % options_.log_interval == 0;
+}
+
+void Trainer::observe_step(const Pass& pass, double gradient_norm) const {
+  const auto sums = pass.sums();
+  options_.observer->on_step(
+      {.step = steps_done() + 1,
+       .loss = pass.recent_loss(),
+       .accuracy = pass.recent_accuracy(),
+       .learning_rate = options_.learning_rate(progress_.epoch),
+       .jets_per_second = static_cast<double>(sums.jets) / std::max(sums.seconds, 1e-9),
+       .gradient_norm = gradient_norm});
+}
+
+void Trainer::observe_epoch(const Scores& validation) {
+  const auto& record = progress_.record;
+  const auto figures = summarize_test(validation);
+  options_.observer->on_epoch({.step = steps_done(),
+                               .epoch = progress_.epoch,
+                               .train_loss = record.train_loss.back(),
+                               .train_accuracy = record.train_acc.back(),
+                               .val_loss = validation.loss,
+                               .val_accuracy = validation.accuracy,
+                               .learning_rate = record.lr.back(),
+                               .auc = figures.auc,
+                               .rejection_at_30 = figures.rejection_at_30,
+                               .rejection_at_50 = figures.rejection_at_50,
+                               .clamped_fraction = clamped_fraction(model_, data_)});
+}
+
 void Trainer::save_state() {
   write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_,
                        *options_.ranks);
@@ -197,7 +261,8 @@ PassOptions Trainer::pass_options(const std::string& partition) const {
           .batch_size = options_.batch_size,
           .num_workers = options_.num_workers,
           .log_interval = options_.log_interval,
-          .ranks = options_.ranks};
+          .ranks = options_.ranks,
+          .observer = options_.observer};
 }
 
 }  // namespace lorentznet

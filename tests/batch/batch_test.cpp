@@ -5,6 +5,7 @@
 #include <catch2/catch.hpp>
 
 #include "lorentznet/error.h"
+#include "lorentznet/frame.h"
 #include "lorentznet/loader.h"
 
 using namespace lorentznet;
@@ -91,17 +92,17 @@ TEST_CASE("a jet's nodes are its constituents and the task's beams") {
   CHECK_THROWS_AS(check_fits(three_jets(false), 1, top_tagging(), 4), InputError);
 }
 
-TEST_CASE("a boost along x keeps masses and turns back") {
+TEST_CASE("a boost along x moves beams too, keeps masses and turns back") {
   const auto batch =
       make_batch(three_jets(false), kAll, top_tagging(), {.pooling = Pooling::kJet}, false);
-  const auto boosted = boost_along_x(batch, 0.6);
+  const auto boosted = seen_from(batch, {.beta = 0.6});
   CHECK(boosted.p4[0][0].item<double>() == Approx(1.25 * std::sqrt(2.0)).epsilon(1e-15));
   CHECK(boosted.p4[0][1].item<double>() == Approx(0.75 * std::sqrt(2.0)).epsilon(1e-15));
   const auto squares = [](const at::Tensor& p) {
     return 2 * p.select(1, 0).square() - p.square().sum(1);
   };
   CHECK(at::allclose(squares(boosted.p4), squares(batch.p4), 1e-12));
-  CHECK(at::allclose(boost_along_x(boosted, -0.6).p4, batch.p4, 1e-14));
+  CHECK(at::allclose(seen_from(boosted, {.beta = -0.6}).p4, batch.p4, 1e-14));
   CHECK(at::equal(boosted.scalars, batch.scalars));
-  CHECK_THROWS(boost_along_x(batch, 1));
+  CHECK_THROWS(seen_from(batch, {.beta = 1}));
 }

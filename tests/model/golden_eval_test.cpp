@@ -33,48 +33,58 @@ void for_each_published(const std::function<void(const Golden&)>& check) {
   }
 }
 
+void check_layers(const Golden& golden, const std::vector<Engine>& engines) {
+  const auto batch = golden_batch(golden);
+  const auto rows = golden.node_rows();
+  const auto at_nodes = [&](const at::Tensor& padded) {
+    return padded.reshape({-1, padded.size(-1)}).index_select(0, rows);
+  };
+  REQUIRE(agree(batch.p4, at_nodes(golden.tensor("p4")), 1e-14));
+  REQUIRE(agree(batch.scalars, at_nodes(golden.tensor("scalars")), 1e-15));
+
+  auto model = published_model(golden);
+  model->set_type(at::kDouble);
+  const auto h_layers = golden.tensor("h_layers");
+  const auto x_layers = golden.tensor("x_layers");
+  for (const auto& engine : engines) {
+    CAPTURE(use_engine(model, engine));
+    const auto there = batch.to(engine.device);
+    const auto states = model->states(there);
+    REQUIRE(states.size() == static_cast<std::size_t>(h_layers.size(0)) + 1);
+    for (std::int64_t layer = 0; layer < h_layers.size(0); ++layer) {
+      CAPTURE(layer);
+      const auto& state = states[static_cast<std::size_t>(layer) + 1];
+      CHECK(agree(state.h, at_nodes(h_layers[layer]), 1e-10));
+      CHECK(agree(state.x, at_nodes(x_layers[layer]), 1e-10));
+    }
+    CHECK(agree(model->forward(there), golden.tensor("logits_f64"), 1e-10));
+  }
+}
+
+void check_float(const Golden& golden, const std::vector<Engine>& engines) {
+  auto model = published_model(golden);
+  const auto batch = golden_batch(golden);
+  for (const auto& engine : engines) {
+    CAPTURE(use_engine(model, engine));
+    const auto logits = model->forward(batch.to(engine.device));
+    REQUIRE(logits.scalar_type() == at::kFloat);
+    CHECK(max_difference(logits, golden.tensor("logits_f64")) <= 1e-4);
+  }
+}
+
 }  // namespace
 
 TEST_CASE("golden: published checkpoints, every layer and the logits in double") {
-  for_each_published([](const Golden& golden) {
-    const auto batch = golden_batch(golden);
-    const auto rows = golden.node_rows();
-    const auto at_nodes = [&](const at::Tensor& padded) {
-      return padded.reshape({-1, padded.size(-1)}).index_select(0, rows);
-    };
-    REQUIRE(agree(batch.p4, at_nodes(golden.tensor("p4")), 1e-14));
-    REQUIRE(agree(batch.scalars, at_nodes(golden.tensor("scalars")), 1e-15));
-
-    auto model = published_model(golden);
-    model->set_type(at::kDouble);
-    const auto h_layers = golden.tensor("h_layers");
-    const auto x_layers = golden.tensor("x_layers");
-    for (const auto& kernel : kernels_of(at::kDouble)) {
-      use_kernel(model, kernel);
-      CAPTURE(model->kernel_name());
-      const auto states = model->states(batch);
-      REQUIRE(states.size() == static_cast<std::size_t>(h_layers.size(0)) + 1);
-      for (std::int64_t layer = 0; layer < h_layers.size(0); ++layer) {
-        CAPTURE(layer);
-        const auto& state = states[static_cast<std::size_t>(layer) + 1];
-        CHECK(agree(state.h, at_nodes(h_layers[layer]), 1e-10));
-        CHECK(agree(state.x, at_nodes(x_layers[layer]), 1e-10));
-      }
-      CHECK(agree(model->forward(batch), golden.tensor("logits_f64"), 1e-10));
-    }
-  });
+  for_each_published([](const auto& golden) { check_layers(golden, cpu_engines(at::kDouble)); });
 }
 
 TEST_CASE("golden: published checkpoints, logits of the float network") {
-  for_each_published([](const Golden& golden) {
-    auto model = published_model(golden);
-    const auto batch = golden_batch(golden);
-    for (const auto& kernel : kernels_of(at::kFloat)) {
-      use_kernel(model, kernel);
-      CAPTURE(model->kernel_name());
-      const auto logits = model->forward(batch);
-      REQUIRE(logits.scalar_type() == at::kFloat);
-      CHECK(max_difference(logits, golden.tensor("logits_f64")) <= 1e-4);
-    }
-  });
+  for_each_published([](const auto& golden) { check_float(golden, cpu_engines(at::kFloat)); });
+}
+
+TEST_CASE("gpu: golden: published checkpoints") {
+  const auto engines = gpu_engines();
+  if (engines.empty()) return skip("no GPU, or a build for CPUs");
+  for_each_published([&](const auto& golden) { check_layers(golden, engines); });
+  for_each_published([&](const auto& golden) { check_float(golden, engines); });
 }

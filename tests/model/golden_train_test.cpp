@@ -64,8 +64,8 @@ void check_state(LorentzNet& model, const Golden& golden) {
 }
 
 /// Six steps, the first of them in every detail.
-void check_training(LorentzNet& model, const Golden& golden) {
-  const auto batch = golden_batch(golden);
+void check_steps(LorentzNet& model, const Golden& golden) {
+  const auto batch = golden_batch(golden).to(model->parameters().front().device());
   torch::optim::AdamW optimizer(model->parameters(),
                                 torch::optim::AdamWOptions(1e-3).weight_decay(1e-2));
   const auto losses = golden.tensor("losses");
@@ -85,18 +85,27 @@ void check_training(LorentzNet& model, const Golden& golden) {
   }
 }
 
-}  // namespace
-
-TEST_CASE("golden: gradients, a step of AdamW, running statistics and losses in double") {
+void check_training(const std::vector<Engine>& engines) {
   const auto files = golden_files("_train.npz");
   REQUIRE_FALSE(files.empty());
   for (const auto& file : files) {
     const Golden golden(file);
-    for (const auto& kernel : kernels_of(at::kDouble)) {
+    for (const auto& engine : engines) {
       auto model = initial_model(golden, file);
-      use_kernel(model, kernel);
-      CAPTURE(file, model->kernel_name());
-      check_training(model, golden);
+      CAPTURE(file, use_engine(model, engine));
+      check_steps(model, golden);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("golden: gradients, a step of AdamW, running statistics and losses in double") {
+  check_training(cpu_engines(at::kDouble));
+}
+
+TEST_CASE("gpu: golden: gradients, a step of AdamW, running statistics and losses in double") {
+  const auto engines = gpu_engines();
+  if (engines.empty()) return skip("no GPU, or a build for CPUs");
+  check_training(engines);
 }

@@ -8,6 +8,7 @@
 
 #include "golden.h"
 #include "lorentznet/checkpoint.h"
+#include "lorentznet/frame.h"
 #include "naive_edges.h"
 #include "sample.h"
 
@@ -79,7 +80,7 @@ TEST_CASE("rotations and boosts leave the logits") {
       }
     }
     for (const double beta : {-0.9, 0.3, 0.9}) {
-      CHECK(max_difference(model->forward(boost_along_x(batch, beta)), logits) <= kTolerance);
+      CHECK(max_difference(model->forward(seen_from(batch, {.beta = beta})), logits) <= kTolerance);
     }
     // The test can fail: what is no Lorentz transformation shows.
     const auto scaled = with_momenta(batch, batch.p4 * 1.01);

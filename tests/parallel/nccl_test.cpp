@@ -11,7 +11,7 @@
 using namespace lorentznet;
 using namespace lorentznet::test;
 
-TEST_CASE("NCCL with one rank") {
+TEST_CASE("gpu: NCCL with one rank") {
   const Place place{.store = c10::make_intrusive<c10d::HashStore>()};
   const std::chrono::seconds timeout(60);
   const at::Device device(at::kCUDA, 0);

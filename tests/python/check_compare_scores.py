@@ -24,7 +24,7 @@ def scores(seed, separation, levels):
 
 def expected(rows):
     label, score = rows[:, 0], rows[:, 2]
-    background, signal, _ = roc_curve(label, score, drop_intermediate=False)
+    background, signal, _ = roc_curve(label, score, drop_intermediate=True)
     passing = [background[np.abs(signal - wanted).argmin()] for wanted in (0.5, 0.3)]
     return [np.mean((rows[:, 2] > rows[:, 1]) == label), roc_auc_score(label, score),
             *(1 / value for value in passing)]  # fmt: skip

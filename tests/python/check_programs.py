@@ -14,7 +14,8 @@ torch = harness.load_torch()
 NUMBER = r"\d+\.\d+"
 TEST_LINE = rf"Test: Loss {NUMBER} \t Acc {NUMBER} \t AUC: {NUMBER} \t 1/eB 0\.3: \S.* \t 1/eB 0\.5: \S.*"
 WRITTEN = {"args.json", "best-val-model.pt", "checkpoint-epoch-0.pt", "checkpoint-epoch-1.pt",
-           "score.npy", "test-result.json", "train-result.json", "training-state.pt"}  # fmt: skip
+           "events.out.tfevents", "run.log", "score.npy", "test-result.json", "test-uncertainty.json",
+           "train-result.json", "training-state.pt"}  # fmt: skip
 FIGURES = ["test_loss", "test_acc", "test_auc", "test_1/eB_0.3", "test_1/eB_0.5"]
 VALIDATION = {"top": "valid", "qg": "val"}
 
@@ -23,6 +24,11 @@ def num_parameters(S, H, L):
     layer = (2 * H + 2) * H + 2 * H + (H + 1) * H + (2 * H + S + 1) * H + 2 * H + (H + 1) * H
     move = (H + 1) * H + H
     return (S + 1) * H + L * (layer + H + 1) + (L - 1) * move + (H + 1) * H + (H + 1) * 2
+
+
+def names_in(folder):
+    """Of the files; those of events without time and machine."""
+    return {re.sub(r"(?<=tfevents)\..*", "", name) for name in harness.snapshot(folder)}
 
 
 def loaded(file):
@@ -89,7 +95,7 @@ class ProgramsTest(harness.ProgramTest):
 
     def test_files(self):
         for task in VALIDATION:
-            self.assertEqual(set(harness.snapshot(self.logs(task) / "trained")), WRITTEN)
+            self.assertEqual(names_in(self.logs(task) / "trained"), WRITTEN)
 
     def test_existing_experiment(self):
         run = self.copy("qg", "existing")
@@ -101,7 +107,7 @@ class ProgramsTest(harness.ProgramTest):
         result = self.run_program("qg", "existing", *harness.SMALL, "--overwrite", "--epochs=1")
         self.assert_finished(result)
         after = harness.snapshot(run)
-        self.assertEqual(set(after), WRITTEN - {"checkpoint-epoch-1.pt"} | {"notes.txt"})
+        self.assertEqual(names_in(run), WRITTEN - {"checkpoint-epoch-1.pt"} | {"notes.txt"})
         self.assertEqual(after["notes.txt"], b"mine")
         self.assertNotEqual(after["args.json"], before["args.json"])
 
@@ -122,9 +128,9 @@ class ProgramsTest(harness.ProgramTest):
         for task in VALIDATION:
             run = self.copy(task, "tested")
             (run / "args.json").chmod(0o444)
-            before = harness.snapshot(run)
+            before = harness.results(run)
             self.assert_finished(self.run_program(task, "tested", "--test_mode", "--batch_size=8"))
-            after = harness.snapshot(run)
+            after = harness.results(run)
             self.assertEqual(after, before)  # the test at the end of the training gave the same
             (run / "args.json").unlink()
             words = harness.SMALL if task == "top" else (*harness.SMALL, "--n_nodes=139")

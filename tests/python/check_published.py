@@ -34,9 +34,9 @@ class PublishedTest(harness.ProgramTest):
         result = harness.run(task, "--test_mode", "--device=cpu", "--logdir", run.parent,
                              "--exp_name", task, *words, threads=2)  # fmt: skip
         self.assert_finished(result)
-        after = harness.snapshot(run)
+        after = harness.results(run)
         self.assertEqual({name: after[name] for name in before}, before)
-        self.assertEqual(set(after) - set(before), {"score.npy", "test-result.json"})
+        self.assertEqual(set(after) - set(before), {"score.npy", "test-result.json", "test-uncertainty.json"})
         return np.load(run / "score.npy")
 
     def assert_agrees(self, scores, jets, n_nodes, task, n_scalar):

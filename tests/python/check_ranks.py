@@ -66,13 +66,13 @@ class RanksTest(harness.ProgramTest):
                  self.folder / "t", "--batch_size=3", "--boost=0.5", "--device=cpu"]  # fmt: skip
         for kernel in ("plain", "fused"):
             self.assert_finished(harness.run("top", *words, f"--kernel={kernel}"))
-            expected = harness.snapshot(trained)
+            expected = harness.results(trained)
             for count in (2, 3, 4):
                 (trained / "score.npy").unlink()
                 results = launchers.run_ranks(count, "top", *words, f"--kernel={kernel}")
                 for result in results:
                     self.assert_finished(result)
-                self.assertEqual(harness.snapshot(trained), expected, (count, kernel))
+                self.assertEqual(harness.results(trained), expected, (count, kernel))
 
     def test_mpirun(self):
         if shutil.which("mpirun") is None:

@@ -76,6 +76,16 @@ def snapshot(folder: Path) -> dict[str, bytes]:
     return {str(file.relative_to(folder)): file.read_bytes() for file in files}
 
 
+def is_record_of_time(name: str) -> bool:
+    """Whether a file of an experiment tells when things happened: it is never the same twice."""
+    return name == "run.log" or name.startswith("events.out.tfevents.")
+
+
+def results(folder: Path) -> dict[str, bytes]:
+    """The snapshot of an experiment without its records of time."""
+    return {name: content for name, content in snapshot(folder).items() if not is_record_of_time(name)}
+
+
 def restore(folder: Path, contents: dict[str, bytes]):
     """Makes `folder` what it was when `contents` was its snapshot."""
     shutil.rmtree(folder, ignore_errors=True)

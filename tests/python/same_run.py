@@ -34,8 +34,8 @@ def content(file: Path):
 
 def check(run: Path, expected: Path):
     """Throws naming the file that differs."""
-    names = {name for name in harness.snapshot(run) if not name.endswith(".partial")}
-    if names != set(harness.snapshot(expected)):
+    names = {name for name in harness.results(run) if not name.endswith(".partial")}
+    if names != set(harness.results(expected)):
         raise AssertionError(f"{run} has the files {sorted(names)}")
     for name in sorted(names):
         if content(run / name) != content(expected / name):

@@ -14,12 +14,14 @@ using namespace lorentznet::test;
 
 namespace {
 
-std::vector<double> train_in_file_order(const Golden& golden, const std::filesystem::path& init) {
+std::vector<double> train_in_file_order(const Golden& golden, const std::filesystem::path& init,
+                                        const Engine& engine) {
   const auto& task = golden.task();
   LorentzNet model(
       LorentzNetOptions{.n_scalar = task.n_scalar, .c_weight = task.c_weight, .dropout = 0});
   model->set_type(at::kDouble);
   load_model_state(*model, read_state_dict(init), init);
+  use_engine(model, engine);
 
   const auto jets = golden.jets();
   const auto validation = jets.slice(0, 1);
@@ -40,9 +42,7 @@ std::vector<double> train_in_file_order(const Golden& golden, const std::filesys
   return losses;
 }
 
-}  // namespace
-
-TEST_CASE("golden: 50 steps of AdamW with the full-size model in double") {
+void check_trajectory(const Engine& engine) {
   const auto files = golden_files("_trajectory.npz");
   if (files.empty()) return skip("no reference folder with golden trajectories");
   for (const auto& file : files) {
@@ -50,7 +50,7 @@ TEST_CASE("golden: 50 steps of AdamW with the full-size model in double") {
     const Golden golden(file);
     auto init = file.string();
     init.replace(init.rfind(".npz"), 4, "_init.pt");
-    const auto losses = train_in_file_order(golden, init);
+    const auto losses = train_in_file_order(golden, init, engine);
     const auto expected = golden.tensor("losses");
     REQUIRE(static_cast<std::int64_t>(losses.size()) == expected.numel());
     for (std::size_t step = 0; step < losses.size(); ++step) {
@@ -59,4 +59,14 @@ TEST_CASE("golden: 50 steps of AdamW with the full-size model in double") {
             1e-8);
     }
   }
+}
+
+}  // namespace
+
+TEST_CASE("golden: 50 steps of AdamW with the full-size model in double") { check_trajectory({}); }
+
+TEST_CASE("gpu: golden: 50 steps of AdamW with the full-size model in double") {
+  const auto engines = gpu_engines();
+  if (engines.empty()) return skip("no GPU, or a build for CPUs");
+  for (const auto& engine : engines) check_trajectory(engine);
 }

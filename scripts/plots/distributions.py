@@ -1,0 +1,35 @@
+"""How the scores of each class are distributed."""
+
+import numpy as np
+
+from . import style
+from .scores import Scores
+
+BINS = np.linspace(0, 1, 41)
+
+
+def draw(scores: Scores, classes: tuple[str, str], title: str):
+    """classes: names of background and signal"""
+    if not ((scores.score >= 0) & (scores.score <= 1)).all():
+        return None  # not a probability
+    figure, axes = style.figure(7)
+    width = BINS[1] - BINS[0]
+    looks = ({"color": style.BACKGROUND, "hatch": None, "alpha": 0.35, "linestyle": "-"},
+             {"color": style.SIGNAL, "hatch": "///", "alpha": 1, "linestyle": (0, (5, 1))})  # fmt: skip
+    for wanted, (name, look) in enumerate(zip(classes, looks)):
+        chosen = scores.score[scores.label == bool(wanted)]
+        counts, _ = np.histogram(chosen, BINS)
+        density = counts / len(chosen) / width
+        if look["hatch"]:
+            axes.stairs(density, BINS, hatch=look["hatch"], edgecolor=look["color"], fill=False, linewidth=0)
+        else:
+            axes.stairs(density, BINS, fill=True, color=look["color"], alpha=look["alpha"])
+        axes.stairs(density, BINS, color=look["color"], linewidth=2.4, linestyle=look["linestyle"],
+                    label=f"{name} ({len(chosen):,})")  # fmt: skip
+    axes.set(yscale="log", xlim=(0, 1), ylabel="Probability density",
+             xlabel=f"Score $p_1$: probability of a {classes[1].removesuffix('s')}")  # fmt: skip
+    low, high = axes.get_ylim()
+    axes.set_ylim(low, high * (high / low) ** 0.25)
+    axes.legend(loc="upper center", ncols=2)
+    style.title(axes, title)
+    return figure

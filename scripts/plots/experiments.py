@@ -1,0 +1,83 @@
+"""What the programs wrote into an experiment's folder."""
+
+from dataclasses import dataclass, field
+import json
+from functools import cached_property
+from pathlib import Path
+
+from . import scores
+from .errors import PlotError
+
+CLASSES = {"top": ("QCD jets", "top jets"), "qg": ("gluon jets", "quark jets"),
+           "": ("background", "signal")}  # fmt: skip
+TITLES = {"top": "top tagging", "qg": "quark/gluon tagging", "": "jet tagging"}
+
+
+def read_json(file: Path) -> dict:
+    try:
+        value = json.loads(file.read_text())
+    except (OSError, ValueError) as error:
+        raise PlotError(f"{file}: {error}") from error
+    if not isinstance(value, dict):
+        raise PlotError(f"{file}: not a JSON object")
+    return value
+
+
+@dataclass
+class Experiment:
+    """A run; what its folder does not have is None or empty."""
+
+    label: str
+    folder: Path
+    args: dict | None = None
+    training: dict | None = None
+    test: dict | None = None
+    boosts: list[dict] = field(default_factory=list)  # by rising beta
+    equivariance: dict | None = None
+
+    @property
+    def task(self) -> str:
+        """"top" or "qg", or "" where args.json does not tell."""
+        args = self.args or {}
+        folder = Path(args.get("datadir") or "").name
+        return "qg" if "num_data" in args else folder if folder in CLASSES else ""
+
+    @cached_property
+    def scores(self) -> scores.Scores | None:
+        file = self.folder / "score.npy"
+        return scores.read_scores(file) if file.exists() else None
+
+
+def read_experiment(label: str, folder: Path) -> Experiment:
+    if not folder.is_dir():
+        raise PlotError(f"{folder}: there is no such folder")
+
+    def optional(name):
+        return read_json(folder / name) if (folder / name).exists() else None
+
+    boosts = [read_json(file) for file in folder.glob("boost-*.json")]
+    for boost, file in zip(boosts, folder.glob("boost-*.json")):
+        if not {"beta", "acc", "loss"} <= boost.keys():
+            raise PlotError(f"{file}: not of beta, acc and loss")
+    found = Experiment(label, folder, optional("args.json"), optional("train-result.json"),
+                       optional("test-result.json"), sorted(boosts, key=lambda boost: boost["beta"]),
+                       optional("equivariance.json"))  # fmt: skip
+    if not (found.training or found.boosts or (folder / "score.npy").exists()):
+        raise PlotError(f"{folder}: no train-result.json, score.npy or boost-*.json: no experiment")
+    return found
+
+
+def label_and_path(text: str) -> tuple[str, Path]:
+    """'LABEL=PATH', or 'PATH', whose last part is the label then."""
+    label, equals, path = text.partition("=")
+    if equals and "/" not in label:
+        return label, Path(path)
+    return Path(text).resolve().name, Path(text)
+
+
+def by_label(experiments: list[Experiment]) -> dict[str, list[Experiment]]:
+    """Runs of one label are of one model."""
+    groups: dict[str, list[Experiment]] = {}
+    for experiment in experiments:
+        groups.setdefault(experiment.label, []).append(experiment)
+    return groups

@@ -1,0 +1,82 @@
+"""All pictures of some experiments, and the table beside them."""
+
+from dataclasses import dataclass, field
+import os
+from pathlib import Path
+import re
+
+from . import distributions, equivariance, roc, style, table, training
+from .errors import PlotError
+from .experiments import CLASSES, TITLES, Experiment, by_label
+from .scores import Scores
+
+
+@dataclass
+class Pictures:
+    """What was made: files by the name of the picture, and the rows of the table."""
+
+    files: dict[str, list[Path]] = field(default_factory=dict)
+    rows: list[list[str]] = field(default_factory=list)
+
+
+def file_name(label: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_.-]+", "-", label)
+
+
+def task_of(experiments: list[Experiment]) -> str:
+    tasks = {run.task for run in experiments}
+    if {"top", "qg"} <= tasks:
+        names = [next(run.folder for run in experiments if run.task == task) for task in ("top", "qg")]
+        raise PlotError(f"{names[0]} is of top tagging and {names[1]} of quark/gluon tagging: not one picture")
+    return max(tasks)  # "" where none tells
+
+
+def taggers_of(groups: dict[str, list[Experiment]], others: dict[str, Scores]) -> dict[str, list[Scores]]:
+    """{label: scores of its runs}, those of `others` last."""
+    taggers = {label: [run.scores for run in runs if run.scores] for label, runs in groups.items()}
+    taggers = {label: runs for label, runs in taggers.items() if runs}
+    for label, scores in others.items():
+        if label in taggers:
+            raise PlotError(f"--tagger {label}: an experiment has this name too")
+        taggers[label] = [scores]
+    return taggers
+
+
+def write_text(file: Path, text: str):
+    partial = file.with_name(file.name + ".partial")
+    partial.write_text(text)
+    os.replace(partial, file)
+
+
+def draw_all(experiments: list[Experiment], others: dict[str, Scores], folder: Path) -> Pictures:
+    """Draws what the experiments have; what they lack has no picture."""
+    style.use()
+    task = task_of(experiments)
+    title, groups, made = TITLES[task].capitalize(), by_label(experiments), Pictures()
+
+    def add(name, figure):
+        if figure is not None:
+            made.files[name] = style.save(figure, folder, name)
+
+    trained = {label: [run for run in runs if run.training and run.training.get("epochs")]
+               for label, runs in groups.items()}  # fmt: skip
+    trained = {label: runs for label, runs in trained.items() if runs}
+    if trained:
+        add("training", training.draw(trained, title))
+    taggers = taggers_of(groups, others)
+    if taggers:
+        made.rows = table.rows(taggers)
+        add("roc", roc.draw(taggers, title))
+        write_text(folder / "table.txt", table.text(made.rows))
+    for label in groups.keys() & taggers.keys():
+        name = "scores" if len(groups) == 1 else f"scores-{file_name(label)}"
+        about = title if len(groups) == 1 else f"{title}: {label}"
+        add(name, distributions.draw(taggers[label][0], CLASSES[task], about))
+    add("equivariance", equivariance.draw_accuracy(groups, title))
+    for label, runs in groups.items():
+        studied = next((run for run in runs if run.equivariance), None)
+        if studied:
+            name = "symmetry" if len(groups) == 1 else f"symmetry-{file_name(label)}"
+            about = f"{title}: {label}, {studied.equivariance['jets']:,} jets"
+            add(name, equivariance.draw_study(studied.equivariance, about))
+    return made

@@ -1,0 +1,66 @@
+"""The table of figures, with uncertainties."""
+
+import numpy as np
+
+from .scores import FIGURES, Scores
+
+COLUMNS = ("model", "jets", *FIGURES)
+
+
+def digits_of(uncertainty: float, most: int) -> int:
+    """Decimals that show two digits of the uncertainty."""
+    if not 0 < uncertainty < np.inf:
+        return most
+    return int(np.clip(1 - np.floor(np.log10(uncertainty)), 0, most))
+
+
+def plus_minus(value: float, uncertainty: float, most: int) -> str:
+    digits = digits_of(uncertainty, most)
+    return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
+
+
+def of_interval(value: float, low: float, high: float, most: int, background: int) -> str:
+    """One number where the interval is about symmetric, else both ends of it."""
+    if np.isinf(value):
+        return f"> {background}"
+    if np.isfinite(high) and abs((high - value) - (value - low)) <= 0.25 * (high - low):
+        return plus_minus(value, (high - low) / 2, most)
+    digits = digits_of(value - low, most)
+    above = f"{high - value:.{digits}f}" if np.isfinite(high) else "∞"
+    return f"{value:.{digits}f} +{above} −{max(value - low, 0):.{digits}f}"
+
+
+def cells_of_one(scores: Scores) -> list[str]:
+    """With the bootstrap's central 68 %."""
+    return [of_interval(value, low, high, 5 if k < 2 else 1, scores.num_background)
+            for k, (value, (low, high)) in enumerate(zip(scores.figures(), scores.intervals))]  # fmt: skip
+
+
+def cells_of_runs(runs: list[Scores]) -> list[str]:
+    """Mean and standard deviation over the runs."""
+    values = np.array([scores.figures() for scores in runs])
+    with np.errstate(invalid="ignore"):
+        means, deviations = values.mean(axis=0), values.std(axis=0, ddof=1)
+    return [plus_minus(mean, deviation, 5 if k < 2 else 1) if np.isfinite(mean)
+            else f"> {values[:, k].min():.0f}" for k, (mean, deviation) in enumerate(zip(means, deviations))]  # fmt: skip
+
+
+def rows(taggers: dict[str, list[Scores]]) -> list[list[str]]:
+    """COLUMNS of each tagger."""
+    result = []
+    for label, runs in taggers.items():
+        cells = cells_of_one(runs[0]) if len(runs) == 1 else cells_of_runs(runs)
+        jets = " / ".join(sorted({f"{len(scores):,}" for scores in runs}))
+        result.append([label if len(runs) == 1 else f"{label} ({len(runs)} runs)", jets, *cells])
+    return result
+
+
+def text(all_rows: list[list[str]]) -> str:
+    table = [list(COLUMNS), *all_rows]
+    widths = [max(map(len, column)) for column in zip(*table)]
+    table.insert(1, ["-" * width for width in widths])
+    lines = []
+    for cells in table:
+        left, right = cells[0].ljust(widths[0]), [cell.rjust(w) for cell, w in zip(cells[1:], widths[1:])]
+        lines.append("  ".join([left, *right]).rstrip())
+    return "\n".join(lines) + "\n"

@@ -1,0 +1,149 @@
+#include "train/equivariance.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/log.h>
+#include <ATen/ops/softmax.h>
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include <cmath>
+
+#include "lorentznet/checkpoint.h"
+#include "lorentznet/loader.h"
+#include "lorentznet/translation_study.h"
+
+namespace lorentznet {
+namespace {
+
+/// A way of computing.
+struct Variant {
+  std::string name;
+  Coordinates coordinates;
+  at::ScalarType type;
+  bool clamps;
+};
+
+std::vector<Variant> all_variants() {
+  std::vector<Variant> variants;
+  for (const bool clamps : {true, false}) {
+    const std::string clamp = clamps ? ", clamp" : ", no clamp";
+    variants.push_back({"float" + clamp, Coordinates::kNetwork, at::kFloat, clamps});
+    variants.push_back({"mixed" + clamp, Coordinates::kDouble, at::kFloat, clamps});
+    variants.push_back({"double" + clamp, Coordinates::kDouble, at::kDouble, clamps});
+  }
+  return variants;
+}
+
+/// A network that computes so, and the translations that it has counted.
+struct StudiedNetwork {
+  LorentzNet model{nullptr};
+  std::shared_ptr<TranslationCount> count = std::make_shared<TranslationCount>();
+};
+
+StudiedNetwork copy_as(LorentzNet& model, const Variant& variant) {
+  StudiedNetwork copy;
+  auto options = model->options();
+  options.coordinates = variant.coordinates;
+  copy.model = LorentzNet(options);
+  load_model_state(*copy.model, model_state(*model), "the network under study");
+  copy.model->set_type(variant.type);
+  copy.model->eval();
+  const double bound = variant.clamps ? TranslationRule::kBound : kNoBound;
+  copy.model->use_edge_kernel("plain, studied", std::make_unique<TranslationStudyKernel>(
+                                                    TranslationRule{bound, copy.count}));
+  return copy;
+}
+
+/// What a way of computing says of all jets in one frame.
+struct Answers {
+  at::Tensor p;      // [N, 2] double
+  at::Tensor label;  // [N]
+  double clamped = 0;
+};
+
+class Study {
+ public:
+  Study(const JetSet& set, const Task& task, const PoolingRule& rule,
+        const EquivarianceOptions& options)
+      : set_(set), task_(task), rule_(rule), options_(options) {}
+
+  Answers ask(StudiedNetwork& network, const Frame& frame) const {
+    *network.count = {};
+    std::vector<at::Tensor> p, label;
+    const auto order = file_order(options_.jets);
+    for (std::int64_t begin = 0; begin < options_.jets; begin += options_.batch_size) {
+      const auto count = std::min(options_.batch_size, options_.jets - begin);
+      const auto jets = std::span(order).subspan(static_cast<std::size_t>(begin),
+                                                 static_cast<std::size_t>(count));
+      const auto batch = make_batch(set_, jets, task_, rule_, false);
+      p.push_back(at::softmax(network.model->forward(seen_from(batch, frame)).to(at::kDouble), 1));
+      label.push_back(batch.label);
+    }
+    return {.p = at::cat(p), .label = at::cat(label), .clamped = network.count->fraction()};
+  }
+
+  static Json compare(const Answers& answers, const Answers& at_rest) {
+    const auto shift = (answers.p - at_rest.p).select(1, 1);
+    const auto right = answers.p.argmax(1).eq(answers.label).to(at::kDouble);
+    const auto of_label = answers.p.gather(1, answers.label.unsqueeze(1));
+    return {{"acc", right.mean().item<double>()},
+            {"loss", -at::log(of_label).mean().item<double>()},
+            {"rms_shift", std::sqrt(shift.square().mean().item<double>())},
+            {"max_shift", shift.abs().max().item<double>()},
+            {"clamped", answers.clamped}};
+  }
+
+ private:
+  const JetSet& set_;
+  const Task& task_;
+  const PoolingRule& rule_;
+  const EquivarianceOptions& options_;
+};
+
+std::string name_of(Frame::Axis axis) {
+  constexpr std::array names = {"x", "y", "z", "random"};
+  return names.at(static_cast<std::size_t>(axis));
+}
+
+}  // namespace
+
+Json study_equivariance(LorentzNet& model, const JetSet& set, const Task& task,
+                        const PoolingRule& rule, const EquivarianceOptions& options,
+                        const Log& log) {
+  const torch::NoGradGuard no_grad;
+  const Study study(set, task, rule, options);
+  std::vector<Frame> frames{Frame{}};
+  for (const double beta : options.betas) {
+    frames.push_back(options.frame);
+    frames.back().beta = beta;
+  }
+  Json result{{"jets", options.jets},
+              {"axis", name_of(options.frame.axis)},
+              {"rotated", options.frame.rotates},
+              {"seed", options.frame.seed},
+              {"frames", Json::array()}};
+  for (const auto& frame : frames) {
+    const double gamma = 1 / std::sqrt((1 - frame.beta) * (1 + frame.beta));
+    result["frames"].push_back(
+        {{"beta", frame.beta}, {"gamma", gamma}, {"variants", Json::object()}});
+  }
+  for (const auto& variant : all_variants()) {
+    auto network = copy_as(model, variant);
+    const auto at_rest = study.ask(network, frames.front());
+    for (std::size_t k = 0; k < frames.size(); ++k) {
+      const auto figures =
+          Study::compare(k == 0 ? at_rest : study.ask(network, frames[k]), at_rest);
+      result["frames"][k]["variants"][variant.name] = figures;
+      log(
+          fmt::format("Equivariance: {} \t beta {} \t Acc {:.4f} \t RMS shift {:.2e} \t "
+                      "Clamped {:.4f}",
+                      variant.name, frames[k].beta, figures["acc"].get<double>(),
+                      figures["rms_shift"].get<double>(), figures["clamped"].get<double>()));
+    }
+  }
+  return result;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,104 @@
+"""--boost along any axis, at random and with rotations, and what --equivariance tells of it."""
+
+import json
+import shutil
+import sys
+
+import numpy as np
+
+import harness
+
+torch = harness.load_torch()
+
+BETAS = (0.5, 0.9, 0.99999)
+VARIANTS = {f"{precision}, {clamp}" for precision in ("float", "mixed", "double") for clamp in ("clamp", "no clamp")}
+
+
+class EquivarianceTest(harness.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = harness.write_top(cls.folder / "data")
+        cls.trained = harness.train("top", cls.folder, cls.data, "trained", "--n_hidden=8", "--pooling=jet")
+
+    def scaled(self, name: str, factor: float):
+        """The experiment with another weight of phi_x's last Linear: translations `factor` as long."""
+        run = self.folder / name
+        shutil.copytree(self.trained, run)
+        state = torch.load(run / "best-val-model.pt", weights_only=True)
+        for key in state:
+            if key.endswith("phi_x.2.weight"):
+                state[key] *= factor
+        torch.save(state, run / "best-val-model.pt")
+        return run
+
+    def run_test(self, name: str, *words):
+        result = harness.run("top", "--test_mode", "--exp_name", name, "--logdir", self.folder, "--datadir",
+                             self.data, "--device=cpu", *words)  # fmt: skip
+        self.assert_finished(result)
+        return result
+
+    def study(self, name: str, *words):
+        self.run_test(name, "--boost", ",".join(map(str, BETAS)), "--equivariance=12", *words)
+        return json.loads((self.folder / name / "equivariance.json").read_text())
+
+    def shift(self, study, beta, variant):
+        frame = next(frame for frame in study["frames"] if frame["beta"] == beta)
+        return frame["variants"][variant]["rms_shift"]
+
+    def test_without_clamp_reached(self):
+        """Translations far below the bound: all that moves the scores is rounding."""
+        study = self.study(self.scaled("short", 1).name)
+        self.assertEqual((study["jets"], study["axis"], study["rotated"]), (12, "x", False))
+        self.assertEqual([frame["beta"] for frame in study["frames"]], [0, *BETAS])
+        for frame in study["frames"]:
+            self.assertAlmostEqual(frame["gamma"] * np.sqrt(1 - frame["beta"] ** 2), 1, places=9)
+            self.assertEqual(set(frame["variants"]), VARIANTS)
+        self.assertLess(self.shift(study, 0.5, "double, clamp"), 1e-9)
+        self.assertLess(self.shift(study, 0.9, "mixed, clamp"), 1e-5)
+        for beta in BETAS:
+            self.assertGreater(self.shift(study, beta, "float, no clamp"), 0)
+            self.assertLess(self.shift(study, beta, "double, no clamp"), self.shift(study, beta, "float, no clamp"))
+        self.assertEqual(self.shift(study, 0, "double, clamp"), 0)
+
+    def test_with_clamp_reached(self):
+        """Long translations: the clamp breaks the symmetry, and without it the symmetry is there."""
+        study = self.study(self.scaled("long", 3e5).name)
+        at_rest = study["frames"][0]["variants"]
+        self.assertGreater(at_rest["double, clamp"]["clamped"], 0.05)
+        self.assertEqual(at_rest["double, clamp"]["clamped"] <= 1, True)
+        clamped, free = (self.shift(study, 0.5, f"double, {clamp}") for clamp in ("clamp", "no clamp"))
+        self.assertGreater(clamped, 1e-6)
+        self.assertLess(free, 1e-3 * clamped)
+
+    def test_frames(self):
+        """Along other axes, at random, rotated: other jets, the same scores where no clamp is reached."""
+        run = self.scaled("frames", 1)
+        self.run_test("frames")
+        at_rest = np.load(run / "score.npy")
+        found = {}
+        for words in ((), ("--boost_axis=y",), ("--boost_axis=z",), ("--boost_axis=random",), ("--rotate",),
+                      ("--boost_axis=random", "--seed=5")):  # fmt: skip
+            study = self.study("frames", *words)
+            self.assertLess(self.shift(study, 0.9, "double, no clamp"), 1e-9, words)
+            found[words] = self.shift(study, 0.99999, "float, no clamp")
+            record = json.loads((run / "boost-0.9.json").read_text())
+            test = json.loads((run / "test-result.json").read_text())
+            self.assertAlmostEqual(record["loss"], test["test_loss"], delta=1e-3)
+            self.assertEqual(record.get("rotated", False), "--rotate" in words)
+        # Rounding tells the frames apart.
+        self.assertEqual(len(set(found.values())), len(found), found)
+        np.testing.assert_array_equal(np.load(run / "score.npy"), at_rest)
+
+    def test_refusals(self):
+        for words, expected in ((["--boost_axis=w", "--boost=0.5"], ["--boost_axis", "w", "random"]),
+                                (["--rotate"], ["--rotate", "--boost"]),
+                                (["--equivariance=5"], ["--equivariance", "--boost"]),
+                                (["--equivariance=0", "--boost=0.5"], ["--equivariance", "at least 1"]),
+                                (["--boost=1"], ["--boost", "velocity"])):  # fmt: skip
+            result = harness.run("top", "--test_mode", "--exp_name=trained", "--logdir", self.folder, *words)
+            self.assert_refused(result, *expected)
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())

@@ -1,0 +1,242 @@
+#!/usr/bin/env python3
+"""scripts/plot.py: the figures against scikit-learn, what the curves show, the files, the errors.
+
+    check_plots.py
+
+Needs what `scripts/setup.sh --tests` installs.
+"""
+
+import json
+import pathlib
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import numpy as np
+from sklearn.metrics import roc_auc_score, roc_curve
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+
+from plots import packages  # noqa: E402
+
+packages.find()
+
+import matplotlib.image  # noqa: E402
+from plots import experiments, pictures, roc, scores, style, table, training  # noqa: E402
+from plots.errors import PlotError  # noqa: E402
+
+JETS = 4000
+
+
+def rows_of(seed: int, levels: int = 300, separation: float = 2.0) -> np.ndarray:
+    """(label, p0, p1) of jets, with ties."""
+    random = np.random.default_rng(seed)
+    label = (np.arange(JETS) % 2).astype(np.float32)
+    signal = 1 / (1 + np.exp(-random.normal(size=JETS) - separation * (label - 0.5)))
+    signal = np.clip(np.round(signal * levels), 1, levels - 1) / levels
+    return np.stack([label, 1 - signal, signal], axis=1).astype(np.float32)
+
+
+def expected_figures(rows: np.ndarray) -> list[float]:
+    background, signal, _ = roc_curve(rows[:, 0], rows[:, 2], drop_intermediate=True)
+    passing = [background[np.abs(signal - wanted).argmin()] for wanted in (0.5, 0.3)]
+    return [np.mean((rows[:, 2] > rows[:, 1]) == rows[:, 0]), roc_auc_score(rows[:, 0], rows[:, 2]),
+            *(1 / value if value else np.inf for value in passing)]  # fmt: skip
+
+
+def training_record(epochs: int, shift: float = 0.0) -> dict:
+    falling = [0.5 - 0.01 * k + shift for k in range(epochs)]
+    return {"epochs": list(range(epochs)), "lr": [1e-3 / (k + 1) for k in range(epochs)],
+            "train_loss": falling, "val_loss": [x + 0.02 for x in falling],
+            "train_acc": [1 - x for x in falling], "val_acc": [0.98 - x for x in falling],
+            "best_val": 0.98 - falling[-1], "best_epoch": epochs - 1}  # fmt: skip
+
+
+class FiguresTest(unittest.TestCase):
+    def test_curve_and_figures(self):
+        for levels in (2, 5, 40, 300, 10**6):
+            rows = rows_of(levels, levels)
+            ours = scores.of_rows(rows, "rows")
+            curve = ours.roc()
+            background, signal, _ = roc_curve(rows[:, 0], rows[:, 2], drop_intermediate=True)
+            np.testing.assert_allclose(curve.background_efficiency, background, rtol=0, atol=1e-15)
+            np.testing.assert_allclose(curve.signal_efficiency, signal, rtol=0, atol=1e-15)
+            np.testing.assert_allclose(ours.figures(), expected_figures(rows), rtol=1e-12)
+
+    def test_a_draw_is_a_sample(self):
+        rows = rows_of(1, 60)
+        ours, random = scores.of_rows(rows, "rows"), np.random.default_rng(3)
+        for _ in range(10):
+            copies = np.bincount(random.integers(JETS, size=JETS), minlength=JETS)
+            drawn = np.repeat(rows[ours.order], copies, axis=0)
+            np.testing.assert_allclose(ours.figures(copies), expected_figures(drawn), rtol=1e-12)
+
+    def test_intervals(self):
+        ours = scores.of_rows(rows_of(2, 10**6), "rows")
+        value, (low, high) = ours.figures()[0], ours.intervals[0]
+        binomial = np.sqrt(value * (1 - value) / JETS)
+        self.assertTrue(0.75 < (high - low) / 2 / binomial < 1.25, (low, high, binomial))
+        self.assertTrue(low < value < high)
+        np.testing.assert_array_equal(ours.intervals[:, 0] < ours.intervals[:, 1], True)
+
+    def test_without_background(self):
+        rows = np.array([[1, 0.1, 0.9], [1, 0.2, 0.8], [0, 0.9, 0.1], [0, 0.8, 0.2]], dtype=np.float32)
+        cells = table.cells_of_one(scores.of_rows(rows, "rows"))
+        self.assertEqual(cells[1:], ["1.00000 ± 0.00000", "> 2", "> 2"])
+
+    def test_cells(self):
+        self.assertEqual(table.of_interval(0.9868, 0.9866, 0.9870, 5, 9), "0.98680 ± 0.00020")
+        self.assertEqual(table.of_interval(329.4, 316, 342, 1, 9), "329 ± 13")
+        self.assertEqual(table.of_interval(167, 120, 333, 1, 500), "167 +166 −47")
+        self.assertEqual(table.of_interval(500, 250, np.inf, 1, 500), "500 +∞ −250")
+        self.assertEqual(table.of_interval(np.inf, 300, np.inf, 1, 500), "> 500")
+
+
+class PicturesTest(unittest.TestCase):
+    def setUp(self):
+        self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
+
+    def experiment(self, name: str, seed: int = 1, task: str = "top", epochs: int = 6) -> pathlib.Path:
+        folder = self.folder / name
+        folder.mkdir()
+        args = {"exp_name": name, "datadir": f"./data/{task}"}
+        (folder / "args.json").write_text(json.dumps(args))
+        (folder / "train-result.json").write_text(json.dumps(training_record(epochs, 0.01 * seed)))
+        np.save(folder / "score.npy", rows_of(seed))
+        for beta in (0.0, 0.5, 0.99):
+            record = {"beta": beta, "acc": 0.84 - 0.001 * beta, "loss": 0.3}
+            (folder / f"boost-{beta}.json").write_text(json.dumps(record))
+        return folder
+
+    def run_script(self, *words):
+        return subprocess.run([sys.executable, SCRIPTS / "plot.py", *map(str, words)], text=True,
+                              capture_output=True, check=False)  # fmt: skip
+
+    def assert_pictures(self, folder: pathlib.Path, *names: str):
+        self.assertEqual({file.name for file in folder.iterdir()},
+                         {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} | {"table.txt"})  # fmt: skip
+        for name in names:
+            image = matplotlib.image.imread(folder / f"{name}.png")
+            self.assertGreater(min(image.shape[:2]), 500, name)
+            self.assertGreater((image[..., :3].min(axis=2) < 0.5).mean(), 0.005, f"{name} is blank")
+            self.assertTrue((folder / f"{name}.pdf").read_bytes().startswith(b"%PDF"), name)
+
+    def test_command(self):
+        """All pictures of one experiment, and the figures in its table."""
+        folder = self.experiment("one")
+        result = self.run_script(folder)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assert_pictures(folder / "plots", "training", "roc", "scores", "equivariance")
+        row = next(line for line in result.stdout.splitlines() if line.startswith("one"))
+        for value, cell in zip(expected_figures(rows_of(1)), row.split("  ")[-4:]):
+            self.assertLess(abs(float(cell.split()[0]) - value), 0.03 * value, row)
+        self.assertEqual((folder / "plots" / "table.txt").read_text().splitlines()[2], row)
+
+    def test_several(self):
+        """Two runs of a model, another one, and one tagger in each format."""
+        runs = [self.experiment(f"run{k}", k) for k in (1, 2)]
+        other = self.experiment("other", 3)
+        rows = rows_of(4)
+        np.save(self.folder / "rows.npy", rows)
+        np.save(self.folder / "two.npy", rows[:, 1:])
+        np.save(self.folder / "list.npy", rows[:, 2])
+        np.save(self.folder / "labels.npy", rows[:, 0].astype(np.uint8))
+        np.savez(self.folder / "both.npz", label=rows[:, 0], score=rows[:, 2])
+        out = self.folder / "out"
+        result = self.run_script(*(f"model={run}" for run in runs), other, "--out", out,
+                                 "--labels", self.folder / "labels.npy",
+                                 "--tagger", f"A={self.folder / 'two.npy'}",
+                                 "--tagger", self.folder / "list.npy",
+                                 "--tagger", f"C={self.folder / 'both.npz'}")  # fmt: skip
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assert_pictures(out, "training", "roc", "scores-model", "scores-other", "equivariance")
+        lines = {line.split("  ")[0]: line.split("  ", 1)[1].split() for line in result.stdout.splitlines()
+                 if "," in line and "±" in line}  # fmt: skip
+        self.assertEqual(lines["A"], lines["C"])
+        self.assertEqual(lines["A"][1:], lines["list"][1:])
+        mean, deviation = (float(word) for word in np.array(lines["model (2 runs)"])[[1, 3]])
+        both = [expected_figures(rows_of(k))[0] for k in (1, 2)]
+        self.assertAlmostEqual(mean, np.mean(both), delta=1e-4)
+        self.assertAlmostEqual(deviation, np.std(both, ddof=1), delta=1e-4)
+
+    def test_roc_curve_is_drawn(self):
+        style.use()
+        runs = [scores.of_rows(rows_of(seed, 10**6), "rows") for seed in (1, 2, 3)]
+        figure = roc.draw({"one": runs[:1], "three": runs}, "Title")
+        (axes,) = figure.axes
+        background, signal, _ = roc_curve(runs[0].label, runs[0].score)
+        x, y = axes.get_lines()[0].get_data()
+        np.testing.assert_allclose(x, signal[background > 0], rtol=0, atol=1e-15)
+        np.testing.assert_allclose(y, 1 / background[background > 0], rtol=1e-12)
+        self.assertEqual((axes.get_yscale(), axes.get_xlabel(), axes.get_ylabel()),
+                         ("log", r"Signal efficiency $\varepsilon_S$",
+                          r"Background rejection $1/\varepsilon_B$"))  # fmt: skip
+        labels = [text.get_text() for text in axes.get_legend().get_texts()]
+        self.assertEqual(labels, ["one", "three (mean of 3 runs)", "random guess"])
+        # Between the points of a curve of thousands of them a line is as good as the next point.
+        x, mean = axes.get_lines()[1].get_data()
+        half = np.abs(x - 0.5).argmin()
+        each = [run.figures()[2] for run in runs]
+        self.assertAlmostEqual(mean[half] / np.mean(each), 1, delta=0.02)
+        (band,) = axes.collections
+        heights = band.get_paths()[0].vertices
+        here = heights[np.abs(heights[:, 0] - x[half]) < 1e-9][:, 1]
+        self.assertAlmostEqual((here.max() - here.min()) / 2 / np.std(each, ddof=1), 1, delta=0.3)
+
+    def test_looks_differ_without_colour(self):
+        self.assertEqual(len({str(dashes) for dashes in style.DASHES}), len(style.COLOURS))
+
+    def test_training_curves(self):
+        style.use()
+        run = experiments.read_experiment("one", self.experiment("one"))
+        loss, accuracy, rate = training.draw({"one": [run]}, "Title").axes
+        np.testing.assert_allclose(loss.get_lines()[0].get_ydata(), run.training["val_loss"])
+        np.testing.assert_allclose(loss.get_lines()[1].get_ydata(), run.training["train_loss"])
+        np.testing.assert_array_equal(loss.get_lines()[0].get_xdata(), np.arange(1, 7))
+        star = next(line for line in accuracy.get_lines() if line.get_marker() == "*")
+        self.assertEqual((star.get_xdata()[0], star.get_ydata()[0]), (6, run.training["val_acc"][5]))
+        np.testing.assert_allclose(rate.get_lines()[0].get_ydata(), run.training["lr"])
+
+    def test_errors(self):
+        good, quarks = self.experiment("good"), self.experiment("quarks", task="qg")
+        wrong = self.experiment("wrong")
+        np.save(wrong / "score.npy", np.zeros((3, 2)))
+        broken = self.experiment("broken")
+        (broken / "train-result.json").write_text("[")
+        short = self.experiment("short")
+        (short / "train-result.json").write_text(json.dumps(training_record(3) | {"lr": [1]}))
+        (self.folder / "empty").mkdir()
+        np.save(self.folder / "labels.npy", np.arange(10) % 2)
+        np.save(self.folder / "nan.npy", np.full(10, np.nan))
+        np.save(self.folder / "nine.npy", np.ones(9))
+        labels = ("--labels", self.folder / "labels.npy")
+        for words, expected in (
+            ([self.folder / "none"], ["none", "no such folder"]),
+            ([self.folder / "empty"], ["empty", "no experiment"]),
+            ([wrong], ["score.npy", "(3, 2)"]),
+            ([broken], ["train-result.json"]),
+            ([short], ["train-result.json", "different lengths"]),
+            ([good, quarks], ["good", "quarks", "not one picture"]),
+            ([good, "--tagger", self.folder / "nan.npy", *labels], ["nan.npy", "finite"]),
+            ([good, "--tagger", self.folder / "nine.npy", *labels], ["nine.npy", "9 scores", "10 labels"]),
+            ([good, "--tagger", self.folder / "nine.npy"], ["nine.npy", "--labels"]),
+            ([good, "--tagger", self.folder / "absent.npy"], ["absent.npy"]),
+            ([good, "--tagger", f"good={good / 'score.npy'}"], ["good", "this name"]),
+        ):
+            with self.subTest(words=words):
+                result = self.run_script(*words, "--out", self.folder / "out")
+                self.assertEqual(result.returncode, 2, result.stderr)
+                self.assertRegex(result.stderr, r"\Aerror: [^\n]+\n\Z")
+                for text in expected:
+                    self.assertIn(text, result.stderr)
+
+    def test_of_one_class(self):
+        with self.assertRaisesRegex(PlotError, "one class"):
+            scores.of_rows(np.array([[1, 0.5, 0.5]]), "file")
+        self.assertEqual(pictures.file_name("a b/c"), "a-b-c")
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)

@@ -1,0 +1,138 @@
+#include "lorentznet/bootstrap.h"
+
+#include <catch2/catch.hpp>
+#include <cmath>
+#include <random>
+#include <stdexcept>
+#include <vector>
+
+#include "lorentznet/error.h"
+#include "lorentznet/metrics.h"
+#include "report/replica.h"
+
+using namespace lorentznet;
+
+namespace {
+
+/// Jets with ties, signal where label is 1; probability [N, 2].
+struct Sample {
+  std::vector<float> probability;
+  std::vector<std::int8_t> label;
+
+  void add(float p1, std::int8_t is_signal) {
+    probability.insert(probability.end(), {1 - p1, p1});
+    label.push_back(is_signal);
+  }
+};
+
+Sample random_sample(std::size_t jets, int levels) {
+  std::mt19937_64 random(7);
+  std::normal_distribution<double> noise;
+  Sample sample;
+  for (std::size_t jet = 0; jet < jets; ++jet) {
+    const auto is_signal = static_cast<std::int8_t>(random() % 2);
+    const double p = 1 / (1 + std::exp(-noise(random) - 2 * (is_signal - 0.5)));
+    sample.add(static_cast<float>(std::floor(p * levels) / levels), is_signal);
+  }
+  return sample;
+}
+
+void check_equal(const RankingFigures& a, const RankingFigures& b) {
+  CHECK(a.auc == b.auc);
+  CHECK(a.rejection_at_30 == b.rejection_at_30);
+  CHECK(a.rejection_at_50 == b.rejection_at_50);
+}
+
+}  // namespace
+
+TEST_CASE("a replica has the figures of the jets that were drawn") {
+  const auto sample = random_sample(300, 40);
+  const Ranking ranking(signal_scores(sample.probability), sample.label);
+  std::vector<std::uint8_t> copies(sample.label.size()), right;
+  for (const auto jet : ranking.order()) {
+    right.push_back((sample.probability[2 * jet + 1] > 0.5F) == (sample.label[jet] == 1) ? 1 : 0);
+  }
+  std::vector<Passing> buffer;
+  for (std::uint64_t number = 0; number < 20; ++number) {
+    Resampler(3, number).draw(copies);
+    Sample drawn;
+    for (std::size_t k = 0; k < copies.size(); ++k) {
+      const auto jet = ranking.order()[k];
+      for (int copy = 0; copy < copies[k]; ++copy) {
+        drawn.add(sample.probability[2 * jet + 1], sample.label[jet]);
+      }
+    }
+    CHECK(drawn.label.size() == sample.label.size());
+    const auto figures = replica_figures(ranking, right, copies, buffer);
+    check_equal(figures.ranking, summarize(drawn.probability, drawn.label));
+    CHECK(figures.accuracy == accuracy(drawn.probability, drawn.label));
+    const auto score = signal_scores(drawn.probability);
+    const auto curve = roc_curve(score, drawn.label);
+    check_equal(figures.ranking, {.auc = roc_auc(score, drawn.label),
+                                  .rejection_at_30 = background_rejection(curve, 0.3),
+                                  .rejection_at_50 = background_rejection(curve, 0.5)});
+  }
+}
+
+TEST_CASE("jets are drawn evenly, and differently for each replica and seed") {
+  std::vector<std::uint8_t> copies(1000), again(1000);
+  std::vector<double> mean(1000);
+  for (std::uint64_t number = 0; number < 1000; ++number) {
+    Resampler(1, number).draw(copies);
+    for (std::size_t jet = 0; jet < 1000; ++jet) mean[jet] += copies[jet] / 1000.0;
+  }
+  // Each is a Poisson mean of 1 within 1/sqrt(1000): 5 sigma for all.
+  for (const double value : mean) CHECK(std::abs(value - 1) < 5 / std::sqrt(1000.0));
+  Resampler(1, 999).draw(again);
+  CHECK(again == copies);
+  Resampler(1, 998).draw(again);
+  CHECK(again != copies);
+  Resampler(2, 999).draw(again);
+  CHECK(again != copies);
+}
+
+TEST_CASE("the interval of the accuracy is the binomial's, that of the AUC Hanley and McNeil's") {
+  const auto sample = random_sample(4000, 1 << 20);
+  const auto summary = summarize(sample.probability, sample.label);
+  const auto found = bootstrap(sample.probability, sample.label, {.replicas = 1000});
+  const double binomial = std::sqrt(summary.accuracy * (1 - summary.accuracy) / 4000);
+  CHECK((found.accuracy.high - found.accuracy.low) / 2 == Approx(binomial).epsilon(0.1));
+  CHECK((found.accuracy.high + found.accuracy.low) / 2 ==
+        Approx(summary.accuracy).margin(binomial / 4));
+  // Radiology 143 (1982) 29, for exponential scores: good to some percent for these.
+  const double a = summary.auc, q1 = a / (2 - a), q2 = 2 * a * a / (1 + a);
+  const double variance = (a * (1 - a) + 1999 * (q1 - a * a + q2 - a * a)) / (2000.0 * 2000);
+  CHECK((found.auc.high - found.auc.low) / 2 == Approx(std::sqrt(variance)).epsilon(0.15));
+  CHECK(found.rejection_at_50.low < *summary.rejection_at_50);
+  CHECK(found.rejection_at_50.high > *summary.rejection_at_50);
+  CHECK(found.rejection_at_30.high - found.rejection_at_30.low >
+        found.rejection_at_50.high - found.rejection_at_50.low);
+}
+
+TEST_CASE("a bootstrap does not depend on the number of threads") {
+  const auto sample = random_sample(500, 100);
+  const auto one = bootstrap(sample.probability, sample.label, {.replicas = 50, .threads = 1});
+  const auto many = bootstrap(sample.probability, sample.label, {.replicas = 50, .threads = 7});
+  CHECK(to_json(one) == to_json(many));
+  const auto other = bootstrap(sample.probability, sample.label, {.replicas = 50, .seed = 2});
+  CHECK(to_json(one) != to_json(other));
+}
+
+TEST_CASE("few jets: a rejection without background has no upper end, and both classes are drawn") {
+  Sample sample;
+  for (int k = 0; k < 5; ++k) sample.add(0.9F, 1);
+  sample.add(0.1F, 0);
+  const auto found = bootstrap(sample.probability, sample.label);
+  CHECK(to_json(found)["test_1/eB_0.5"] == Json::array({nullptr, nullptr}));
+  CHECK(found.auc.low == 1);
+  CHECK(found.auc.high == 1);
+}
+
+TEST_CASE("what a bootstrap cannot draw from is refused") {
+  Sample sample;
+  sample.add(0.9F, 1);
+  CHECK_THROWS_AS(bootstrap(sample.probability, sample.label), InputError);
+  sample.add(0.1F, 0);
+  CHECK_THROWS_AS(bootstrap(sample.probability, sample.label, {.replicas = 0}),
+                  std::invalid_argument);
+}
