@@ -1,6 +1,6 @@
 #include "lorentznet/frame.h"
 
-#include <ATen/ops/empty.h>
+#include <ATen/ops/empty_like.h>
 
 #include <cmath>
 #include <numbers>

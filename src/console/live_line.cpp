@@ -42,7 +42,7 @@ std::string describe(const PassProgress& progress, int width) {
   const double fraction = done / static_cast<double>(progress.batches);
   const double rate = static_cast<double>(progress.jets) / std::max(progress.seconds, 1e-9);
   const double left = progress.seconds * (1 - fraction) / fraction;
-  const auto before = format("Epoch %lld/%lld %s ", static_cast<long long>(progress.epoch + 1),
+  const auto before = format("Epoch %lld/%lld %s ", static_cast<long long>(progress.epoch) + 1,
                              static_cast<long long>(progress.epochs), progress.partition.c_str());
   auto after = format(" %3.0f %%  %.0f jets/s  %s left  loss %.4f  acc %.4f", 100 * fraction, rate,
                       clock(left).c_str(), progress.loss, progress.accuracy);

@@ -86,7 +86,7 @@ ScoreUncertainties bootstrap(std::span<const float> probability, std::span<const
   const Ranking ranking(signal_scores(probability), label);
   std::vector<std::uint8_t> right;
   right.reserve(label.size());
-  for (const auto jet : ranking.order()) {
+  for (const std::size_t jet : ranking.order()) {
     right.push_back((probability[2 * jet + 1] > probability[2 * jet]) == (label[jet] == 1) ? 1 : 0);
   }
   const auto replicas = draw_replicas(ranking, right, options);
