@@ -53,7 +53,7 @@ Workload load_workload(const Task& task, const std::filesystem::path& datadir,
                     .train = std::move(splits.train),
                     .val = std::move(splits.val),
                     .rule = rule,
-                    .options = network_options(defaults, task),
+                    .options = network_options(defaults, task, /*n_class=*/2),
                     .state = {},
                     .reading_jets_per_s = static_cast<double>(jets) / seconds.count()};
   if (!checkpoint.empty()) {
@@ -102,7 +102,7 @@ JetSet jet_of_nodes(const Workload& workload, std::int64_t nodes) {
     if (set.multiplicity(jet) < wanted) continue;
     auto cut = set.slice(jet, 1);
     const auto size = static_cast<std::size_t>(wanted);
-    cut.offsets.back() = wanted;
+    cut.offsets = {0, wanted};
     cut.p4.resize(4 * size);
     cut.column.resize(size);
     if (!cut.species.empty()) cut.species.resize(size);

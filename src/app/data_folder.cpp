@@ -27,7 +27,11 @@ void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Lo
     log(line);
   };
   options.progress = [&](const auto& file, auto done, auto total) { bar.show(file, done, total); };
-  download_all(files, folder, options);
+  try {
+    download_all(files, folder, options);
+  } catch (const InputError& error) {  // a mistyped folder looks like an empty one
+    throw InputError(folder.string() + ": lacks files, and their download failed: " + error.what());
+  }
   bar.clear();
 }
 

@@ -142,11 +142,11 @@ class OwnJetsTest(harness.ProgramTest):
         macro = roc_auc_score(y, p, multi_class="ovr", sample_weight=w)
         self.assertAlmostEqual(result["test_auc"], macro, delta=1e-9)
         np.testing.assert_array_equal(np.load(run / "score.npz")["id"], test["id"])
-        before = harness.snapshot(run)
+        before = harness.results(run)
         result = harness.run("top", "--test_mode", "--device=cpu", "--batch_size=8", "--logdir", self.logs,
                              "--exp_name=three", "--datadir", self.three_data)  # fmt: skip
         self.assert_finished(result)
-        self.assertEqual(harness.snapshot(run), before)
+        self.assertEqual(harness.results(run), before)
 
     def test_weights_count_in_training(self):
         """Weights of one unit or another give the same training; other weights another."""
