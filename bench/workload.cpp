@@ -8,6 +8,8 @@
 #include <random>
 
 #include "app/flags.h"
+#include "app/network_shape.h"
+#include "app/pooling_choice.h"
 #include "app/setup.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"

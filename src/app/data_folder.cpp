@@ -1,9 +1,12 @@
 #include "app/data_folder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "fetch/download.h"
 #include "fetch/progress_bar.h"
+#include "kernels/rank_sum.h"
 #include "lorentznet/error.h"
 #include "lorentznet/quark_gluon_data.h"
 #include "lorentznet/top_data.h"
@@ -70,11 +73,55 @@ void fetch_quark_gluon(const Arguments& arguments, const Log& log) {
   }
 }
 
-}  // namespace
-
 void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
   if (task.name == "top") return fetch_top(arguments, log);
   fetch_quark_gluon(arguments, log);
+}
+
+JetSet read_files(const Task& task, const std::vector<std::string>& files,
+                  const BadJetRule& bad_jets) {
+  JetSet jets;
+  for (const auto& file : files) jets.append(task.read_file(file, bad_jets));
+  return jets;
+}
+
+void check_test(const JetSet& jets, const Arguments& arguments) {
+  if (jets.num_jets() == 0) throw InputError(arguments.datadir + ": the test split has no jets");
+  if (jets.has_labels()) return;
+  const auto* const flag = !arguments.boost.empty()     ? "--boost"
+                           : arguments.equivariance > 0 ? "--equivariance"
+                           : arguments.report           ? "--report"
+                                                        : nullptr;
+  if (flag == nullptr) return;
+  throw InputError(fmt::format("{}: has jets without a label, and {} needs the labels of all",
+                               jets.sources.front().file, flag));
+}
+
+}  // namespace
+
+DataSplits read_data(const Task& task, const Arguments& arguments, const Communicator& ranks,
+                     const Log& log) {
+  const DataSelection selection{.datadir = arguments.datadir,
+                                .num_train = arguments.num_train,
+                                .num_data = arguments.num_data,
+                                .test_only = arguments.test_mode,
+                                .bad_jets = {.skip = arguments.on_bad_jet == "skip"},
+                                .cache = !arguments.no_cache};
+  const bool own_test = !arguments.test_data.empty();
+  DataSplits data;
+  if (!own_test || !arguments.test_mode) {
+    if (ranks.rank() == 0) fetch_data(task, arguments, log);
+    sum_figures(ranks, {0});  // no rank looks before everything is there
+    data = task.read_splits(selection);
+  }
+  if (own_test) {
+    data.test = read_files(task, arguments.test_data, selection.bad_jets);
+    const auto& skipped = data.test.skipped;
+    data.skipped.insert(data.skipped.end(), skipped.begin(), skipped.end());
+  }
+  for (auto* jets : {&data.train, &data.val}) normalize_weights(*jets);
+  check_test(data.test, arguments);
+  return data;
 }
 
 }  // namespace lorentznet

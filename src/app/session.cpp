@@ -12,17 +12,18 @@
 
 #include "app/data_folder.h"
 #include "app/kernel_choice.h"
+#include "app/network_shape.h"
+#include "app/pooling_choice.h"
 #include "app/recorder.h"
 #include "app/report_command.h"
 #include "app/setup.h"
 #include "app/stop_signal.h"
+#include "app/test_results.h"
 #include "console/console.h"
 #include "kernels/rank_sum.h"
-#include "lorentznet/bootstrap.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "lorentznet/evaluate.h"
-#include "lorentznet/metrics.h"
 #include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
 #include "report/epoch_table.h"
@@ -56,7 +57,7 @@ class Session {
   int train() {
     adopt_experiment(arguments_, task_, folder_);
     kernel_ = choose_kernel(arguments_, device_);
-    const auto data = read_data();
+    const auto data = read_data(task_, arguments_, ranks(), print_);
     task_ = task_for(task_, arguments_, data.train);
     n_class_ = std::max<std::int64_t>(data.train.num_classes(), 2);
     for (const auto* jets : {&data.train, &data.val, &data.test}) {
@@ -90,7 +91,7 @@ class Session {
     rule_ = testing_rule(arguments_, task_);
     make_model();
     load_model_state(*model_, state, folder_.best_model());
-    const auto data = read_data();
+    const auto data = read_data(task_, arguments_, ranks(), print_);
     check_jets(task_, data.test, n_class_);
     announce(data);
     test(data.test);
@@ -115,34 +116,6 @@ class Session {
   }
   /// Returns when all ranks have come here.
   void meet() const { sum_figures(ranks(), {0}); }
-
-  DataSplits read_data() const {
-    const DataSelection selection{.datadir = arguments_.datadir,
-                                  .num_train = arguments_.num_train,
-                                  .num_data = arguments_.num_data,
-                                  .test_only = arguments_.test_mode,
-                                  .bad_jets = {.skip = arguments_.on_bad_jet == "skip"},
-                                  .cache = !arguments_.no_cache};
-    const bool own_test = !arguments_.test_data.empty();
-    DataSplits data;
-    if (!own_test || !arguments_.test_mode) {
-      if (leads()) fetch_data(task_, arguments_, print_);
-      meet();  // no rank looks before everything is there
-      data = task_.read_splits(selection);
-    }
-    if (own_test) data.test = {};
-    for (const auto& file : arguments_.test_data) {
-      data.test.append(task_.read_file(file, selection.bad_jets));
-    }
-    if (own_test) {
-      data.skipped.insert(data.skipped.end(), data.test.skipped.begin(), data.test.skipped.end());
-    }
-    for (auto* jets : {&data.train, &data.val}) normalize_weights(*jets);
-    if (data.test.num_jets() == 0) {
-      throw InputError(arguments_.datadir + ": the test split has no jets");
-    }
-    return data;
-  }
 
   void announce(const DataSplits& data) const {
     for (const auto& jet : data.skipped) print_("Skipped: " + jet);
@@ -236,11 +209,7 @@ class Session {
       log_to(folder_.log());
     }
     const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options({}), print_).value();
-    if (leads()) write_results(scores);
-    if (!jets.has_labels() && !arguments_.boost.empty()) {
-      print_("Boost: left out, since its figures need the labels of all jets");
-      return;
-    }
+    if (leads()) write_test_results(scores, n_class_, folder_, print_);
     for (const double beta : arguments_.boost) test_boosted(jets, beta);
     if (arguments_.equivariance > 0 && leads()) study(jets);
     if (arguments_.report && leads()) {
@@ -258,44 +227,6 @@ class Session {
                study_equivariance(model_, jets, task_, rule_.rule, options, print_));
   }
 
-  void write_results(const Scores& scores) const {
-    std::vector<std::pair<std::filesystem::path, std::string>> files{
-        {folder_.scores(), score_bytes(scores.probability, scores.label)}};
-    if (!scores.id.empty()) {
-      files.emplace_back(folder_.score_archive(),
-                         score_archive(scores.probability, scores.label, scores.id));
-    }
-    if (!has_labels(scores)) {
-      // Figures of other jets must not stand beside these scores.
-      write_together(files);
-      std::filesystem::remove(folder_.test_result());
-      std::filesystem::remove(folder_.uncertainties());
-      if (scores.id.empty()) std::filesystem::remove(folder_.score_archive());
-      print_(fmt::format("Test: {} jets scored; without labels of all of them there are no figures",
-                         scores.label.size()));
-      return;
-    }
-    const auto record = summarize_test(scores);
-    auto result = std::filesystem::exists(folder_.train_result())
-                      ? read_json(folder_.train_result())
-                      : Json::object();
-    result.update(to_json(record));
-    files.emplace_back(folder_.test_result(), result.dump(4));
-    write_together(files);
-    std::filesystem::remove(folder_.uncertainties());
-    if (scores.id.empty()) std::filesystem::remove(folder_.score_archive());
-    print_(test_line(record));
-    // The bootstrap is of two classes and of jets that count alike.
-    if (record.auc && n_class_ == 2 && scores.weight.empty()) {
-      write_json(folder_.uncertainties(), to_json(bootstrap(scores.probability, scores.label)));
-    }
-  }
-
-  static bool has_labels(const Scores& scores) {
-    return std::none_of(scores.label.begin(), scores.label.end(),
-                        [](std::int8_t label) { return label < 0; });
-  }
-
   void test_boosted(const JetSet& jets, double beta) {
     const auto scores =
         evaluate(model_, jets, task_, rule_.rule, test_options(frame(beta)), print_).value();
@@ -306,20 +237,6 @@ class Session {
     write_json(folder_.boost(beta), record);
     print_(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta, scores.loss,
                        scores.accuracy));
-  }
-
-  static std::string test_line(const TestRecord& record) {
-    const auto auc = record.auc ? fmt::format("{:.4f}", *record.auc)
-                                : (record.auc_of_class.empty() ? "none (jets of one class)"
-                                                               : "none (a class has no jets)");
-    const auto rejection = [&](const std::optional<double>& value) {
-      return record.auc && record.auc_of_class.empty()
-                 ? format_rejection(value, record.num_background)
-                 : "none";
-    };
-    return fmt::format("Test: Loss {:.4f} \t Acc {:.4f} \t AUC: {} \t 1/eB 0.3: {} \t 1/eB 0.5: {}",
-                       record.loss, record.accuracy, auc, rejection(record.rejection_at_30),
-                       rejection(record.rejection_at_50));
   }
 
   Task task_;

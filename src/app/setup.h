@@ -5,11 +5,9 @@
 #include <string>
 
 #include "app/arguments.h"
-#include "lorentznet/batch.h"
 #include "lorentznet/evaluate.h"
 #include "lorentznet/run_folder.h"
 #include "lorentznet/schedule.h"
-#include "lorentznet/state_dict.h"
 #include "lorentznet/trainer.h"
 #include "parallel/processes.h"
 
@@ -42,42 +40,6 @@ void adopt_experiment(Arguments& arguments, const Task& task, const RunFolder& f
 void adopt_trained_network(Arguments& arguments, const Task& task, const RunFolder& folder,
                            const Log& log);
 
-/// Compares the size of the network to be made with that of a checkpoint, before it is made: a
-/// wrong one may not fit into memory. \throws InputError with both
-void check_network(const Arguments& arguments, const StateDict& state,
-                   const std::filesystem::path& file, const std::filesystem::path& args_file);
-
-/// What of a network's shape is that of its data.
-struct DataShape {
-  std::int64_t n_scalar = 0, n_class = 0;
-};
-/// What an experiment's args.json keeps of it; without that, the published network's.
-/// \throws InputError if the file's numbers are none
-DataShape saved_shape(const Task& task, const RunFolder& folder);
-
-/// How jets are pooled, and the line that says so.
-struct AnnouncedRule {
-  PoolingRule rule;
-  std::string announcement;
-};
-
-/// For a training on `data`; puts what was decided into `arguments`, for args.json.
-AnnouncedRule training_rule(Arguments& arguments, const Task& task, const DataSplits& data);
-AnnouncedRule testing_rule(const Arguments& arguments, const Task& task);
-
-/// The task of the program for the jets that there are: what scalars and beams they have.
-Task task_for(const Task& task, const Arguments& arguments, const JetSet& jets);
-
-/// The task of the program for a network that takes `n_scalar` scalars of a node.
-/// \throws InputError naming `file`, the network's, if there is none
-Task task_for_network(const Task& task, const Arguments& arguments, std::int64_t n_scalar,
-                      const std::filesystem::path& file);
-
-/// Whether a network for `task` can take these jets. \throws InputError naming a file
-void check_jets(const Task& task, const JetSet& jets, std::int64_t n_class);
-
-LorentzNetOptions network_options(const Arguments& arguments, const Task& task,
-                                  std::int64_t n_class);
 TrainerOptions trainer_options(const Arguments& arguments, const WarmupCosineSchedule& schedule);
 
 }  // namespace lorentznet

@@ -24,8 +24,8 @@ class ArrayFile {
   virtual ~ArrayFile() = default;
   virtual const std::string& name() const = 0;
   virtual bool has(const std::string& array) const = 0;
-  /// Names of the arrays, for messages: "'X', 'y'", or "nothing".
-  virtual std::string contents() const = 0;
+  /// Names of all that the file holds.
+  virtual std::vector<std::string> names() const = 0;
   virtual std::unique_ptr<ArrayRows> rows(const std::string& array) const = 0;
   /// A whole array of integers; none that int64 cannot hold.
   virtual std::vector<std::int64_t> integers(const std::string& array) const = 0;

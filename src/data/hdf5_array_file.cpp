@@ -36,7 +36,7 @@ class Hdf5ArrayFile : public ArrayFile {
 
   const std::string& name() const override { return file_.name(); }
   bool has(const std::string& array) const override { return file_.has(array); }
-  std::string contents() const override { return file_.contents(); }
+  std::vector<std::string> names() const override { return file_.names(); }
   std::unique_ptr<ArrayRows> rows(const std::string& array) const override {
     return catch_hdf5_errors(name(), [&]() -> std::unique_ptr<ArrayRows> {
       return std::make_unique<Hdf5Rows>(file_.dataset(array));

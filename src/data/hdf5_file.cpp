@@ -6,13 +6,12 @@
 #include <numeric>
 #include <utility>
 
+#include "data/hdf5_chunks.h"
 #include "data/input_checks.h"
 #include "io/message.h"
 
 namespace lorentznet {
 namespace {
-
-constexpr H5Z_filter_t blosc_filter = 32001;
 
 std::int64_t product(const std::vector<hsize_t>& values) {
   return std::accumulate(values.begin(), values.end(), std::int64_t{1}, std::multiplies<>());
@@ -77,6 +76,10 @@ std::string hdf5_reason() {
 }
 
 SilencedHdf5Errors::SilencedHdf5Errors() {
+  // HDF5 would complain at the program's end of what it could not close of a damaged file.
+  static const auto once =
+      std::atexit([] { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); });  // on the main thread
+  static_cast<void>(once);
   H5::Exception::getAutoPrint(print_, &print_data_);
   H5::Exception::dontPrint();
 }
@@ -103,6 +106,13 @@ Hdf5Dataset::Hdf5Dataset(const H5::H5File& file, const std::string& file_name,
 void Hdf5Dataset::open(const H5::H5File& file) {
   if (file.childObjType(name_) != H5O_TYPE_DATASET) fail("is not a data set");
   dataset_ = file.openDataSet(name_);
+  // A damaged size would make HDF5 take memory for such numbers.
+  constexpr std::size_t most_bytes = 16;
+  const auto type = dataset_.getTypeClass();
+  const auto size = dataset_.getDataType().getSize();
+  if ((type == H5T_FLOAT || type == H5T_INTEGER) && size > most_bytes) {
+    fail("holds numbers of " + std::to_string(size) + " bytes");
+  }
   const H5::DataSpace space = dataset_.getSpace();
   std::vector<hsize_t> extents(std::max(space.getSimpleExtentNdims(), 0));
   if (!extents.empty()) space.getSimpleExtentDims(extents.data());
@@ -122,7 +132,7 @@ void Hdf5Dataset::require_filters() const {
     const H5Z_filter_t filter =
         layout.getFilter(place, flags, num_values, nullptr, 0, nullptr, config);
     if (H5Zfilter_avail(filter) > 0) continue;
-    fail(filter == blosc_filter
+    fail(filter == kBloscFilter
              ? "is compressed with blosc (HDF5 filter 32001), whose plugin HDF5 does not find: "
                "install the Debian package hdf5-filter-plugin-blosc-serial, or name the folder of "
                "another build of that plugin in HDF5_PLUGIN_PATH"
@@ -139,6 +149,8 @@ void Hdf5Dataset::read_rows(std::int64_t first, std::int64_t count, const H5::Da
   start.at(0) = static_cast<hsize_t>(first);
   extent.at(0) = static_cast<hsize_t>(count);
   try {
+    const auto reason = damaged_chunk(dataset_, first, count);
+    if (!reason.empty()) fail(reason);
     H5::DataSpace in_file = dataset_.getSpace();
     in_file.selectHyperslab(H5S_SELECT_SET, extent.data(), start.data());
     const H5::DataSpace in_memory(static_cast<int>(extent.size()), extent.data());

@@ -7,7 +7,8 @@
 namespace lorentznet {
 namespace {
 
-constexpr double max_energy = 1e12;  // [GeV]: more than any accelerator or cosmic ray
+constexpr double max_energy = 1e12;   // [GeV]: more than any accelerator or cosmic ray
+constexpr double min_energy = 1e-15;  // [GeV]: far below a photon's of visible light
 
 std::string describe(const double* p4) {
   return "(" + format_number(p4[0]) + ", " + format_number(p4[1]) + ", " + format_number(p4[2]) +
@@ -40,9 +41,9 @@ void JetBuilder::add_constituent(std::int64_t column, const double* p4) {
   if (!(p4[0] > 0)) {
     fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is not positive");
   }
-  if (p4[0] > max_energy) {
-    fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is above " +
-         format_number(max_energy));
+  if (p4[0] > max_energy || p4[0] < min_energy) {
+    fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is not from " +
+         format_number(min_energy) + " to " + format_number(max_energy));
   }
   if (has_more_momentum_than_energy(p4)) {
     fail("(E, px, py, pz) = " + describe(p4) + in_column() + " has more momentum than energy");

@@ -2,7 +2,6 @@
 
 #include "data/array_file.h"
 #include "data/input_checks.h"
-#include "io/message.h"
 #include "io/npy_reader.h"
 
 namespace lorentznet {
@@ -27,7 +26,7 @@ class NpzArrayFile : public ArrayFile {
 
   const std::string& name() const override { return name_; }
   bool has(const std::string& array) const override { return file_.has(array); }
-  std::string contents() const override { return list_in_quotes(file_.names()); }
+  std::vector<std::string> names() const override { return file_.names(); }
   std::unique_ptr<ArrayRows> rows(const std::string& array) const override {
     return std::make_unique<NpzRows>(file_.rows(array));
   }

@@ -1,6 +1,7 @@
 #include "lorentznet/own_jets.h"
 
 #include <algorithm>
+#include <array>
 #include <optional>
 #include <span>
 #include <string>
@@ -10,6 +11,7 @@
 #include "data/array_file.h"
 #include "data/blocks.h"
 #include "data/jet_builder.h"
+#include "io/message.h"
 
 namespace lorentznet {
 namespace {
@@ -26,8 +28,10 @@ struct OwnBlock {
 class OwnFile {
  public:
   explicit OwnFile(const ArrayFile& file) : file_(file) {
-    if (!file.has("X"))
-      throw_file_error(file.name(), "no array 'X'; the file holds " + file.contents());
+    if (!file.has("X")) {
+      throw_file_error(file.name(), "no array 'X'; the file holds " + list_in_quotes(file.names()));
+    }
+    check_names();
     p4_ = file.rows("X");
     const auto& shape = p4_->shape();
     if (shape.size() != 3 || shape[1] < 1 || shape[1] > max_columns || shape[2] != 4) {
@@ -66,6 +70,15 @@ class OwnFile {
   }
 
  private:
+  /// An array that is left unread may be one whose name has a mistake.
+  void check_names() const {
+    constexpr std::array known{"X", "y", "scalars", "weight", "id"};
+    for (const auto& name : file_.names()) {
+      if (std::find(known.begin(), known.end(), name) != known.end()) continue;
+      throw_file_error(file_.name(), in_quotes(name) + " is none of X, y, scalars, weight and id");
+    }
+  }
+
   void open_scalars() {
     scalars_ = file_.rows("scalars");
     const auto& shape = scalars_->shape();

@@ -192,7 +192,8 @@ NpyArray read_npy(const std::filesystem::path& path, std::int64_t max_elements) 
 std::vector<std::string> NpzReader::names() const {
   std::vector<std::string> names;
   for (const std::string& entry : archive_.names()) {
-    if (entry.ends_with(suffix)) names.push_back(entry.substr(0, entry.size() - suffix.size()));
+    const bool is_array = entry.ends_with(suffix);
+    names.push_back(is_array ? entry.substr(0, entry.size() - suffix.size()) : entry);
   }
   return names;
 }

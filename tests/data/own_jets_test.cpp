@@ -122,7 +122,7 @@ TEST_CASE("what is wrong with a user's jet is said") {
              Catch::Contains(": jet 2 (counted from 0): ") && Catch::Contains("not finite"));
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 0; }), Catch::Contains("momentum but energy 0"));
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 3; }), Catch::Contains("more momentum than energy"));
-  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 1e13; }), Catch::Contains("is above 1e+12"));
+  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 1e13; }), Catch::Contains("is not from 1e-15 to 1e+12"));
   CHECK_THAT(with([](OwnArrays& a) { a.scalars[12] = std::nan(""); }),
              Catch::Contains("jet 2 ") && Catch::Contains("the scalar nan in column 0"));
   CHECK_THAT(with([](OwnArrays& a) { a.y[3] = 1.5; }),
@@ -155,6 +155,9 @@ TEST_CASE("arrays that do not fit together are refused") {
   write_npz(file, {{"jets", npy_bytes(arrays.X, Shape{4, 3, 4})}});
   CHECK_THAT(input_error(file, [&] { read_own_jets(file); }),
              Catch::Contains("no array 'X'; the file holds 'jets'"));
+  // A name with a mistake would silently count for nothing.
+  CHECK_THAT(error_with("weights", npy_bytes(std::vector<double>(4), Shape{4})),
+             Catch::EndsWith("'weights' is none of X, y, scalars, weight and id"));
 }
 
 TEST_CASE("bad jets are skipped and listed, and the others keep their rows") {

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <H5Cpp.h>
+
+#include <cstdint>
+#include <string>
+
+namespace lorentznet {
+
+constexpr H5Z_filter_t kBloscFilter = 32001;
+
+/// Why the chunks that hold rows first .. first + count - 1 must not be read; empty if they may be.
+///
+/// HDF5 (1.10 at least) copies a whole chunk from what the filters gave, however short that is. So
+/// the size that blosc's header announces, and whether a chunk went through the filters at all, are
+/// compared with the chunk's here. (deflate has a checksum, which finds such damage.)
+/// \throws H5::Exception where HDF5 finds damage itself
+std::string damaged_chunk(const H5::DataSet& dataset, std::int64_t first, std::int64_t count);
+
+}  // namespace lorentznet
