@@ -2,7 +2,7 @@
 it; where the format has no checksum over the changed byte, what is read is physical. No crash, no hang,
 no memory beyond the file's size + 64 MB.
 
-    python check_corruption.py READING_TOOL [CORRUPTIONS A FORMAT]      (default: 60)
+    python check_corruption.py READING_TOOL [CORRUPTIONS A FORMAT]      (default: 1000)
 """
 
 import subprocess
@@ -147,7 +147,7 @@ def check(tool, name, corruptions, folder):
 
 
 def main():
-    tool, corruptions = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 60
+    tool, corruptions = sys.argv[1], int(sys.argv[2]) if len(sys.argv) > 2 else 1000
     with tempfile.TemporaryDirectory(prefix="lorentznet-") as folder:
         wrong = [problem for name in FORMATS for problem in check(tool, name, corruptions, folder)]
     for problem in wrong[:20]:
