@@ -1,5 +1,6 @@
 #include "app/test_results.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -72,7 +73,8 @@ void write_test_results(const Scores& scores, std::int64_t n_class, const RunFol
   }
   log(test_line(*record));
   if (record->auc && n_class == 2 && scores.weight.empty()) {
-    write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label)));
+    write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label,
+                                                         {.threads = at::get_num_threads()})));
   }
 }
 

@@ -85,15 +85,13 @@ std::uint32_t masked_crc(const std::string& bytes) {
   return std::rotr(crc32c(bytes), 15) + 0xA282EAD8U;
 }
 
-constexpr std::string_view kPrefix = "events.out.tfevents.";
-
 /// The seconds in the name of the folder's last event file; 0 where there is none.
 std::int64_t last_seconds(const std::filesystem::path& folder) {
   std::int64_t last = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
     const auto name = entry.path().filename().string();
-    if (!name.starts_with(kPrefix)) continue;
-    last = std::max<std::int64_t>(last, std::atoll(name.c_str() + kPrefix.size()));
+    if (!name.starts_with(kEventFilePrefix)) continue;
+    last = std::max<std::int64_t>(last, std::atoll(name.c_str() + kEventFilePrefix.size()));
   }
   return last;
 }
@@ -103,8 +101,8 @@ std::filesystem::path new_name(const std::filesystem::path& folder) {
   std::array<char, 256> host{"host"};
   gethostname(host.data(), host.size() - 1);
   const auto seconds = std::max(static_cast<std::int64_t>(now()), last_seconds(folder) + 1);
-  return folder / (std::string(kPrefix) + std::to_string(seconds) + "." + host.data() + "." +
-                   std::to_string(getpid()));
+  return folder / (std::string(kEventFilePrefix) + std::to_string(seconds) + "." + host.data() +
+                   "." + std::to_string(getpid()));
 }
 
 }  // namespace

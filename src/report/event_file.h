@@ -5,6 +5,7 @@
 #include <fstream>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lorentznet {
@@ -14,6 +15,9 @@ struct Scalar {
   std::string tag;
   double value;  ///< kept as float, as TensorBoard's scalars are
 };
+
+/// How the names of TensorBoard's files begin.
+inline constexpr std::string_view kEventFilePrefix = "events.out.tfevents.";
 
 /// A file of scalars for TensorBoard: events.out.tfevents.* in `folder`.
 ///

@@ -125,7 +125,7 @@ Json study_equivariance(LorentzNet& model, const JetSet& set, const Task& task,
               {"seed", options.frame.seed},
               {"frames", Json::array()}};
   for (const auto& frame : frames) {
-    const double gamma = 1 / std::sqrt((1 - frame.beta) * (1 + frame.beta));
+    const double gamma = boost_matrix(frame.beta, {1, 0, 0})[0][0];
     result["frames"].push_back(
         {{"beta", frame.beta}, {"gamma", gamma}, {"variants", Json::object()}});
   }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "io/file.h"
+#include "report/event_file.h"
 
 namespace lorentznet {
 namespace fs = std::filesystem;
@@ -14,19 +15,18 @@ namespace {
 
 constexpr std::string_view kCheckpointPrefix = "checkpoint-epoch-";
 constexpr std::string_view kBoostPrefix = "boost-";
-constexpr std::string_view kEventsPrefix = "events.out.tfevents.";  // TensorBoard's
 
 bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
 
 bool is_result(const std::string& name, const RunFolder& folder) {
   for (const auto& file :
        {folder.args(), folder.train_result(), folder.test_result(), folder.scores(),
-        folder.score_archive(), folder.best_model(), folder.training_state(), folder.uncertainties(), folder.equivariance(),
-        folder.log(), folder.report()}) {
+        folder.score_archive(), folder.best_model(), folder.training_state(),
+        folder.uncertainties(), folder.equivariance(), folder.log(), folder.report()}) {
     if (file.filename() == name) return true;
   }
   return name.starts_with(kCheckpointPrefix) || name.starts_with(kBoostPrefix) ||
-         name.starts_with(kEventsPrefix);
+         name.starts_with(kEventFilePrefix);
 }
 
 }  // namespace

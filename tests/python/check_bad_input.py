@@ -62,7 +62,6 @@ QG_FORMS = {
     "strings": lambda a: a | {"X": a["X"].astype(str)},
     "objects": lambda a: a | {"X": a["X"].astype(object)},
     "complex": lambda a: a | {"X": a["X"].astype(complex)},
-    "fortran": lambda a: a | {"X": np.asfortranarray(a["X"])},
     "labels-few": lambda a: a | {"y": a["y"][1:]},
     "labels-column": lambda a: a | {"y": a["y"][:, None]},
     "labels-strings": lambda a: a | {"y": a["y"].astype(str)},

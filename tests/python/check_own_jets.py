@@ -93,7 +93,11 @@ class OwnJetsTest(harness.ProgramTest):
         np.testing.assert_array_equal(ids["label"], arrays["y"])
         np.testing.assert_array_equal(ids["probability"], labelled[:, 1:])
         del arrays["y"]
-        result = self.run_test("top", self.own("bare", **arrays), "--boost=.5")
+        before = harness.results(run)
+        for flag in ("--boost=.5", "--report"):
+            self.assert_refused(self.run_test("top", self.own("bare", **arrays), flag), "bare.npz", flag[:7])
+        self.assertEqual(harness.results(run), before)
+        result = self.run_test("top", self.own("bare", **arrays))
         self.assert_finished(result)
         self.assertIn("without labels", result.stdout)
         self.assertNotIn("nan", result.stdout)
