@@ -22,7 +22,8 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = ["libhdf5-dev", "libzip-dev", "libcxxopts-dev", "libspdlog-dev", "libfmt-dev", "catch2",
-            "nlohmann-json3-dev", "libgloo-dev"]  # fmt: skip
+            "nlohmann-json3-dev", "libgloo-dev", "libcurl4-openssl-dev", "libssl-dev", "libxxhash-dev",
+            "libisal-dev"]  # fmt: skip
 # Every system has these, and they must fit each other.
 OF_THE_SYSTEM = re.compile(r"/(lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s)\.so|ld-linux)")
 

@@ -14,7 +14,7 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 PACKAGES=(cmake ninja-build libhdf5-dev hdf5-filter-plugin-blosc-serial libcxxopts-dev libspdlog-dev
-  catch2 nlohmann-json3-dev libzip-dev libgloo-dev libcurl4-openssl-dev libssl-dev libxxhash-dev)
+  catch2 nlohmann-json3-dev libzip-dev libgloo-dev libcurl4-openssl-dev libssl-dev libxxhash-dev libisal-dev)
 TEST_PACKAGES=(openmpi-bin chromium-headless-shell) # tests: mpirun starts the programs, a browser reads a report
 
 # Sets `compiler` to the C++ compiler that CMake will take, or to nothing.
@@ -55,8 +55,8 @@ check_tools() { # where there is no apt-get
     command -v "$tool" >/dev/null || missing+=("$tool")
   done
   ((${#missing[@]} == 0)) || die "this is no Debian-like system, so please install yourself: ${missing[*]}"
-  say "not a Debian-like system: CMake will say which of HDF5, libzip, cxxopts, spdlog, Catch2 2" \
-    "and nlohmann-json are missing"
+  say "not a Debian-like system: CMake will say which of HDF5, libzip, libcurl, OpenSSL, xxHash," \
+    "ISA-L, cxxopts, spdlog, Catch2 2 and nlohmann-json are missing"
 }
 
 needs_pip() { [[ $torch_wanted == 1 || $plots_wanted == 1 ]] && ! python3 -m pip --version &>/dev/null; }

@@ -9,7 +9,6 @@
 #include <stdexcept>
 #include <system_error>
 
-#include "app/memory.h"
 #include "app/session.h"
 #include "console/console.h"
 #include "lorentznet/error.h"
@@ -126,7 +125,6 @@ class Program {
 }  // namespace
 
 int run_program(const Task& task, int argc, const char* const* argv) {
-  keep_freed_memory();
   Launch launch;
   const auto read = outcome_of([&] {
     launch = read_launch(process_environment());

@@ -12,6 +12,7 @@
 
 #include "app/data_folder.h"
 #include "app/kernel_choice.h"
+#include "app/memory.h"
 #include "app/network_shape.h"
 #include "app/pooling_choice.h"
 #include "app/recorder.h"
@@ -130,6 +131,7 @@ class Session {
   }
 
   void make_model() {
+    keep_freed_memory();
     model_ = LorentzNet(network_options(arguments_, task_, n_class_));
     model_->to(device_);
     print_(fmt::format("Network Size: {}", model_->num_parameters()));

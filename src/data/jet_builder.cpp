@@ -15,12 +15,14 @@ std::string describe(const double* p4) {
          ", " + format_number(p4[3]) + ")";
 }
 
-/// Generous, for files that keep few digits; but (px, py, pz, E) or (pT, y, phi, id) taken for
-/// (E, px, py, pz) is found out.
-bool has_more_momentum_than_energy(const double* p4) {
+/// Of a particle. Not so for numbers that are not finite. The momentum's limit is generous, for
+/// files that keep few digits; but (px, py, pz, E) or (pT, y, phi, id) taken for (E, px, py, pz) is
+/// found.
+bool is_four_momentum(const double* p4) {
   constexpr double rounding = 1.01;
   const double momentum2 = p4[1] * p4[1] + p4[2] * p4[2] + p4[3] * p4[3];
-  return !(momentum2 <= rounding * rounding * p4[0] * p4[0]);
+  return p4[0] >= min_energy && p4[0] <= max_energy &&
+         momentum2 <= rounding * rounding * p4[0] * p4[0];
 }
 
 template <typename T>
@@ -34,22 +36,24 @@ JetBuilder::JetBuilder(std::string file, std::int64_t rows, const BadJetRule& ru
     : file_(std::move(file)), rows_(rows), rule_(rule) {}
 
 void JetBuilder::add_constituent(std::int64_t column, const double* p4) {
-  const auto in_column = [column] { return " in column " + std::to_string(column); };
-  if (!std::all_of(p4, p4 + 4, [](double value) { return std::isfinite(value); })) {
-    fail("the four-momentum " + describe(p4) + in_column() + " is not finite");
-  }
-  if (!(p4[0] > 0)) {
-    fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is not positive");
-  }
-  if (p4[0] > max_energy || p4[0] < min_energy) {
-    fail("energy " + format_number(p4[0]) + " GeV" + in_column() + " is not from " +
-         format_number(min_energy) + " to " + format_number(max_energy));
-  }
-  if (has_more_momentum_than_energy(p4)) {
-    fail("(E, px, py, pz) = " + describe(p4) + in_column() + " has more momentum than energy");
-  }
+  if (!is_four_momentum(p4)) refuse(column, p4);
   p4_.insert(p4_.end(), p4, p4 + 4);
   column_.push_back(static_cast<std::int16_t>(column));
+}
+
+void JetBuilder::refuse(std::int64_t column, const double* p4) const {
+  const auto in_column = " in column " + std::to_string(column);
+  if (!std::all_of(p4, p4 + 4, [](double value) { return std::isfinite(value); })) {
+    fail("the four-momentum " + describe(p4) + in_column + " is not finite");
+  }
+  if (!(p4[0] > 0)) {
+    fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not positive");
+  }
+  if (p4[0] > max_energy || p4[0] < min_energy) {
+    fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not from " +
+         format_number(min_energy) + " to " + format_number(max_energy));
+  }
+  fail("(E, px, py, pz) = " + describe(p4) + in_column + " has more momentum than energy");
 }
 
 void JetBuilder::add_constituent(std::int64_t column, const double* p4, int species) {
@@ -89,6 +93,15 @@ void JetBuilder::end(std::int8_t label) {
   offsets_.push_back(constituents);
   label_.push_back(label);
   ++row_;
+  if (row_ == rows_ / kFirstPart) make_room();
+}
+
+void JetBuilder::make_room() {
+  const auto room_for_all = [](auto& values) { values.reserve((kFirstPart + 1) * values.size()); };
+  room_for_all(p4_);
+  room_for_all(column_);
+  room_for_all(species_);
+  room_for_all(scalars_);
 }
 
 void JetBuilder::set_weight(double weight) {

@@ -64,6 +64,13 @@ class JetBuilder {
   JetSet finish() &&;
 
  private:
+  /// Of the rows; by then it is known how much room all of them take.
+  static constexpr std::int64_t kFirstPart = 16;
+
+  /// Throws the error of a constituent that is none.
+  [[noreturn]] void refuse(std::int64_t column, const double* p4) const;
+  /// Once, so that nothing is copied as it grows. Not by what a header announces alone.
+  void make_room();
   void skip(const BadJet& bad);
   void remove_unfinished();
   void end(std::int8_t label);

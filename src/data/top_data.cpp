@@ -1,6 +1,7 @@
 #include "lorentznet/top_data.h"
 
 #include <algorithm>
+#include <array>
 #include <string>
 #include <utility>
 
@@ -18,7 +19,8 @@ constexpr std::int64_t rows_in_block = 2048;  // 13 MB of the published files' r
 std::string column_text(std::int64_t column) { return "column " + std::to_string(column); }
 
 /// Adds one jet. p4: [width, 4]; present: [width] or null.
-void append_jet(JetBuilder& builder, std::int64_t width, const double* p4,
+template <typename Number>
+void append_jet(JetBuilder& builder, std::int64_t width, const Number* p4,
                 const std::int64_t* present, std::int64_t is_signal) {
   for (std::int64_t column = 0; column < width; ++column, p4 += 4) {
     const bool has_energy = p4[0] != 0;
@@ -27,7 +29,8 @@ void append_jet(JetBuilder& builder, std::int64_t width, const double* p4,
                    " but energy " + format_number(p4[0]) + " GeV");
     }
     if (has_energy) {
-      builder.add_constituent(column, p4);
+      const std::array<double, 4> values{p4[0], p4[1], p4[2], p4[3]};
+      builder.add_constituent(column, values.data());
     } else if (!(p4[1] == 0 && p4[2] == 0 && p4[3] == 0)) {
       builder.fail(column_text(column) + " has a momentum but energy 0");
     }
@@ -50,6 +53,9 @@ JetSet read_jets(const Hdf5File& file, std::int64_t max_jets, const BadJetRule& 
       [&](std::int64_t, std::int64_t count, const TopBlock& block) {
         for (std::int64_t row = 0; row < count; ++row) {
           builder.add_row([&] {
+            if (!block.raw.empty()) {
+              return append_jet(builder, width, block.floats(row), nullptr, block.is_signal[row]);
+            }
             append_jet(builder, width, &block.p4[row * width * 4],
                        block.present.empty() ? nullptr : &block.present[row * width],
                        block.is_signal[row]);

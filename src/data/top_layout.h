@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <vector>
@@ -14,6 +15,14 @@ struct TopBlock {
   std::vector<std::int64_t> present;  ///< [rows, W] not zero where there is a particle; empty where
                                       ///< the layout has no such array
   std::vector<std::int64_t> is_signal;  ///< [rows]
+
+  /// Instead of `p4`, rows as they are in a file of floats: their momenta [W, 4] begin at `place`
+  /// of each `row_bytes`.
+  std::vector<std::byte> raw;
+  std::size_t row_bytes = 0, place = 0;
+  const float* floats(std::int64_t row) const {
+    return reinterpret_cast<const float*>(raw.data() + row * row_bytes + place);
+  }
 };
 
 /// One of the two layouts of top-tagging files.

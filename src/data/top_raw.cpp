@@ -40,6 +40,7 @@ class RawTopLayout : public TopLayout {
     if (table_.shape().size() != 1 || table_.handle().getTypeClass() != H5T_COMPOUND) {
       table_.fail("is not a table");
     }
+    row_ = table_.handle().getCompType();
     const std::int64_t length = member_length(table_, momenta_name, H5T_FLOAT);
     width_ = (length - truth_values) / 4;
     if (length % 4 != 0 || width_ < 1 || width_ > max_columns) {
@@ -57,7 +58,40 @@ class RawTopLayout : public TopLayout {
   std::int64_t width() const override { return width_; }
 
   void read(std::int64_t first, std::int64_t count, TopBlock& block) const override {
-    // HDF5 converts each row to: doubles [4 W + 4], int64 [2].
+    block.present.clear();
+    block.is_signal.resize(count);
+    is_native() ? read_native(first, count, block) : read_converted(first, count, block);
+  }
+
+ private:
+  static constexpr std::size_t is_signal_place = sizeof(std::int64_t);  // in the flags
+
+  /// Whether rows are as in memory: floats, int64. Then nothing has to be converted.
+  bool is_native() const {
+    const auto member_is = [&](const char* name, const H5::PredType& type) {
+      const auto member = row_.getMemberIndex(name);
+      return row_.getMemberArrayType(member).getSuper() == type;
+    };
+    return member_is(momenta_name, H5::PredType::NATIVE_FLOAT) &&
+           member_is(flags_name, H5::PredType::NATIVE_INT64) &&
+           row_.getMemberOffset(row_.getMemberIndex(momenta_name)) % alignof(float) == 0 &&
+           row_.getSize() % alignof(float) == 0;
+  }
+
+  void read_native(std::int64_t first, std::int64_t count, TopBlock& block) const {
+    block.row_bytes = row_.getSize();
+    block.place = row_.getMemberOffset(row_.getMemberIndex(momenta_name));
+    block.raw.resize(count * block.row_bytes);
+    table_.read_rows(first, count, row_, block.raw.data());
+    const auto flags = row_.getMemberOffset(row_.getMemberIndex(flags_name)) + is_signal_place;
+    for (std::int64_t jet = 0; jet < count; ++jet) {
+      std::memcpy(&block.is_signal[jet], block.raw.data() + jet * block.row_bytes + flags,
+                  sizeof(std::int64_t));
+    }
+  }
+
+  /// HDF5 converts each row to: doubles [4 W + 4], int64 [2].
+  void read_converted(std::int64_t first, std::int64_t count, TopBlock& block) const {
     const hsize_t length = 4 * width_ + truth_values;
     const hsize_t flags = num_flags;
     const std::size_t flags_place = length * sizeof(double);
@@ -70,18 +104,16 @@ class RawTopLayout : public TopLayout {
 
     const std::size_t row_values = 4 * width_;
     block.p4.resize(count * row_values);
-    block.present.clear();
-    block.is_signal.resize(count);
     for (std::int64_t jet = 0; jet < count; ++jet) {
       const std::byte* from = bytes.data() + jet * row_bytes;
       std::memcpy(&block.p4[jet * row_values], from, row_values * sizeof(double));
-      std::memcpy(&block.is_signal[jet], from + flags_place + sizeof(std::int64_t),
+      std::memcpy(&block.is_signal[jet], from + flags_place + is_signal_place,
                   sizeof(std::int64_t));
     }
   }
 
- private:
   Hdf5Dataset table_;
+  H5::CompType row_;  ///< in the file
   std::int64_t width_ = 0;
 };
 

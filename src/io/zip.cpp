@@ -65,17 +65,35 @@ zip_stat_t stat_entry(zip* archive, std::uint64_t index, const std::string& what
 void ZipStream::Closer::operator()(zip_file* file) const { zip_fclose(file); }
 
 ZipStream::ZipStream(std::shared_ptr<zip> archive, std::uint64_t index, std::string what,
-                     std::uint64_t announced)
-    : archive_(std::move(archive)), what_(std::move(what)), announced_(announced) {
-  file_.reset(zip_fopen_index(archive_.get(), index, 0));
+                     std::uint64_t announced, std::optional<std::uint32_t> checksum)
+    : archive_(std::move(archive)),
+      what_(std::move(what)),
+      announced_(announced),
+      checksum_(checksum) {
+  file_.reset(zip_fopen_index(archive_.get(), index, checksum ? ZIP_FL_COMPRESSED : 0));
   if (!file_) throw InputError(what_ + ": cannot be unpacked: " + zip_strerror(archive_.get()));
+  if (!checksum) return;  // libzip itself compares the checksum
+  inflater_ =
+      std::make_unique<Inflater>([this](std::span<char> out) { return read_from_archive(out); });
+}
+
+void ZipStream::fail_damaged(const std::string& reason) const {
+  throw InputError(what_ + ": damaged after " + std::to_string(delivered_) + " of " +
+                   std::to_string(announced_) + " bytes: " + reason);
+}
+
+std::size_t ZipStream::read_from_archive(std::span<char> out) {
+  const zip_int64_t got = zip_fread(file_.get(), out.data(), out.size());
+  if (got < 0) fail_damaged(zip_file_strerror(file_.get()));
+  return static_cast<std::size_t>(got);
 }
 
 std::size_t ZipStream::read_some(std::span<char> out) {
-  const zip_int64_t got = zip_fread(file_.get(), out.data(), out.size());
-  if (got >= 0) return static_cast<std::size_t>(got);
-  throw InputError(what_ + ": damaged after " + std::to_string(delivered_) + " of " +
-                   std::to_string(announced_) + " bytes: " + zip_file_strerror(file_.get()));
+  if (!inflater_) return read_from_archive(out);
+  const std::size_t got = inflater_->read(out);
+  if (!inflater_->error().empty()) fail_damaged(inflater_->error());
+  if (got == 0 && inflater_->checksum() != checksum_) fail_damaged("CRC error");
+  return got;
 }
 
 std::size_t ZipStream::read(std::span<char> out) {
@@ -149,8 +167,14 @@ std::unique_ptr<ZipStream> ZipArchive::stream(std::string_view name) const {
     throw InputError(what + ": is encrypted (method " + std::to_string(status.encryption_method) +
                      "), expected a plain entry");
   }
+  const auto needed = ZIP_STAT_COMP_METHOD | ZIP_STAT_CRC;
+  std::optional<std::uint32_t> checksum;
+  if ((status.valid & needed) == needed && status.comp_method == ZIP_CM_DEFLATE) {
+    checksum = status.crc;
+  }
   // Not make_unique: the constructor is private.
-  return std::unique_ptr<ZipStream>(new ZipStream(archive_, index, std::move(what), status.size));
+  return std::unique_ptr<ZipStream>(
+      new ZipStream(archive_, index, std::move(what), status.size, checksum));
 }
 
 std::string ZipArchive::read(std::string_view name, std::uint64_t max_bytes) const {

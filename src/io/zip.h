@@ -5,12 +5,14 @@
 #include <filesystem>
 #include <map>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "io/byte_source.h"
+#include "io/inflate.h"
 
 struct zip;
 struct zip_file;
@@ -30,15 +32,20 @@ class ZipStream : public ByteSource {
     void operator()(zip_file* file) const;
   };
 
+  /// \param checksum  CRC-32 of the unpacked entry, where it is to be unpacked here
   ZipStream(std::shared_ptr<zip> archive, std::uint64_t index, std::string what,
-            std::uint64_t announced);
+            std::uint64_t announced, std::optional<std::uint32_t> checksum);
   std::size_t read_some(std::span<char> out);
+  std::size_t read_from_archive(std::span<char> out);
+  [[noreturn]] void fail_damaged(const std::string& reason) const;
   void verify_end();
 
   std::shared_ptr<zip> archive_;
   std::unique_ptr<zip_file, Closer> file_;
   std::string what_;
   std::uint64_t announced_;
+  std::optional<std::uint32_t> checksum_;
+  std::unique_ptr<Inflater> inflater_;
   std::uint64_t delivered_ = 0;
   bool ended_ = false;
 };

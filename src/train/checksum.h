@@ -1,15 +1,18 @@
 #pragma once
 
 #include <bit>
+#include <cstddef>
 #include <cstdint>
+#include <span>
 
 namespace lorentznet {
 
-/// A number that depends on every bit and on the order of the words that are added: FNV-1a on
-/// words.
+/// A number that depends on every bit and on the order of what is added: FNV-1a on words; much at
+/// once becomes a word by XXH3, at the speed of memory.
 class Checksum {
  public:
   void add(std::uint64_t word) { hash_ = (hash_ ^ word) * 1099511628211U; }
+  void add(std::span<const std::byte> bytes);
   std::int64_t value() const { return std::bit_cast<std::int64_t>(hash_); }
 
  private:

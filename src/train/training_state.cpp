@@ -220,12 +220,16 @@ std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
 TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch)
     : batch_size(batch), train_jets(train.num_jets()), val_jets(val.num_jets()) {
   Checksum sum;
+  const auto add = [&](const auto& column) {
+    sum.add(std::as_bytes(std::span(column.data(), column.size())));
+  };
   for (const auto* set : {&train, &val}) {
-    for (const auto value : set->p4) sum.add(std::bit_cast<std::uint64_t>(value));
-    for (const auto value : set->offsets) sum.add(static_cast<std::uint64_t>(value));
-    for (const auto value : set->label) sum.add(static_cast<std::uint64_t>(value));
-    for (const auto value : set->scalars) sum.add(std::bit_cast<std::uint64_t>(value));
-    for (const auto value : set->weight) sum.add(std::bit_cast<std::uint64_t>(value));
+    add(set->p4);
+    add(set->species);
+    add(set->offsets);
+    add(set->label);
+    add(set->scalars);
+    add(set->weight);
   }
   checksum = sum.value();
 }
