@@ -2,6 +2,7 @@
 #include "lorentznet/resident_jets.h"
 
 #include <ATen/ATen.h>
+#include <ATen/Parallel.h>
 
 #include <catch2/catch.hpp>
 
@@ -86,7 +87,7 @@ TEST_CASE("gpu: batches from tables are make_batch's to the bit") {
   for (const auto& engine : engines) check_tasks(engine.device);
 }
 
-TEST_CASE("tables are filled part by part") {
+TEST_CASE("tables are filled part by part, by several threads") {
   constexpr std::int64_t jets = 3, constituents = 200'000;  // more than two parts of 2^18 in all
   JetSet set;
   set.offsets = {0, constituents, 2 * constituents, 3 * constituents};
@@ -95,7 +96,10 @@ TEST_CASE("tables are filled part by part") {
   set.column.resize(jets * constituents);
   auto p4 = set.p4.edit();
   for (std::size_t k = 0; k < p4.size(); ++k) p4[k] = static_cast<double>(k % 1'000'003);
+  const int threads = at::get_num_threads();
+  at::set_num_threads(3);
   const ResidentJets resident(set, top_tagging(), at::kCPU);
+  at::set_num_threads(threads);
   const PoolingRule rule{.pooling = Pooling::kBatch};
   const std::vector<std::int64_t> order{2, 0, 1};
   check_same(resident.batch(order, rule, true), make_batch(set, order, top_tagging(), rule, true),
