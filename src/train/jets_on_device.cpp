@@ -3,8 +3,6 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
-#include <limits>
-
 namespace lorentznet {
 namespace {
 
@@ -33,7 +31,7 @@ std::unique_ptr<const JetsOnDevice> keep_on_device(const Trainer::Data& data,
   }
   if (!wanted && !device.is_cpu()) {
     log(fmt::format(
-        "Jets on cpu: they would take {:.2f} GB of {}, more than half of what is free ({:.2f} GB)",
+        "Jets on cpu: they would take {:.2f} GB, and half of what is free on {} is {:.2f} GB",
         in_gb(bytes), device.str(), in_gb(room)));
   }
   return nullptr;

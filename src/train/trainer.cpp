@@ -96,7 +96,7 @@ bool Trainer::resume() {
 
 Trainer::Outcome Trainer::run(const std::atomic<bool>& stop) {
   const auto device = model_->parameters().front().device();
-  on_device_ = keep_on_device(data_, device, options_.jets_on_device, log_);
+  if (!on_device_) on_device_ = keep_on_device(data_, device, options_.jets_on_device, log_);
   while (progress_.epoch < options_.epochs) {
     const bool validates = progress_.epoch % options_.val_interval == 0;
     if (!train_epoch(stop) || (validates && !validate(stop))) {
