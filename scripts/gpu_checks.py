@@ -95,7 +95,7 @@ def build(report: Report) -> bool:
         return False
     if not re.search(r"^NCCL_INCLUDE_DIR:PATH=/", (report.folder / "CMakeCache.txt").read_text(), re.M):
         report.values["not_run"].append("NCCL: its header nccl.h was not found")
-    targets = ["programs", "test_model", "test_train", "test_parallel"]
+    targets = ["programs", "test_batch", "test_model", "test_train", "test_parallel"]
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count())
     built = report.run("build", "cmake", "--build", report.folder, "--parallel", jobs, "--target", *targets)
     return built.returncode == 0
@@ -122,7 +122,7 @@ def start_without_gpu(report: Report):
 def test(report: Report):
     """ctest's words for each test of a GPU."""
     results = {}
-    for program in ("test_model", "test_train", "test_parallel"):
+    for program in ("test_batch", "test_model", "test_train", "test_parallel"):
         out = report.run(program, report.folder / "bin" / program, "gpu: *", "--reporter", "compact", "--success").stdout
         results[program] = (out.splitlines() or ["nothing was printed"])[-1]
         if "[skipped]" in out:
@@ -165,6 +165,7 @@ def train(report: Report):
                         "cuda", "--num_workers", 2, "--log_interval", 20)  # fmt: skip
     times = re.findall(r">> train.*Avg Batch Time (\S+)", result.stdout)
     report.values["seconds_of_a_training_batch"] = times[-1] if times else None
+    report.values["where_the_jets_are"] = re.findall(r"Jets on .*", result.stdout)
 
 
 def main() -> int:

@@ -29,6 +29,7 @@ struct PassOptions {
   std::int64_t log_interval = 100;
   std::shared_ptr<const Communicator> ranks = single_process();  ///< that share the batches
   Frame frame = {};                         ///< jets and beams are seen from there
+  const ResidentJets* resident = nullptr;   ///< tables of the jets on the network's device
   const std::atomic<bool>* stop = nullptr;  ///< set from outside, on any rank, to end early
   Observer* observer = nullptr;             ///< told of each batch
 };

@@ -36,7 +36,7 @@ Frame::Axis parse_axis(const std::string& name);
 /// The transformation of jet `jet` of its set.
 LorentzMatrix matrix_of(const Frame& frame, std::int64_t jet);
 
-/// The batch as seen from `frame`: in double, beams too, scalars are kept.
+/// The batch as seen from `frame`, on the same device: in double, beams too, scalars are kept.
 Batch seen_from(const Batch& batch, const Frame& frame);
 
 }  // namespace lorentznet

@@ -11,6 +11,8 @@
 
 namespace lorentznet {
 
+class ResidentJets;
+
 /// The order in which an epoch of training visits `num_jets` jets: a shuffle that depends on
 /// nothing but the two arguments, on every platform.
 std::vector<std::int64_t> shuffled_order(std::int64_t num_jets, std::uint64_t seed);
@@ -30,9 +32,11 @@ class BatchLoader {
     std::int64_t first_jet = 0;    ///< where in the order to begin, for a resumed epoch
     std::int64_t num_workers = 0;  ///< batches prepared ahead, each by a thread of its own
     std::int64_t rank = 0, ranks = 1;
+    /// Tables of `set` on a device: batches are gathered there. Null: from `set`, on the CPU.
+    const ResidentJets* resident = nullptr;
   };
 
-  /// `set` and `task` must outlive the loader.
+  /// `set`, `task` and `options.resident` must outlive the loader.
   BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
               std::vector<std::int64_t> order, const Options& options);
 
@@ -43,6 +47,7 @@ class BatchLoader {
 
  private:
   Batch prepare(std::int64_t index) const;
+  Batch gather(std::span<const std::int64_t> jets, std::span<const std::int64_t> step) const;
   std::vector<std::int64_t> slice_of(std::span<const std::int64_t> step, std::int64_t rank,
                                      std::int64_t ranks) const;
 

@@ -5,6 +5,8 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <memory>
+#include <optional>
 
 #include "lorentznet/evaluate.h"
 #include "lorentznet/lorentznet.h"
@@ -15,6 +17,7 @@
 namespace lorentznet {
 
 class Pass;
+struct JetsOnDevice;
 
 struct TrainerOptions {
   std::int64_t epochs = 35;
@@ -29,6 +32,9 @@ struct TrainerOptions {
   std::function<void(double loss)> on_step = {};  ///< called after each step, with all ranks' mean
   std::shared_ptr<const Communicator> ranks = single_process();  ///< that train together
   Observer* observer = nullptr;  ///< told of batches, steps and epochs; on rank 0
+  /// Whether all jets are put on the network's device, once, and batches are gathered there; the
+  /// bits are the same. Empty: on a GPU, where they take no more than half of its free memory.
+  std::optional<bool> jets_on_device = {};
 };
 
 /// The training of a network: epochs of AdamW steps, validation, checkpoints, exact resume.
@@ -89,6 +95,7 @@ class Trainer {
   torch::optim::AdamW optimizer_;
   TrainingSetup setup_;
   TrainingProgress progress_;
+  std::shared_ptr<const JetsOnDevice> on_device_;  ///< null: batches come from the CPU
 };
 
 }  // namespace lorentznet

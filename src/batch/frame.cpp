@@ -107,10 +107,10 @@ LorentzMatrix matrix_of(const Frame& frame, std::int64_t jet) {
 
 Batch seen_from(const Batch& batch, const Frame& frame) {
   Batch seen = batch;
-  const auto before = batch.p4.contiguous();
-  seen.p4 = at::empty_like(before);
+  const auto before = batch.p4.to(at::kCPU).contiguous();
+  const auto after = at::empty_like(before);
   const auto* const p = before.const_data_ptr<double>();
-  auto* const q = seen.p4.mutable_data_ptr<double>();
+  auto* const q = after.mutable_data_ptr<double>();
   for (std::int64_t jet = 0; jet < batch.num_jets(); ++jet) {
     const auto matrix = matrix_of(frame, batch.jets[static_cast<std::size_t>(jet)]);
     for (auto node = batch.offsets[jet]; node < batch.offsets[jet + 1]; ++node) {
@@ -121,6 +121,7 @@ Batch seen_from(const Batch& batch, const Frame& frame) {
       }
     }
   }
+  seen.p4 = after.to(batch.p4.device());
   return seen;
 }
 

@@ -6,6 +6,8 @@
 #include <random>
 #include <utility>
 
+#include "lorentznet/resident_jets.h"
+
 namespace lorentznet {
 namespace {
 
@@ -44,6 +46,8 @@ BatchLoader::BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
       order_(std::move(order)),
       options_(options),
       next_started_(options.for_training ? 0 : options.rank) {
+  TORCH_CHECK(options.resident == nullptr || &options.resident->set() == &set,
+              "the tables are those of other jets");
   const auto jets = static_cast<std::int64_t>(order_.size()) - options.first_jet;
   const auto size = options.batch_size;
   num_batches_ = options.for_training ? jets / (size * options.ranks) : (jets + size - 1) / size;
@@ -64,14 +68,21 @@ std::optional<Batch> BatchLoader::next() {
 }
 
 Batch BatchLoader::prepare(std::int64_t index) const {
-  const auto& [size, for_training, first_jet, num_workers, rank, ranks] = options_;
+  const auto& [size, for_training, first_jet, num_workers, rank, ranks, resident] = options_;
   const auto of_step = for_training ? size * ranks : size;
   const auto order =
       std::span(order_).subspan(static_cast<std::size_t>(first_jet + index * of_step));
   const auto step = order.first(std::min(static_cast<std::size_t>(of_step), order.size()));
-  if (!for_training) return make_batch(set_, step, task_, rule_, false);
-  const auto own = slice_of(step, rank, ranks);
-  return make_batch(set_, own, task_, rule_, true, step);
+  return for_training ? gather(slice_of(step, rank, ranks), step) : gather(step, step);
+}
+
+Batch BatchLoader::gather(std::span<const std::int64_t> jets,
+                          std::span<const std::int64_t> step) const {
+  const bool for_training = options_.for_training;
+  if (options_.resident == nullptr) {
+    return make_batch(set_, jets, task_, rule_, for_training, step);
+  }
+  return options_.resident->batch(jets, rule_, for_training, step);
 }
 
 /// A rank's jets of a step. All wait for the slowest, and a jet's work grows with the square of its

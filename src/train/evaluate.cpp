@@ -91,7 +91,8 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
                      {.batch_size = options.batch_size,
                       .num_workers = options.num_workers,
                       .rank = ranks.rank(),
-                      .ranks = ranks.size()});
+                      .ranks = ranks.size(),
+                      .resident = options.resident});
   const auto batches = loader.num_batches();
   Pass pass(options, batches, log, {});
   SharedScores shared(set.num_jets(), model->options().n_class, batches);

@@ -10,6 +10,7 @@
 #include "kernels/rank_sum.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
+#include "train/jets_on_device.h"
 #include "train/pass.h"
 #include "train/rank_work.h"
 
@@ -94,6 +95,8 @@ bool Trainer::resume() {
 }
 
 Trainer::Outcome Trainer::run(const std::atomic<bool>& stop) {
+  const auto device = model_->parameters().front().device();
+  if (!on_device_) on_device_ = keep_on_device(data_, device, options_.jets_on_device, log_);
   while (progress_.epoch < options_.epochs) {
     const bool validates = progress_.epoch % options_.val_interval == 0;
     if (!train_epoch(stop) || (validates && !validate(stop))) {
@@ -123,7 +126,8 @@ bool Trainer::train_epoch(const std::atomic<bool>& stop) {
                       .first_jet = progress_.sums.jets,
                       .num_workers = options_.num_workers,
                       .rank = options_.ranks->rank(),
-                      .ranks = options_.ranks->size()});
+                      .ranks = options_.ranks->size(),
+                      .resident = on_device_ ? &on_device_->train : nullptr});
   const auto options = pass_options("train");
   Pass pass(options, progress_.step + loader.num_batches(), log_, progress_.sums,
             options_.learning_rate(epoch));
@@ -172,6 +176,7 @@ bool Trainer::validate(const std::atomic<bool>& stop) {
   if (writes()) write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
   auto options = pass_options(data_.task.validation_name);
   options.stop = &stop;
+  if (on_device_) options.resident = &on_device_->val;
   const auto scores = evaluate(model_, data_.val, data_.task, data_.rule, options, log_);
   if (!scores) return false;
   save_epoch(*scores);

@@ -1,0 +1,40 @@
+#include "train/jets_on_device.h"
+
+#include <c10/core/CachingDeviceAllocator.h>
+#include <fmt/format.h>
+
+namespace lorentznet {
+namespace {
+
+/// Bytes that tables may take on `device`: half of what is free, so that the other half is the
+/// steps'. On the CPU none, because the jets are there already.
+std::int64_t room_on(const at::Device& device) {
+  if (device.is_cpu()) return 0;
+  const auto free = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
+  return static_cast<std::int64_t>(free / 2);
+}
+
+double in_gb(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
+
+}  // namespace
+
+std::unique_ptr<const JetsOnDevice> keep_on_device(const Trainer::Data& data,
+                                                   const at::Device& device,
+                                                   std::optional<bool> wanted, const Log& log) {
+  const auto bytes =
+      ResidentJets::bytes(data.train, data.task) + ResidentJets::bytes(data.val, data.task);
+  const auto room = wanted ? 0 : room_on(device);
+  if (wanted.value_or(bytes <= room)) {
+    log(fmt::format("Jets on {}: {:.2f} GB", device.str(), in_gb(bytes)));
+    return std::make_unique<const JetsOnDevice>(JetsOnDevice{
+        .train = {data.train, data.task, device}, .val = {data.val, data.task, device}});
+  }
+  if (!wanted && !device.is_cpu()) {
+    log(fmt::format(
+        "Jets on cpu: they would take {:.2f} GB, and half of what is free on {} is {:.2f} GB",
+        in_gb(bytes), device.str(), in_gb(room)));
+  }
+  return nullptr;
+}
+
+}  // namespace lorentznet
