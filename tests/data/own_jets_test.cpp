@@ -122,7 +122,8 @@ TEST_CASE("what is wrong with a user's jet is said") {
              Catch::Contains(": jet 2 (counted from 0): ") && Catch::Contains("not finite"));
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 0; }), Catch::Contains("momentum but energy 0"));
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 3; }), Catch::Contains("more momentum than energy"));
-  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 1e13; }), Catch::Contains("is not from 1e-15 to 1e+12"));
+  CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 1e13; }),
+             Catch::Contains("is not from 1e-15 to 1e+12"));
   CHECK_THAT(with([](OwnArrays& a) { a.scalars[12] = std::nan(""); }),
              Catch::Contains("jet 2 ") && Catch::Contains("the scalar nan in column 0"));
   CHECK_THAT(with([](OwnArrays& a) { a.y[3] = 1.5; }),
