@@ -36,8 +36,8 @@ def draw_accuracy(groups: dict[str, list[Experiment]], title: str):
 
 
 def shift_of(frame: dict, variant: str) -> float:
-    # Drawn at the least that can be told from zero.
-    return max(frame["variants"][variant]["rms_shift"], 1e-17)
+    """Without a point where no score moves at all: a logarithm has no place for it."""
+    return frame["variants"][variant]["rms_shift"] or np.nan
 
 
 def draw_study(study: dict, title: str):
@@ -46,17 +46,18 @@ def draw_study(study: dict, title: str):
     gamma = np.array([frame["gamma"] for frame in frames])
     figure, (shifts, clamped) = style.figure(
         10, nrows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)})  # fmt: skip
-    for precision, colour in PRECISIONS.items():
+    for (precision, colour), width in zip(PRECISIONS.items(), (6, 4, 2), strict=True):  # they may coincide
         for clamp, dashes, marker in (("clamp", "-", "o"), ("no clamp", (0, (4, 2)), "s")):
             values = [shift_of(frame, f"{precision}, {clamp}") for frame in frames]
-            shifts.plot(gamma, values, color=colour, linestyle=dashes, marker=marker, markersize=8,
+            shifts.plot(gamma, values, color=colour, linestyle=dashes, marker=marker, markersize=6 + width,
+                        linewidth=width if clamp == "clamp" else 2,
                         markerfacecolor=colour if clamp == "clamp" else "white")  # fmt: skip
     fraction = [frame["variants"]["double, clamp"]["clamped"] for frame in frames]
     clamped.plot(gamma, 100 * np.array(fraction), color=PRECISIONS["double"], marker="o", markersize=8)
     shifts.set(xscale="log", yscale="log", ylabel=r"RMS shift of the score $p_1$")
     low, high = shifts.get_ylim()
     shifts.set_ylim(low, high * (high / low) ** 0.45)
-    clamped.set(xlabel=r"Lorentz factor $\gamma = 1/\sqrt{1-\beta^2}$", ylabel="Clamped [%]")
+    clamped.set(xlabel=r"Lorentz factor $\gamma = (1-\beta^2)^{-1/2}$", ylabel="Clamped [%]")
     clamped.set_ylim(0, max(1e-3, 130 * max(fraction)))
     legend(shifts)
     for axes in (shifts, clamped):

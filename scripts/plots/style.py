@@ -1,5 +1,6 @@
 """How the pictures look: mplhep's style, and lines that differ in colour, brightness and dashes."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -20,6 +21,7 @@ WIDTH = 9  # inches
 
 
 def use():
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the fonts' dates
     plt.style.use(mplhep.style.ROOT)
     plt.rcParams.update({"font.size": 20, "legend.fontsize": 16, "axes.labelsize": 22,
                          "figure.dpi": 100, "savefig.dpi": 100, "pdf.fonttype": 42,
