@@ -90,7 +90,7 @@ std::string damaged_chunk(const H5::DataSet& dataset, std::int64_t first, std::i
   dataset.getSpace().getSimpleExtentDims(end.data());
   layout.getChunk(static_cast<int>(chunk.size()), chunk.data());
   begin[0] = static_cast<hsize_t>(first) / chunk[0] * chunk[0];
-  end[0] = static_cast<hsize_t>(first + count);
+  end[0] = static_cast<hsize_t>(first) + static_cast<hsize_t>(count);
   const auto bytes = std::accumulate(chunk.begin(), chunk.end(), dataset.getDataType().getSize(),
                                      std::multiplies<>());
   const ChunkTable table(dataset);
