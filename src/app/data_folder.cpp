@@ -111,7 +111,7 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
   DataSplits data;
   if (!own_test || !arguments.test_mode) {
     if (ranks.rank() == 0) fetch_data(task, arguments, log);
-    sum_figures(ranks, {0});  // no rank looks before everything is there
+    meet(ranks);  // no rank looks before everything is there
     data = task.read_splits(selection);
   }
   if (own_test) {

@@ -58,7 +58,7 @@ class Session {
   int train() {
     adopt_experiment(arguments_, task_, folder_);
     kernel_ = choose_kernel(arguments_, device_);
-    const auto data = read_data(task_, arguments_, ranks(), print_);
+    const auto data = read();
     task_ = task_for(task_, arguments_, data.train);
     n_class_ = std::max<std::int64_t>(data.train.num_classes(), 2);
     for (const auto* jets : {&data.train, &data.val, &data.test}) {
@@ -92,7 +92,7 @@ class Session {
     rule_ = testing_rule(arguments_, task_);
     make_model();
     load_model_state(*model_, state, folder_.best_model());
-    const auto data = read_data(task_, arguments_, ranks(), print_);
+    const auto data = read();
     check_jets(task_, data.test, n_class_);
     announce(data);
     test(data.test);
@@ -115,8 +115,12 @@ class Session {
   std::int64_t local_rank() const {
     return processes_.launch().local_rank.value_or(arguments_.local_rank);
   }
-  /// Returns when all ranks have come here.
-  void meet() const { sum_figures(ranks(), {0}); }
+
+  DataSplits read() const {
+    auto data = read_data(task_, arguments_, ranks(), print_);
+    keep_freed_memory();
+    return data;
+  }
 
   void announce(const DataSplits& data) const {
     for (const auto& jet : data.skipped) print_("Skipped: " + jet);
@@ -131,7 +135,6 @@ class Session {
   }
 
   void make_model() {
-    keep_freed_memory();
     model_ = LorentzNet(network_options(arguments_, task_, n_class_));
     model_->to(device_);
     print_(fmt::format("Network Size: {}", model_->num_parameters()));
@@ -144,7 +147,7 @@ class Session {
 
   /// After all input has been found to be good: until then nothing that was there is touched.
   void prepare_folder() {
-    meet();
+    meet(ranks());
     if (!leads()) return;
     note_folder_is_ours(arguments_, processes_);
     if (arguments_.overwrite) folder_.remove_results();
@@ -211,7 +214,7 @@ class Session {
       log_to(folder_.log());
     }
     const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options({}), print_).value();
-    if (leads()) write_test_results(scores, n_class_, folder_, print_);
+    if (leads()) write_test_results(scores, folder_, print_);
     for (const double beta : arguments_.boost) test_boosted(jets, beta);
     if (arguments_.equivariance > 0 && leads()) study(jets);
     if (arguments_.report && leads()) {

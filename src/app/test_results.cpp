@@ -54,8 +54,7 @@ std::string test_line(const TestRecord& record) {
 
 }  // namespace
 
-void write_test_results(const Scores& scores, std::int64_t n_class, const RunFolder& folder,
-                        const Log& log) {
+void write_test_results(const Scores& scores, const RunFolder& folder, const Log& log) {
   auto files = score_files(scores, folder);
   std::optional<TestRecord> record;
   if (has_labels(scores)) {
@@ -72,7 +71,7 @@ void write_test_results(const Scores& scores, std::int64_t n_class, const RunFol
     return;
   }
   log(test_line(*record));
-  if (record->auc && n_class == 2 && scores.weight.empty()) {
+  if (record->auc && scores.num_classes() == 2 && scores.weight.empty()) {
     write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label,
                                                          {.threads = at::get_num_threads()})));
   }

@@ -1,7 +1,5 @@
 #pragma once
 
-#include <cstdint>
-
 #include "lorentznet/evaluate.h"
 #include "lorentznet/run_folder.h"
 
@@ -11,7 +9,6 @@ namespace lorentznet {
 /// ids, and, if all jets have labels, test-result.json and, for two classes of jets that count
 /// alike, test-uncertainty.json. Figures of an earlier test go: they are not these scores'. \throws
 /// std::runtime_error naming the file that can't be written
-void write_test_results(const Scores& scores, std::int64_t n_class, const RunFolder& folder,
-                        const Log& log);
+void write_test_results(const Scores& scores, const RunFolder& folder, const Log& log);
 
 }  // namespace lorentznet

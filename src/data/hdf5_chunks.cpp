@@ -2,16 +2,13 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <cstring>
 #include <functional>
 #include <numeric>
-#include <vector>
 
 namespace lorentznet {
 namespace {
-
-using Extents = std::vector<hsize_t>;
 
 struct StoredChunk {
   haddr_t address = HADDR_UNDEF;  ///< in the file
@@ -78,17 +75,32 @@ bool advance(Extents& start, const Extents& chunk, const Extents& begin, const E
 
 }  // namespace
 
+Extents extents_of(const H5::DataSpace& space) {
+  Extents extents(std::max(space.getSimpleExtentNdims(), 0));
+  if (!extents.empty()) space.getSimpleExtentDims(extents.data());
+  return extents;
+}
+
+Extents chunk_extents(const H5::DSetCreatPropList& layout, std::size_t axes) {
+  Extents extents(axes);
+  layout.getChunk(static_cast<int>(axes), extents.data());
+  return extents;
+}
+
+H5Z_filter_t filter_at(const H5::DSetCreatPropList& layout, int place) {
+  unsigned flags = 0, config = 0;
+  std::size_t values = 0;
+  return layout.getFilter(place, flags, values, nullptr, 0, nullptr, config);
+}
+
 std::string damaged_chunk(const H5::DataSet& dataset, std::int64_t first, std::int64_t count) {
   const H5::DSetCreatPropList layout = dataset.getCreatePlist();
   const int filters = layout.getLayout() == H5D_CHUNKED ? layout.getNfilters() : 0;
   if (filters == 0 || count <= 0) return "";
-  unsigned flags = 0, config = 0;
-  std::size_t values = 0;
-  const auto last = layout.getFilter(filters - 1, flags, values, nullptr, 0, nullptr, config);
+  const bool is_blosc = filter_at(layout, filters - 1) == kBloscFilter;
 
-  Extents end(dataset.getSpace().getSimpleExtentNdims()), chunk(end.size()), begin(end.size(), 0);
-  dataset.getSpace().getSimpleExtentDims(end.data());
-  layout.getChunk(static_cast<int>(chunk.size()), chunk.data());
+  Extents end = extents_of(dataset.getSpace()), begin(end.size(), 0);
+  const Extents chunk = chunk_extents(layout, end.size());
   begin[0] = static_cast<hsize_t>(first) / chunk[0] * chunk[0];
   end[0] = static_cast<hsize_t>(first) + static_cast<hsize_t>(count);
   const auto bytes = std::accumulate(chunk.begin(), chunk.end(), dataset.getDataType().getSize(),
@@ -96,7 +108,7 @@ std::string damaged_chunk(const H5::DataSet& dataset, std::int64_t first, std::i
   const ChunkTable table(dataset);
   auto start = begin;
   do {
-    const auto reason = fault(table, table.at(start), bytes, last == kBloscFilter);
+    const auto reason = fault(table, table.at(start), bytes, is_blosc);
     if (!reason.empty()) return reason;
   } while (advance(start, chunk, begin, end));
   return "";

@@ -4,10 +4,20 @@
 
 #include <cstdint>
 #include <string>
+#include <vector>
 
 namespace lorentznet {
 
 constexpr H5Z_filter_t kBloscFilter = 32001;
+
+using Extents = std::vector<hsize_t>;
+
+/// Of each axis; none of a single value.
+Extents extents_of(const H5::DataSpace& space);
+/// Of the chunks of a data set of `axes` axes that is stored in chunks.
+Extents chunk_extents(const H5::DSetCreatPropList& layout, std::size_t axes);
+/// The filter at `place`, in the order of writing.
+H5Z_filter_t filter_at(const H5::DSetCreatPropList& layout, int place);
 
 /// Why the chunks that hold rows first .. first + count - 1 must not be read; empty if they may be.
 ///

@@ -26,10 +26,8 @@ H5::DSetAccPropList band_cache(const H5::DataSet& dataset) {
   H5::DSetAccPropList access;
   if (layout.getLayout() != H5D_CHUNKED) return access;
 
-  std::vector<hsize_t> shape(dataset.getSpace().getSimpleExtentNdims());
-  std::vector<hsize_t> chunk(shape.size());
-  dataset.getSpace().getSimpleExtentDims(shape.data());
-  layout.getChunk(static_cast<int>(chunk.size()), chunk.data());
+  const Extents shape = extents_of(dataset.getSpace());
+  const Extents chunk = chunk_extents(layout, shape.size());
   std::size_t chunks = 1;
   for (std::size_t axis = 1; axis < shape.size(); ++axis) {
     chunks *= (shape[axis] + chunk[axis] - 1) / chunk[axis];
@@ -113,9 +111,7 @@ void Hdf5Dataset::open(const H5::H5File& file) {
   if ((type == H5T_FLOAT || type == H5T_INTEGER) && size > most_bytes) {
     fail("holds numbers of " + std::to_string(size) + " bytes");
   }
-  const H5::DataSpace space = dataset_.getSpace();
-  std::vector<hsize_t> extents(std::max(space.getSimpleExtentNdims(), 0));
-  if (!extents.empty()) space.getSimpleExtentDims(extents.data());
+  const Extents extents = extents_of(dataset_.getSpace());
   shape_.assign(extents.begin(), extents.end());
   if (extents.empty()) return;
   const H5::DSetAccPropList access = band_cache(dataset_);
@@ -126,11 +122,7 @@ void Hdf5Dataset::open(const H5::H5File& file) {
 void Hdf5Dataset::require_filters() const {
   const H5::DSetCreatPropList layout = dataset_.getCreatePlist();
   for (int place = 0; place < layout.getNfilters(); ++place) {
-    unsigned flags = 0;
-    unsigned config = 0;
-    std::size_t num_values = 0;
-    const H5Z_filter_t filter =
-        layout.getFilter(place, flags, num_values, nullptr, 0, nullptr, config);
+    const H5Z_filter_t filter = filter_at(layout, place);
     if (H5Zfilter_avail(filter) > 0) continue;
     fail(filter == kBloscFilter
              ? "is compressed with blosc (HDF5 filter 32001), whose plugin HDF5 does not find: "

@@ -1,7 +1,5 @@
 #include "data/jet_cache_format.h"
 
-#include <xxhash.h>
-
 #include <array>
 #include <bit>
 #include <cstring>
@@ -9,6 +7,7 @@
 #include <string_view>
 
 #include "io/bounded_reader.h"
+#include "io/fast_hash.h"
 #include "io/file.h"
 #include "io/mapped_file.h"
 #include "io/sha256.h"
@@ -27,7 +26,7 @@ constexpr int version = 1;  // of the format, and of what the readers make of a 
 constexpr std::size_t alignment = 64;
 constexpr std::size_t max_header = std::size_t{256} << 20;
 
-std::uint64_t hash_of(std::string_view bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+std::uint64_t hash_of(std::string_view bytes) { return fast_hash(std::as_bytes(std::span(bytes))); }
 
 std::string in_hex(std::uint64_t value) {
   std::string text(16, '0');

@@ -52,6 +52,7 @@ class RawTopLayout : public TopLayout {
       table_.fail("has rows of " + std::to_string(flags) + " values in '" + flags_name +
                   "' instead of 2");
     }
+    is_native_ = find_native();
   }
 
   std::int64_t rows() const override { return table_.rows(); }
@@ -60,14 +61,14 @@ class RawTopLayout : public TopLayout {
   void read(std::int64_t first, std::int64_t count, TopBlock& block) const override {
     block.present.clear();
     block.is_signal.resize(count);
-    is_native() ? read_native(first, count, block) : read_converted(first, count, block);
+    is_native_ ? read_native(first, count, block) : read_converted(first, count, block);
   }
 
  private:
   static constexpr std::size_t is_signal_place = sizeof(std::int64_t);  // in the flags
 
   /// Whether rows are as in memory: floats, int64. Then nothing has to be converted.
-  bool is_native() const {
+  bool find_native() const {
     const auto member_is = [&](const char* name, const H5::PredType& type) {
       const auto member = row_.getMemberIndex(name);
       return row_.getMemberArrayType(member).getSuper() == type;
@@ -115,6 +116,7 @@ class RawTopLayout : public TopLayout {
   Hdf5Dataset table_;
   H5::CompType row_;  ///< in the file
   std::int64_t width_ = 0;
+  bool is_native_ = false;
 };
 
 }  // namespace
