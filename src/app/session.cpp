@@ -19,16 +19,14 @@
 #include "app/report_command.h"
 #include "app/setup.h"
 #include "app/stop_signal.h"
-#include "app/test_results.h"
+#include "app/test_run.h"
 #include "console/console.h"
 #include "kernels/rank_sum.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
-#include "lorentznet/evaluate.h"
 #include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
 #include "report/epoch_table.h"
-#include "train/equivariance.h"
 #include "train/rank_work.h"
 
 namespace lorentznet {
@@ -189,59 +187,19 @@ class Session {
     return 128 + number;
   }
 
-  Frame frame(double beta) const {
-    return {.beta = beta,
-            .axis = parse_axis(arguments_.boost_axis),
-            .rotates = arguments_.rotate,
-            .seed = static_cast<std::uint64_t>(arguments_.seed)};
-  }
-
-  PassOptions test_options(const Frame& frame) {
-    return {.partition = "test",
-            .epochs = arguments_.epochs,
-            .batch_size = arguments_.batch_size,
-            .num_workers = arguments_.num_workers,
-            .log_interval = arguments_.log_interval,
-            .ranks = processes_.communicator(),
-            .frame = frame,
-            .observer = observer()};
-  }
-
   void test(const JetSet& jets) {
     // A folder that can't be written is found before the work, not after it.
     if (leads()) {
       folder_.create();
       log_to(folder_.log());
     }
-    const auto scores = evaluate(model_, jets, task_, rule_.rule, test_options({}), print_).value();
-    if (leads()) write_test_results(scores, folder_, print_);
-    for (const double beta : arguments_.boost) test_boosted(jets, beta);
-    if (arguments_.equivariance > 0 && leads()) study(jets);
-    if (arguments_.report && leads()) {
-      make_report(folder_.path());
-      print_("Report: " + folder_.report().string());
-    }
-  }
-
-  void study(const JetSet& jets) {
-    const EquivarianceOptions options{.jets = std::min(arguments_.equivariance, jets.num_jets()),
-                                      .betas = arguments_.boost,
-                                      .frame = frame(0),
-                                      .batch_size = arguments_.batch_size};
-    write_json(folder_.equivariance(),
-               study_equivariance(model_, jets, task_, rule_.rule, options, print_));
-  }
-
-  void test_boosted(const JetSet& jets, double beta) {
-    const auto scores =
-        evaluate(model_, jets, task_, rule_.rule, test_options(frame(beta)), print_).value();
-    if (!leads()) return;
-    Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
-    if (arguments_.given.contains("boost_axis")) record["axis"] = arguments_.boost_axis;
-    if (arguments_.rotate) record["rotated"] = true;
-    write_json(folder_.boost(beta), record);
-    print_(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta, scores.loss,
-                       scores.accuracy));
+    run_test({.model = model_,
+              .task = task_,
+              .rule = rule_.rule,
+              .ranks = processes_.communicator(),
+              .observer = observer(),
+              .print = print_},
+             jets, arguments_, folder_);
   }
 
   Task task_;
