@@ -12,7 +12,7 @@ using namespace lorentznet;
 int main(int argc, char** argv) {
   if (argc != 3) return 2;
   const torch::NoGradGuard no_grad;
-  LorentzNet network(LorentzNetOptions{.n_scalar = 2, .n_hidden = 24, .n_layers = 3});
+  LorentzNet network(LorentzNetOptions{.n_scalar = 2, .n_hidden = 72, .n_layers = 6});
   load_model_state(*network, read_state_dict(argv[1]), argv[1]);
   network->eval();
   JetSet jets = read_top_jets(argv[2], 8);  // or fill p4, offsets, column and label yourself
