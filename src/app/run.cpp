@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -80,6 +81,9 @@ class Program {
       return 0;
     });
     timeout_ = line.arguments.timeout;
+    // Gloo writes without MSG_NOSIGNAL: a rank that has gone would take the others with it, before
+    // the Watch can say which one it was.
+    if (launch_.size > 1) std::signal(SIGPIPE, SIG_IGN);
     std::optional<Processes> processes;
     const auto joined = outcome_of([&] {
       processes.emplace(launch_, std::chrono::seconds(timeout_),

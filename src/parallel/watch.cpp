@@ -177,8 +177,10 @@ Ending Watch::ask_rank_0() {
     word.work = backend_->send(word.message, 0, 0);
     Post answer{{empty_message()}, {}};
     answer.work = backend_->recv(answer.message, 0, 0);
-    word.work->wait(time_left(start, patience));
+    // The answer first: where rank 0 is gone, Gloo tells those who wait for a message at once, but
+    // not always those who wait for one to be sent.
     answer.work->wait(time_left(start, patience));
+    word.work->wait(time_left(start, patience));
     return from_message(answer.message[0]);
   } catch (const std::exception&) {
     const bool late = Clock::now() - start >= patience;

@@ -137,23 +137,34 @@ class RanksTest(harness.ProgramTest):
         self.assert_ended(results, 1, "rank ", "the loss is not finite; jets of the batch: ",
                           "QG_jets.npz: jet ")  # fmt: skip
 
-    def lose(self, rank, number, *words):
-        """Trains with 2 ranks of which one gets a signal; returns what the other says."""
+    def kill(self, rank, other_sleeps):
+        """Trains with 2 ranks of which one is killed; returns what the other says."""
         processes = launchers.start_ranks(
             launchers.variables_of_ranks(2), "qg",
-            *self.words(f"lost-{rank}-{number}", "--epochs=1000", *words),
+            *self.words(f"lost-{rank}", "--epochs=1000", "--overwrite"),
         )  # fmt: skip
         while not processes[0].stdout.readline().startswith("Epoch 0"):
             self.assertIsNone(processes[0].poll(), "it ended before it was disturbed")
-        processes[rank].send_signal(number)
+        other = processes[1 - rank]
+        if other_sleeps:
+            other.send_signal(signal.SIGSTOP)
+            time.sleep(0.05)  # until the one to be killed waits, too
+        processes[rank].kill()
+        processes[rank].wait()
+        other.send_signal(signal.SIGCONT)
         results = launchers.wait_for(processes, timeout=30)
-        self.assertEqual(results[rank].returncode, -number)
+        self.assertEqual(results[rank].returncode, -signal.SIGKILL)
         return results[1 - rank]
 
     def test_killed_rank(self):
         for rank in (0, 1):
-            other = self.lose(rank, signal.SIGKILL)
+            other = self.kill(rank, other_sleeps=False)
             self.assert_ended([other], 1, f"rank {rank} is gone")
+
+    def test_write_to_killed_rank(self):
+        """Who sleeps meanwhile writes to a closed socket: most often a SIGPIPE, and no word of it."""
+        for _ in range(5):
+            self.assert_ended([self.kill(0, other_sleeps=True)], 1, "rank 0 is gone")
 
     def test_stopped_training_goes_on(self):
         """A signal to one rank stops both, between two steps; with --resume the bits are the same."""
