@@ -107,7 +107,7 @@ class RanksTest(harness.ProgramTest):
     def test_bad_input_is_told_once(self):
         results = launchers.run_ranks(3, "qg", *self.words("bad", "--epochs=none"))
         self.assert_ended(results, 2, "rank ", ": --epochs", "none")  # the first that said it
-        results = launchers.run_ranks(2, "qg", *self.words("bad", "--datadir=nowhere"))
+        results = launchers.run_ranks(2, "qg", *self.words("bad", "--datadir", self.folder / "nowhere"))
         self.assert_ended(results, 2, "rank ", "nowhere")
         self.assertFalse((self.folder / "bad").exists())
 
@@ -117,7 +117,7 @@ class RanksTest(harness.ProgramTest):
         start = time.monotonic()
         processes = launchers.start_ranks(variables[:1], "qg", *self.words("fails"))
         processes += launchers.start_ranks(
-            variables[1:], "qg", *self.words("fails", "--datadir=nowhere")
+            variables[1:], "qg", *self.words("fails", "--datadir", self.folder / "nowhere")
         )
         self.assert_ended(launchers.wait_for(processes), 2, "rank 1: ", "nowhere")
         self.assertLess(time.monotonic() - start, 30)
