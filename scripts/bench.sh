@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds the bench program in build/release, runs it on the shipped jets, prints its table, and
-# writes it to build/bench.json. Arguments go to the program (--help); bench/README.md explains.
+# Builds the bench program in build/release, runs it on the shipped jets, prints a table and writes
+# the same numbers to build/bench.json. Arguments are passed to the program (see its --help and
+# bench/README.md).
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""All that needs a GPU, in one go: builds with LORENTZNET_CUDA=ON, runs the tests that need one, scores
-and trains the shipped jets on the GPU beside the CPU, and writes one JSON file. What it could not
-run, it says there. Without a GPU it builds, links and starts the programs.
+"""Runs every check that needs a GPU: builds with LORENTZNET_CUDA=ON, runs the GPU tests, scores the shipped
+jets on CPU and GPU, trains on the GPU, and writes the results to one JSON file, with a list of what
+could not be run. Without a GPU it only builds, links and starts the programs.
 
   scripts/gpu_checks.py [--json build/gpu.json] [--build build/cuda]
-  scripts/gpu_checks.py --pack build/gpu-kit.tar.gz    where Debian's packages are installed
-  scripts/gpu_checks.py --unpack build/gpu-kit.tar.gz  on a machine to throw away, as root: puts the
-                                                       packed files where that machine has none
+  scripts/gpu_checks.py --pack build/gpu-kit.tar.gz    on a machine with the Debian packages
+  scripts/gpu_checks.py --unpack build/gpu-kit.tar.gz  as root on a disposable machine: adds the
+                                                       packed files that are missing there
 """
 
 import argparse
@@ -21,15 +21,15 @@ import time
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parent.parent
-PACKAGES = ["libhdf5-dev", "libzip-dev", "libcxxopts-dev", "libspdlog-dev", "libfmt-dev", "catch2",
-            "nlohmann-json3-dev", "libgloo-dev", "libcurl4-openssl-dev", "libssl-dev", "libxxhash-dev",
-            "libisal-dev"]  # fmt: skip
-# Every system has these, and they must fit each other.
+# The libraries of the build; libspdlog-dev depends on libfmt-dev.
+PACKAGES = [name for name in (PROJECT / "scripts/requirements-debian.txt").read_text().splitlines()
+            if not name.startswith(("#", "cmake", "ninja", "hdf5-filter"))] + ["libfmt-dev"]  # fmt: skip
+# Never packed: every system has these, in versions that match each other.
 OF_THE_SYSTEM = re.compile(r"/(lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s)\.so|ld-linux)")
 
 
 def files_of_packages() -> set[str]:
-    """Headers, libraries and CMake files of PACKAGES, and the shared libraries that those need."""
+    """Headers, libraries and CMake files of PACKAGES, and the shared libraries that they need."""
     listed = subprocess.run(["dpkg", "-L", *PACKAGES], capture_output=True, text=True, check=True)
     files = {file for file in listed.stdout.split()
              if not file.endswith(".a") and not file.startswith(("/usr/share/doc", "/usr/share/man"))
@@ -55,14 +55,14 @@ def unpack(archive: Path):
         missing = [m for m in tar if not os.path.lexists("/" + m.name)]
         tar.extractall("/", missing, filter="tar")
     subprocess.run(["ldconfig"], check=True)
-    print(f"{len(missing)} files were missing and are there now")
+    print(f"{len(missing)} missing files added")
 
 
 class Report:
-    """What was run, what came out, and what could not be run."""
+    """What was run, the results, and what could not be run."""
 
     def __init__(self, folder: Path):
-        self.folder = folder  # of the build
+        self.folder = folder  # the build folder
         self.values = {"not_run": [], "failed": []}
 
     def run(self, what: str, *command, **options) -> subprocess.CompletedProcess:
@@ -78,7 +78,8 @@ class Report:
 
 
 def prefix_of_libtorch() -> str:
-    """LibTorch's: the environment's, .deps of this folder, or that of this machine's Python."""
+    """Where CMake finds LibTorch; empty if the environment or .deps of this repository has one, else this
+    machine's Python."""
     if os.environ.get("CMAKE_PREFIX_PATH") or (PROJECT / ".deps/python/torch").exists():
         return ""
     code = "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])"
@@ -86,7 +87,7 @@ def prefix_of_libtorch() -> str:
 
 
 def build(report: Report) -> bool:
-    """The programs, and the tests that know of GPUs."""
+    """Builds the programs and the tests that use a GPU."""
     prefix = prefix_of_libtorch()
     configured = report.run("configure", "cmake", "--preset", "cuda", "-B", report.folder,
                             "-DLORENTZNET_WERROR=ON",
@@ -110,7 +111,7 @@ def gpu_name() -> str | None:
 
 
 def start_without_gpu(report: Report):
-    """The programs load all of LibTorch's GPU libraries, run on the CPU, and refuse --device cuda."""
+    """The programs load LibTorch's GPU libraries, run on the CPU, and refuse --device cuda."""
     scored = score(report, "qg", "cpu")
     if scored is None:
         return
@@ -120,7 +121,7 @@ def start_without_gpu(report: Report):
 
 
 def test(report: Report):
-    """ctest's words for each test of a GPU."""
+    """The summary line of each program's GPU tests."""
     results = {}
     for program in ("test_batch", "test_model", "test_train", "test_parallel"):
         out = report.run(program, report.folder / "bin" / program, "gpu: *", "--reporter", "compact", "--success").stdout
@@ -131,7 +132,7 @@ def test(report: Report):
 
 
 def score(report: Report, task: str, device: str) -> dict | None:
-    """Metrics of a shipped network on the shipped jets."""
+    """Test metrics of a shipped network on the shipped jets."""
     logs = report.folder / "checks" / task / device.replace(":", "-")
     shutil.rmtree(logs, ignore_errors=True)
     shutil.copytree(PROJECT / "logs" / task / "pretrained", logs / "pretrained")
@@ -147,7 +148,7 @@ def score(report: Report, task: str, device: str) -> dict | None:
 
 
 def compare_scores(report: Report):
-    """AUC on the GPU is the CPU's to 1e-4."""
+    """AUC on GPU and CPU agree to 1e-4."""
     for task in ("top", "qg"):
         both = {device: score(report, task, device) for device in ("cpu", "cuda")}
         report.values.setdefault("scores", {})[task] = both
@@ -155,11 +156,11 @@ def compare_scores(report: Report):
             continue
         difference = abs(both["cpu"]["test_auc"] - both["cuda"]["test_auc"])
         if difference > 1e-4:
-            report.values["failed"].append(f"AUC of {task} differs by {difference}")
+            report.values["failed"].append(f"AUC of {task} differs by {difference} between CPU and GPU")
 
 
 def train(report: Report):
-    """Full-size training, one epoch: seconds of a batch of 32."""
+    """One epoch at full size: seconds per batch of 32."""
     result = report.run("train", report.folder / "bin/qg_tagging", "--exp_name", "speed", "--datadir", "data/qg",
                         "--epochs", 1, "--overwrite", "--logdir", report.folder / "checks/train", "--device",
                         "cuda", "--num_workers", 2, "--log_interval", 20)  # fmt: skip
@@ -185,7 +186,7 @@ def main() -> int:
     report.values["gpu"] = gpu_name()
     if build(report):
         if report.values["gpu"] is None:
-            report.values["not_run"].append("everything but building and starting: there is no GPU")
+            report.values["not_run"].append("everything except building and starting the programs: there is no GPU")
             start_without_gpu(report)
         else:
             test(report)

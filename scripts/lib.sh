@@ -1,4 +1,4 @@
-# What the scripts of this folder share; sourced, never run. Works in any bash from 4 on.
+# Functions shared by the scripts in this folder; sourced, never run. Needs bash 4 or newer.
 # shellcheck shell=bash
 
 PROJECT_DIR=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
@@ -11,25 +11,25 @@ die() {
   exit 1
 }
 
-# step TEXT COMMAND...: says what is being done, does it, says how long it took.
+# step TEXT COMMAND...: announces a step, runs it and prints how long it took.
 step() {
   local text=$1 start=$SECONDS
   shift
   say "$text ..."
-  "$@" # not in a condition, where bash would ignore set -e
+  "$@" # not in a condition: there bash would ignore set -e
   say "$text: done in $((SECONDS - start)) s"
 }
 
-# The last line of a log that says something: what a person needs of a hundred lines of a tool.
+# The last non-empty line of a log, usually the one that names the error.
 last_line() { grep -v '^[[:space:]]*$' "$1" | tail -n 1 | cut -c 1-300 || true; }
 
-# The first reason that looks like the network's, if any, in the log of apt-get or pip.
+# The first network error in a log of apt-get or pip, if there is one.
 network_trouble() {
   grep -o -i -m 1 -E 'connection refused|(temporary )?failure (in name resolution|resolving)|name or service not known|could ?n.t resolve[^"]*|network is unreachable|no route to host|connection timed out|could not connect|read timed out|connect timeout|proxyerror|certificate verify failed|connection (aborted|reset)[a-z ]*' \
     "$1" | head -n 1 || true
 }
 
-# as_root COMMAND...: runs it as root, through a password-free sudo (proxies go along) if need be.
+# as_root COMMAND...: runs it as root, if necessary through passwordless sudo with the proxy settings.
 can_be_root() { [[ $(id -u) == 0 ]] || sudo -n true 2>/dev/null; }
 as_root() {
   local proxies
@@ -43,25 +43,26 @@ as_root() {
 
 has_package() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# install_packages NAME...: the missing Debian packages, or one line that says whom to ask for them.
+# install_packages NAME...: installs Debian packages, or fails with one line that says why.
 install_packages() {
   local log trouble
-  can_be_root || die "Debian packages are missing and this user may not install them;" \
-    "ask the administrator for: apt-get install $*"
+  can_be_root || die "Debian packages are missing and this user cannot install them;" \
+    "ask the administrator to run: apt-get install $*"
   mkdir -p "$DEPS_DIR"
   log=$DEPS_DIR/apt.log
-  # One broken third-party source must not stop us, so only the second command decides.
+  # A broken third-party source must not stop the set-up, so only the install command counts.
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
     update >"$log" 2>&1 </dev/null || true
   as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 \
     install --yes --no-install-recommends "$@" >>"$log" 2>&1 </dev/null && return
   trouble=$(network_trouble "$log")
   [[ -z $trouble ]] ||
-    die "apt-get can't reach the Debian mirror ($trouble) and these packages are missing: $*"
+    die "apt-get cannot reach the Debian mirror ($trouble), and these packages are missing: $*"
   die "apt-get could not install $*: $(last_line "$log") (log: $log)"
 }
 
-# As many compilers or linters as there are cores, and 1.5 GB of memory for each (LibTorch's headers).
+# How many compilers or linters to run at once: one per core, each with 1.5 GB of memory (for
+# LibTorch's headers).
 job_count() {
   local cores memory_kb
   cores=$(nproc 2>/dev/null || echo 2)
@@ -71,22 +72,22 @@ job_count() {
   echo $((cores < by_memory ? cores : by_memory))
 }
 
-# configure PRESET FOLDER [CMAKE ARGUMENT...]: into build/FOLDER; CMake's output shows when it fails.
+# configure PRESET FOLDER [CMAKE ARGUMENT...]: into build/FOLDER; prints CMake's output if it fails.
 configure() {
   local preset=$1 folder=$PROJECT_DIR/build/$2 log=$PROJECT_DIR/build/$2-configure.log fresh=() python
   shift 2
-  # A build folder that came with a copied or moved tree is of no use.
+  # A build folder copied or moved with the tree cannot be reused.
   if [[ -f $folder/CMakeCache.txt ]] &&
     ! grep -qx "CMAKE_HOME_DIRECTORY:INTERNAL=$PROJECT_DIR" "$folder/CMakeCache.txt"; then
     fresh=(--fresh)
   fi
-  # The Python that setup.sh installed the tests' peers for.
+  # The Python for which setup.sh installed the tests' packages.
   python=$(python3 -c 'import sys; print(sys.executable)')
   mkdir -p "$PROJECT_DIR/build"
   (cd "$PROJECT_DIR" && cmake --preset "$preset" -B "$folder" "${fresh[@]}" --no-warn-unused-cli \
     -DPython3_EXECUTABLE="$python" "$@") >"$log" 2>&1 || {
     cat "$log" >&2
-    die "CMake could not configure build/${folder##*/} (its reason is above)"
+    die "CMake could not configure build/${folder##*/} (see its output above)"
   }
 }
 
@@ -96,5 +97,5 @@ build() {
   shift
   (cd "$PROJECT_DIR" && cmake --build --preset "$preset" \
     --parallel "${CMAKE_BUILD_PARALLEL_LEVEL:-$(job_count)}" "$@") ||
-    die "the build failed (the compiler's reason is above)"
+    die "the build failed (see the compiler's output above)"
 }

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Checks the C++ sources: clang-format (all of them), then clang-tidy (the library and the programs).
+# Checks the C++ sources with clang-format (all files) and clang-tidy (library and programs).
 #
-#   scripts/lint.sh [--quick]      --quick: the formatting only (a second)
+#   scripts/lint.sh [--quick]      --quick: formatting only (one second)
 #
-# Both tools are taken in the version that Debian 12 has, 14: another one formats differently. A file
-# of LibTorch code takes clang-tidy most of a minute, so a file that passed isn't read again until it
-# or one of our headers has changed.
+# Both tools must be version 14, as in Debian 12, because other versions format differently.
+# clang-tidy needs most of a minute for a file that includes LibTorch, so a file that has passed is
+# skipped until it or one of our headers changes.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -13,7 +13,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 VERSION=14
 PASSED_DIR=$PROJECT_DIR/build/tidy/passed
 
-# find_tool NAME: prints the command of the right version, which is installed where it is missing.
+# find_tool NAME: prints the command of the required version; installs it if it is missing.
 find_tool() {
   local name
   for name in "$1-$VERSION" "$1"; do
@@ -28,7 +28,7 @@ find_tool() {
   echo "$1-$VERSION"
 }
 
-# Tracked files and new ones that git doesn't ignore, less those that were deleted.
+# Tracked files and new files that git does not ignore, without deleted ones.
 sources() {
   local file
   git -C "$PROJECT_DIR" ls-files --cached --others --exclude-standard -- "$@" |
@@ -41,12 +41,12 @@ check_format() {
   local files
   cd "$PROJECT_DIR"
   mapfile -t files < <(sources '*.cpp' '*.h' '*.cu' '*.cuh')
-  if ((${#files[@]} == 0)); then die "git knows no sources here (lint.sh needs a git checkout)"; fi
+  if ((${#files[@]} == 0)); then die "git lists no source files here (lint.sh needs a git checkout)"; fi
   "$clang_format" --dry-run --Werror "${files[@]}" ||
-    die "the lines above are not formatted; to mend: $clang_format -i FILE..."
+    die "the lines above are not formatted; to fix this, run: $clang_format -i FILE..."
 }
 
-# What decides whether clang-tidy must read a file again.
+# A file with an unchanged key is not checked again.
 tidy_key() { { printf '%s' "$tidy_context" && cat "$1"; } | sha256sum | cut -d ' ' -f 1; }
 
 tidy_file() {
@@ -54,7 +54,7 @@ tidy_file() {
   key=$(tidy_key "$1")
   if [[ -e $PASSED_DIR/$key ]]; then return; fi
   echo "    $1"
-  # The compile commands are GCC's: clang need not know all of its warnings, nor have an OpenMP.
+  # The compile commands are GCC's: clang may lack some of its warnings, and OpenMP.
   "$clang_tidy" -p build/tidy --quiet --extra-arg=-Wno-unknown-warning-option --extra-arg=-fno-openmp "$1" \
     2> >(grep -v -E '^[0-9]+ warnings? (generated|treated)' >&2) || return 1
   touch "$PASSED_DIR/$key"
@@ -63,7 +63,7 @@ tidy_file() {
 check_tidy() {
   local files
   cd "$PROJECT_DIR"
-  # What this machine does not compile, such as the code for GPUs, clang-tidy can't read either.
+  # clang-tidy cannot read files that this build does not compile, such as CUDA code.
   mapfile -t files < <(sources 'src/*.cpp' 'apps/*.cpp' 'bench/*.cpp' |
     while IFS= read -r file; do
       if grep -qF "/$file\"" build/tidy/compile_commands.json; then echo "$file"; fi
@@ -76,7 +76,7 @@ check_tidy() {
   # shellcheck disable=SC2016  # the inner bash expands its own $1
   printf '%s\0' "${files[@]}" |
     xargs -0 -n 1 -P "$(job_count)" bash -c 'tidy_file "$1"' tidy ||
-    die "clang-tidy has found something (above)"
+    die "clang-tidy reports the problems above"
 }
 
 main() {
@@ -87,10 +87,10 @@ main() {
   if ((quick)); then return; fi
   clang_tidy=$(find_tool clang-tidy)
   "$PROJECT_DIR/scripts/setup.sh"
-  # A build folder of its own: GCC's precompiled header is nothing that clang can read.
+  # A separate build folder, because clang cannot read GCC's precompiled headers.
   step "configuring build/tidy" configure release tidy \
     -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DLORENTZNET_TESTS=OFF
-  step "running clang-tidy on what has changed" check_tidy
+  step "running clang-tidy on changed files" check_tidy
 }
 
 main "$@"

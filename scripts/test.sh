@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Sets up, builds and runs all tests. Arguments go to ctest: scripts/test.sh -R golden
-# With CI=true in the environment a compiler warning is an error.
+# Installs what is missing, builds, and runs all tests. Arguments are passed to ctest, for example
+# scripts/test.sh -R golden. With CI=true in the environment, compiler warnings are errors.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -16,5 +16,5 @@ say "running the tests ..."
 cd "$PROJECT_DIR"
 status=0
 ctest --preset release --parallel "$(nproc)" "$@" || status=$?
-say "all of it took $SECONDS s"
+say "finished in $SECONDS s"
 exit $status
