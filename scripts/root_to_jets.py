@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Makes a file of own jets for top_tagging from ROOT trees (with uproot and awkward).
+"""Converts ROOT trees to a file of your own jets for top_tagging (with uproot and awkward).
 
-A jet is an entry of the tree with lists of its particles, or, where the branches hold lists of
-lists, each inner list is one. Give the branches of (E, px, py, pz) or of (pt, eta, phi, mass), in
-GeV (--scale .001 for MeV):
+Each entry of the tree is a jet whose branches are lists of its particles; if the branches are lists
+of lists, each inner list is a jet. Name the branches of (E, px, py, pz) or of (pt, eta, phi, mass),
+in GeV (--scale .001 for MeV):
 
     python3 scripts/root_to_jets.py top.root qcd.root --tree Events --label 1 0 \\
         --particles part_pt part_eta part_phi part_mass --out train.npz
@@ -11,8 +11,8 @@ GeV (--scale .001 for MeV):
         --p4 part_energy part_px part_py part_pz --scalars part_charge part_d0 \\
         --weight-branch w --id-branch event --out test.npz
 
-Particles are ordered by falling transverse momentum; the first --max-particles are kept, and how
-many were cut is said. pip install uproot awkward numpy
+Particles are sorted by falling transverse momentum and the first --max-particles are kept; the
+command prints how many were dropped. Needs: pip install uproot awkward numpy
 """
 
 import argparse
@@ -35,14 +35,14 @@ def parse_arguments(words=None):
     particles.add_argument("--p4", nargs=4, metavar=("E", "PX", "PY", "PZ"))
     particles.add_argument("--particles", nargs=4, metavar=("PT", "ETA", "PHI", "MASS"))
     label = parser.add_mutually_exclusive_group()
-    label.add_argument("--label", nargs="+", type=int, help="class of all jets of each file")
+    label.add_argument("--label", nargs="+", type=int, help="class of the jets in each file")
     label.add_argument("--label-branch")
     parser.add_argument("--scalars", nargs="+", default=[], metavar="BRANCH")
     parser.add_argument("--weight-branch")
     parser.add_argument("--id-branch")
     parser.add_argument("--max-particles", type=int, default=200)
-    parser.add_argument("--scale", type=float, default=1.0, help="of energies, to GeV")
-    parser.add_argument("--out", required=True, help="an .npz file")
+    parser.add_argument("--scale", type=float, default=1.0, help="factor that converts energies to GeV")
+    parser.add_argument("--out", required=True, help=".npz file to write")
     arguments = parser.parse_args(words)
     if arguments.label and len(arguments.label) != len(arguments.files):
         parser.error(f"{len(arguments.label)} labels for {len(arguments.files)} files")
@@ -50,7 +50,7 @@ def parse_arguments(words=None):
 
 
 def four_momenta(columns, is_p4, scale):
-    """(E, px, py, pz) [GeV] from the four branches, lists of particles by jet."""
+    """(E, px, py, pz) [GeV] from the four branches, each a list of particles per jet."""
     if is_p4:
         return [scale * column for column in columns]
     pt, eta, phi, mass = columns
@@ -60,7 +60,7 @@ def four_momenta(columns, is_p4, scale):
 
 
 def padded(values, width, order):
-    """[jets, width] in double, zero behind the last particle."""
+    """[jets, width] in double, zero after the last particle."""
     chosen = ak.pad_none(values[order], width, clip=True)
     return ak.to_numpy(ak.fill_none(chosen, 0.0)).astype(np.float64)
 
@@ -70,7 +70,7 @@ def of_particles(tree, branch, file):
     if values.ndim == 3:  # jets in events
         values = ak.flatten(values, axis=1)
     if values.ndim != 2:
-        sys.exit(f"{file}: branch {branch} has no list of particles for each jet")
+        sys.exit(f"{file}: branch {branch} is not a list of particles per jet")
     return ak.values_astype(values, np.float64)
 
 
@@ -78,12 +78,12 @@ def of_jets(tree, branch, jets, file):
     values = tree[branch].array()
     values = ak.to_numpy(ak.flatten(values, axis=None))
     if len(values) != jets:
-        sys.exit(f"{file}: branch {branch} has {len(values)} values, there are {jets} jets")
+        sys.exit(f"{file}: branch {branch} has {len(values)} values for {jets} jets")
     return values
 
 
 def read_jets(file, label, arguments):
-    """The arrays of one file, and how many particles were cut."""
+    """The arrays of one file, and how many particles were dropped."""
     with uproot.open(file) as root:
         tree = root[arguments.tree]
         branches = arguments.p4 or arguments.particles
@@ -107,7 +107,7 @@ def read_jets(file, label, arguments):
 
 
 def write_whole(path, arrays):
-    """Under its name whole or not at all."""
+    """Writes the file completely or not at all."""
     folder = os.path.dirname(os.path.abspath(path))
     with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as out:
         try:
@@ -133,14 +133,14 @@ def main():
         parts.append(arrays)
         cut += cut_here
     arrays = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    # No wider than the widest jet.
+    # As wide as the widest jet.
     width = max(int((arrays["X"][:, :, 0] != 0).sum(axis=1).max()), 1)
     for name in ("X", "scalars"):
         if name in arrays:
             arrays[name] = arrays[name][:, :width]
     write_whole(arguments.out, arrays)
     print(f"{arguments.out}: {len(arrays['X'])} jets of up to {width} particles, "
-          f"{', '.join(arrays)}; {cut} particles beyond --max-particles were cut")  # fmt: skip
+          f"{', '.join(arrays)}; {cut} particles beyond --max-particles were dropped")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -4,26 +4,20 @@
 Z(-> neutrinos)+jet at 14 TeV (Pythia), anti-kT R=0.4 (FastJet), leading jet 500 < pT < 550 GeV, |y| < 1.7.
 An interrupted run continues when the same command is given again."""
 
-import argparse
-from pathlib import Path
-
 from simulation import command
 
 
 def parse():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--outdir", type=Path, default=Path("data/qg/datasets"), help="default: %(default)s")
-    parser.add_argument("--jets", type=command.positive, help="jets in all (default: 10000)")
-    parser.add_argument("--quark-fraction", type=command.fraction, help="of --jets (default: 0.5)")
-    parser.add_argument("--quark", type=command.count, help="quark jets, instead of --jets")
-    parser.add_argument("--gluon", type=command.count, help="gluon jets, instead of --jets")
+    parser = command.parser(__doc__, outdir="data/qg/datasets")
+    parser.add_argument("--jets", type=command.positive, help="number of jets (default: 10000)")
+    parser.add_argument("--quark-fraction", type=command.fraction, help="fraction of quark jets in --jets (default: 0.5)")
+    parser.add_argument("--quark", type=command.count, help="number of quark jets, instead of --jets")
+    parser.add_argument("--gluon", type=command.count, help="number of gluon jets, instead of --jets")
     parser.add_argument(
-        "--split-into", type=command.positive, metavar="K", help="files (default: one for each 100000 jets)"
+        "--split-into", type=command.positive, metavar="K", help="number of files (default: one per 100000 jets)"
     )
     parser.add_argument(
-        "--single-precision", action="store_true", help="round pT, y, phi to four-byte floats: files shrink by a third"
+        "--single-precision", action="store_true", help="round pT, y, phi to four-byte floats: files become a third smaller"
     )
     command.add_run_arguments(parser)
     arguments = parser.parse_args()
@@ -34,7 +28,7 @@ def parse():
 def set_counts(parser, arguments):
     by_class = arguments.quark is not None or arguments.gluon is not None
     if by_class and (arguments.jets is not None or arguments.quark_fraction is not None):
-        parser.error("--quark and --gluon count by class: don't give --jets or --quark-fraction too")
+        parser.error("--quark and --gluon cannot be combined with --jets or --quark-fraction")
     if by_class:
         arguments.quark, arguments.gluon = arguments.quark or 0, arguments.gluon or 0
     else:
@@ -43,11 +37,11 @@ def set_counts(parser, arguments):
     total = arguments.quark + arguments.gluon
     arguments.split_into = arguments.split_into or max(1, -(-total // 100_000))
     if total < arguments.split_into:
-        parser.error(f"{total} jets don't fill {arguments.split_into} file(s)")
+        parser.error(f"{total} jets are too few for {arguments.split_into} file(s)")
 
 
 def write(arguments, folder, chunks, targets):
-    """All files under temporary names first, then their names."""
+    """Writes all files under temporary names, then renames them."""
     import numpy as np
 
     from simulation.jets import Jets
@@ -65,7 +59,7 @@ def write(arguments, folder, chunks, targets):
 
 
 def run(arguments):
-    # Imported late: without these packages --help works and their lack is one line.
+    # Imported late, so that --help works without these packages and main() can name a missing one.
     from simulation.chunks import CHUNK_JETS, WorkFolder, make_missing, plan
     from simulation.quark_gluon import MAX_RAPIDITY, PROCESSES
 

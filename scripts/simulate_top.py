@@ -1,12 +1,9 @@
 #!/usr/bin/env python3
 """Simulates top and QCD jets in the layouts of the public top-tagging data: train.h5, val.h5, test.h5.
 
-Hadronic top pairs against dijets at 14 TeV without multiple interactions (Pythia), anti-kT R=0.8 (FastJet), leading
-jet 550 < pT < 650 GeV, |eta| < 2; a top jet holds the top and its three quarks within 0.8.
+Hadronic top pairs and dijets at 14 TeV without multiple interactions (Pythia), anti-kT R=0.8 (FastJet), leading jet
+550 < pT < 650 GeV, |eta| < 2; the top and its three quarks lie within 0.8 of a top jet.
 An interrupted run continues when the same command is given again."""
-
-import argparse
-from pathlib import Path
 
 from simulation import command
 
@@ -22,15 +19,12 @@ def jets_of_split(text):
 
 
 def parse():
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
-    )
-    parser.add_argument("--outdir", type=Path, default=Path("data/top"), help="default: %(default)s")
+    parser = command.parser(__doc__, outdir="data/top")
     for split in SPLITS:
-        text = f"jets of {split}.h5: N, or TOP:QCD by class (20000:200000); 0 writes no file (default: 0)"
+        text = f"jets in {split}.h5: N, or TOP:QCD per class (20000:200000); 0 writes no file (default: 0)"
         parser.add_argument(f"--{split}", type=jets_of_split, default=0, metavar="JETS", help=text)
     parser.add_argument(
-        "--signal-fraction", type=command.fraction, default=0.5, help="top jets in N jets (default: %(default)s)"
+        "--signal-fraction", type=command.fraction, default=0.5, help="fraction of top jets in N jets (default: %(default)s)"
     )
     parser.add_argument(
         "--layout",
@@ -42,12 +36,12 @@ def parse():
     arguments = parser.parse_args()
     arguments.splits = splits_of(arguments)
     if not arguments.splits:
-        parser.error("give the number of jets of --train, --val or --test")
+        parser.error("--train, --val or --test must give a number of jets")
     return arguments
 
 
 def splits_of(arguments):
-    """{split: (top jets, QCD jets)} of the files to write."""
+    """{split: (top jets, QCD jets)} for the files to write."""
     splits = {}
     for split in SPLITS:
         jets = getattr(arguments, split)
@@ -58,7 +52,7 @@ def splits_of(arguments):
 
 
 def write(arguments, folder, chunks, targets):
-    """Each split takes the next jets of each class. All files under temporary names first, then their names."""
+    """Each split takes the next jets of each class. Writes all files under temporary names, then renames them."""
     from simulation.jets import Jets
     from simulation.top_layouts import WRITERS
 
@@ -75,9 +69,9 @@ def write(arguments, folder, chunks, targets):
 
 
 def run(arguments):
-    # Imported late: without these packages --help works and their lack is one line.
+    # Imported late, so that --help works without these packages and main() can name a missing one.
     from simulation.chunks import CHUNK_JETS, WorkFolder, make_missing, plan
-    from simulation.top import MATCH_RADIUS, MAX_CONSTITUENTS, MAX_ETA, PROCESSES
+    from simulation.top import MATCH_RADIUS, MAX_ETA, N_PARTICLES, PROCESSES
 
     targets = {split: arguments.outdir / f"{split}.h5" for split in arguments.splits}
     command.refuse_existing(targets.values(), arguments.overwrite)
@@ -93,7 +87,7 @@ def run(arguments):
         **facts,
         max_abs_eta=MAX_ETA,
         match_radius=MATCH_RADIUS,
-        max_constituents=MAX_CONSTITUENTS,
+        max_constituents=N_PARTICLES,
         layout=arguments.layout,
         files={f"{split}.h5": {"top": pair[0], "qcd": pair[1]} for split, pair in arguments.splits.items()},
     )

@@ -1,1 +1,1 @@
-"""Simulated jets in the layouts of the published data sets: what the two simulate_*.py commands share."""
+"""Simulated jets in the layouts of the published data sets, for the two simulate_*.py commands."""

@@ -1,5 +1,5 @@
-"""The work in chunks: each has its own seed and its own file, so that any number of processes, stopped and started
-at any moment, make the same jets."""
+"""The work in chunks, each with its own seed and file: any number of processes, interrupted at any time, make the
+same jets."""
 
 import fcntl
 import json
@@ -17,12 +17,13 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
+from .command import write_text
 from .errors import SimulationError
 from .generator import simulate
 from .jets import Jets
 
 LARGEST_SEED = 900_000_000  # Pythia's
-CHUNK_JETS = 250  # a few seconds of work; part of what a seed means
+CHUNK_JETS = 250  # a few seconds of work; another value gives other jets for the same seed
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,8 @@ class Chunk:
 
 
 def plan(n_jets, seed):
-    """The chunks for {process: jets}. Pythia's seeds start at a point drawn from `seed` and count up from there, so
-    that no two chunks share one."""
+    """The chunks for {process: jets}. Pythia's seeds count up from a start drawn from `seed`, so that no two chunks
+    share one."""
     start = int(np.random.SeedSequence(seed).generate_state(1, np.uint64)[0] % LARGEST_SEED)
     chunks = []
     for rank, (process, total) in enumerate(n_jets.items()):
@@ -50,7 +51,7 @@ def plan(n_jets, seed):
 
 
 class WorkFolder:
-    """Finished chunks and the arguments that they were made with."""
+    """Finished chunks and the arguments with which they were made."""
 
     def __init__(self, path: Path, arguments):
         self.path = path
@@ -59,13 +60,11 @@ class WorkFolder:
         wanted = json.dumps(arguments, indent=1)
         manifest = path / "arguments.json"
         if not manifest.exists():
-            partial = path / "arguments.json.partial"
-            partial.write_text(wanted)
-            partial.replace(manifest)
+            write_text(manifest, wanted)
         elif manifest.read_text() != wanted:
             raise SimulationError(
-                f"{path} holds the unfinished run of other arguments ({_difference(manifest.read_text(), arguments)}): "
-                "finish it with those, or delete that folder"
+                f"{path} holds an unfinished run with other arguments ({_difference(manifest.read_text(), arguments)}): "
+                "finish that run or delete the folder"
             )
 
     def _lock(self):
@@ -73,7 +72,7 @@ class WorkFolder:
         try:
             fcntl.flock(self.lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise SimulationError(f"{self.path}: another run is at work there") from error
+            raise SimulationError(f"{self.path}: another run is using this folder") from error
 
     def file(self, chunk):
         return self.path / chunk.file_name
@@ -96,14 +95,14 @@ def _difference(manifest, arguments):
 
 
 def _start_worker():
-    # FastJet's banner goes to C's standard output, once a process. Interrupts are for the parent to report.
+    # Hides FastJet's banner, which each process prints to stdout. The parent reports interrupts.
     os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
 
 def _end_with_parent():
-    """A parent that was killed can't end its workers: they would wait for ever."""
+    """A parent that is killed cannot end its workers, which would wait forever."""
     multiprocessing.parent_process().join()
     os._exit(1)
 
@@ -114,12 +113,12 @@ def _make(processes, chunk, path):
 
 
 def make_missing(processes, chunks, folder, jobs):
-    """Simulates the chunks that have no file yet; processes: {name: Process}."""
+    """Simulates the chunks without a file; processes: {name: Process}."""
     missing = [chunk for chunk in chunks if not folder.file(chunk).exists()]
     total = sum(chunk.n_jets for chunk in chunks)
     done = total - sum(chunk.n_jets for chunk in missing)
-    interval = 0.5 if sys.stderr.isatty() else 30.0  # [s]; a log file wants few lines
-    # A forked Pythia or FastJet would share what its parent had begun, hence spawn.
+    interval = 0.5 if sys.stderr.isatty() else 30.0  # [s]; fewer lines in a log file
+    # spawn: a fork would share the state of its parent's Pythia and FastJet.
     context = multiprocessing.get_context("spawn")
     workers = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker)
     with tqdm(total=total, initial=done, unit=" jets", mininterval=interval) as bar:

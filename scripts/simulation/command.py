@@ -1,4 +1,4 @@
-"""What the two commands have in common: arguments, the record of a run, one-line errors."""
+"""Shared by the two commands: arguments, the record of a run, one-line errors."""
 
 import argparse
 import importlib.util
@@ -13,8 +13,8 @@ from pathlib import Path
 
 from .errors import SimulationError
 
-PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy")  # on which the jets depend
-NOT_OF_THE_RESULT = ("--jobs", "--overwrite")
+PACKAGES = ("pythia8mc", "fastjet", "awkward", "numpy")  # their versions affect the jets
+WITHOUT_EFFECT = ("--jobs", "--overwrite")  # on the jets
 
 
 def count(text):
@@ -23,7 +23,7 @@ def count(text):
     except ValueError:
         value = -1
     if value < 0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number, 0 or more")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a whole number of at least 0")
     return value
 
 
@@ -40,16 +40,24 @@ def fraction(text):
     except ValueError:
         value = -1.0
     if not 0.0 <= value <= 1.0:
-        raise argparse.ArgumentTypeError(f"'{text}' is not a fraction from 0 to 1")
+        raise argparse.ArgumentTypeError(f"'{text}' is not a number from 0 to 1")
     return value
+
+
+def parser(description, outdir):
+    result = argparse.ArgumentParser(
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter, allow_abbrev=False
+    )
+    result.add_argument("--outdir", type=Path, default=Path(outdir), help="default: %(default)s")
+    return result
 
 
 def add_run_arguments(parser):
     cores = len(os.sched_getaffinity(0))
     parser.add_argument("--seed", type=count, default=1, help="another seed gives other jets (default: %(default)s)")
-    text = "processes; the jets don't depend on it (default: cores, %(default)s)"
+    text = "number of processes; does not change the jets (default: all cores, %(default)s)"
     parser.add_argument("--jobs", type=positive, default=cores, help=text)
-    parser.add_argument("--overwrite", action="store_true", help="replace files that an earlier run finished")
+    parser.add_argument("--overwrite", action="store_true", help="replace the files of an earlier run")
 
 
 def split_by_class(n_jets, signal_fraction):
@@ -61,7 +69,7 @@ def split_by_class(n_jets, signal_fraction):
 def refuse_existing(paths, overwrite):
     there = [path for path in paths if path.exists()]
     if there and not overwrite:
-        raise SimulationError(f"{there[0]} is there already: give --overwrite to replace it")
+        raise SimulationError(f"{there[0]} exists already; --overwrite replaces it")
 
 
 def shuffled(n_signal, n_background, seed, stream):
@@ -77,20 +85,25 @@ def versions():
 
 
 def command_line():
-    """The command without what doesn't change the jets."""
+    """The command without options that do not change the jets."""
     words, skip = [], False
     for word in sys.argv[1:]:
-        if not skip and word.split("=")[0] not in NOT_OF_THE_RESULT:
+        if not skip and word.split("=")[0] not in WITHOUT_EFFECT:
             words.append(word)
         skip = word == "--jobs"
     return shlex.join(["python3", f"scripts/{Path(sys.argv[0]).name}", *words])
 
 
+def write_text(path: Path, text: str):
+    """Writes the file completely or not at all."""
+    partial = path.with_name(path.name + ".partial")
+    partial.write_text(text)
+    partial.replace(path)
+
+
 def write_record(path, **facts):
     record = {"command": command_line(), **facts, "versions": {"python": platform.python_version(), **versions()}}
-    partial = path.with_name(path.name + ".partial")
-    partial.write_text(json.dumps(record, indent=2) + "\n")
-    partial.replace(path)
+    write_text(path, json.dumps(record, indent=2) + "\n")
 
 
 def _check_packages(names):
@@ -100,7 +113,7 @@ def _check_packages(names):
 
 
 def main(parse, run, packages=()):
-    """Runs a command; errors that the user can mend are one line and exit status 2."""
+    """Runs a command; errors that the user can fix are printed as one line, with exit status 2."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         arguments = parse()
@@ -109,7 +122,7 @@ def main(parse, run, packages=()):
     except (SimulationError, OSError) as error:
         sys.exit(_say(error, 2))
     except KeyboardInterrupt:
-        sys.exit(_say("interrupted; the same command continues where this one stopped", 130))
+        sys.exit(_say("interrupted; the same command continues from here", 130))
 
 
 def _say(message, status):

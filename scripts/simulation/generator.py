@@ -1,4 +1,4 @@
-"""Events from Pythia and the leading jet of each: what every process shares."""
+"""Events from Pythia and the leading jet of each event, for all processes."""
 
 import os
 import sys
@@ -14,7 +14,7 @@ import pythia8mc
 from .errors import SimulationError
 from .jets import Jets
 
-EVENTS_PER_BATCH = 100  # part of what a seed means: another value ends a chunk with other jets
+EVENTS_PER_BATCH = 100  # another value gives other jets for the same seed
 NEUTRINOS = (12, 14, 16)
 COMMON_SETTINGS = (
     "Print:quiet = on",
@@ -29,11 +29,11 @@ class Process:
     """One class of jets: how its events are generated and which of their leading jets are kept."""
 
     label: int  # 1 signal (quark, top), 0 background (gluon, QCD)
-    settings: tuple[str, ...]  # Pythia's, beside COMMON_SETTINGS
+    settings: tuple[str, ...]  # of Pythia, in addition to COMMON_SETTINGS
     radius: float  # of the anti-kT algorithm
     pt_range: tuple[float, float]  # of the leading jet [GeV]
     select: Callable  # (events, process) -> list of (constituents [n, 4], truth [4])
-    dtype: str  # of the constituents kept
+    dtype: str  # of the stored constituents
 
     def record(self):
         return {
@@ -45,7 +45,7 @@ class Process:
 
 
 def find_pythia_data():
-    """The wheel keeps Pythia's tables under share/; `pip --target` puts that beside the module."""
+    """The wheel has Pythia's tables in share/, which `pip --target` puts beside the module."""
     roots = (Path(pythia8mc.__file__).parent, Path(sys.prefix))
     tables = [root / "share" / "Pythia8" / "xmldoc" for root in roots]
     for folder in tables:
@@ -59,14 +59,14 @@ def start_pythia(process, seed):
     seeding = ("Random:setSeed = on", f"Random:seed = {seed}")
     for setting in COMMON_SETTINGS + process.settings + seeding:
         if not pythia.readString(setting):
-            raise SimulationError(f"Pythia doesn't know the setting '{setting}'")
+            raise SimulationError(f"Pythia does not know the setting '{setting}'")
     if not pythia.init():
         raise SimulationError("Pythia could not be initialised")
     return pythia
 
 
 def simulate(process, n_jets, seed):
-    """The first n_jets jets that this seed gives."""
+    """The first n_jets jets for this seed."""
     pythia = start_pythia(process, seed)
     jets = []
     while len(jets) < n_jets:
@@ -76,7 +76,7 @@ def simulate(process, n_jets, seed):
 
 
 class Events:
-    """A batch of event records as flat arrays: an event is a slice, which costs nothing (Awkward's costs 0.3 ms)."""
+    """A batch of event records as flat arrays: slicing out an event is free (0.3 ms with Awkward)."""
 
     def __init__(self, particles):
         self.counts = ak.to_numpy(ak.num(particles.id))  # [events]
@@ -91,7 +91,7 @@ class Events:
         return slice(self.first[event], self.first[event] + self.counts[event])
 
     def visible(self):
-        """The final particles that a detector could see: their indices, and their number in each event."""
+        """Final-state particles without neutrinos: their indices, and their number in each event."""
         seen = (self.status > 0) & ~np.isin(np.abs(self.id), NEUTRINOS)
         return np.flatnonzero(seen), np.add.reduceat(seen, self.first, dtype=np.int64)
 
@@ -101,8 +101,8 @@ def flat(values):
 
 
 def leading_jets(p4, counts, process):
-    """Clusters each event (p4 [n, 4] flat, counts [events]). Of each event the leading jet, if its pT is in range, as
-    (event, four-momentum [4], members: indices into p4)."""
+    """Clusters each event (p4 [n, 4] flat, counts [events]). Yields the leading jet of each event with its pT in range:
+    (event, four-momentum [4], members as indices into p4)."""
     columns = {name: p4[:, i] for i, name in enumerate(("E", "px", "py", "pz"))}
     particles = ak.unflatten(ak.zip(columns), counts)
     algorithm = fastjet.JetDefinition(fastjet.antikt_algorithm, process.radius)

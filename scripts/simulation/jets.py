@@ -1,4 +1,4 @@
-"""Jets of different lengths, laid end to end: what a chunk file holds and what the writers read."""
+"""Jets of different lengths in flat arrays, as stored in chunk files and read by the writers."""
 
 import os
 import zipfile
@@ -12,11 +12,11 @@ from .errors import SimulationError
 
 @dataclass
 class Jets:
-    """J jets with P constituents in all; what the four columns mean is the sample's business."""
+    """J jets with P constituents in total; the sample defines the four columns."""
 
     constituents: np.ndarray  # [P, 4]
-    counts: np.ndarray  # [J] constituents of each jet
-    truth: np.ndarray  # [J, 4] (E, px, py, pz) [GeV] of the parton behind the jet; zero where there is none
+    counts: np.ndarray  # [J] number of constituents
+    truth: np.ndarray  # [J, 4] (E, px, py, pz) [GeV] of the jet's parton; zero without one
 
     @classmethod
     def from_list(cls, jets, dtype):
@@ -47,7 +47,7 @@ class Jets:
         return len(self.counts)
 
     def save(self, path: Path):
-        """The file is whole or absent: it gets its name only after its last byte is on the disk."""
+        """Writes the file completely or not at all: it gets its name once all bytes are on disk."""
         partial = path.with_name(path.name + ".partial")
         with open(partial, "wb") as file:
             np.savez(file, constituents=self.constituents, counts=self.counts, truth=self.truth)
@@ -56,14 +56,14 @@ class Jets:
         partial.replace(path)
 
     def take(self, part):
-        """The jets `part`, in that order."""
+        """The jets with the indices `part`, in that order."""
         rows = np.repeat((np.cumsum(self.counts) - self.counts)[part], self.counts[part])
         counts = self.counts[part]
         rows += np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
         return Jets(self.constituents[rows], counts, self.truth[part])
 
     def padded(self, order, width):
-        """The jets `order` as a dense array [len(order), width, 4], zero rows after the constituents."""
+        """The jets with the indices `order` as [len(order), width, 4], with zeros after the constituents."""
         counts = self.counts[order]
         present = np.arange(width) < counts[:, None]
         first = (np.cumsum(self.counts) - self.counts)[order]

@@ -8,40 +8,40 @@ from .errors import SimulationError
 from .generator import Process, leading_jets
 
 MAX_RAPIDITY = 1.7
-# The visible particles that live long enough to be seen, by |PDG id|: e, mu, photon, K_L, pi, K, n, p.
-# All of them stand in the reader's mass table.
+# Visible particles that live long enough to be detected, by |PDG id|: e, mu, photon, K_L, pi, K, n, p.
+# The reader of the programs has a mass for each.
 KNOWN_SPECIES = (11, 13, 22, 130, 211, 321, 2112, 2212)
 
 HARD_PROCESS = (
     "WeakZ0:gmZmode = 2",  # Z alone, no photon interference
     "23:onMode = off",
     "23:onIfAny = 12 14 16",
-    # Wide of the jets' window by what showers move: about a tenth of the leading jets in the window
-    # would come from below, most of them radiated rather than the hard parton.
+    # Wider than the window of the jets, because showers change the pT. About a tenth of the leading jets
+    # in the window would come from below 450 GeV, most of them radiated rather than the hard parton.
     "PhaseSpace:pTHatMin = 450.",  # [GeV]
     "PhaseSpace:pTHatMax = 800.",
 )
 
 
 def light_or_gluon(events, event):
-    """Whether the outgoing hard parton is u, d, s or a gluon (b and c are left out)."""
+    """Whether the outgoing hard parton is u, d, s or a gluon (c and b are excluded)."""
     record = events.record(event)
     partons = np.abs(events.id[record][events.status[record] == -23])  # outgoing of the hard process; the Z has -22
     return bool(np.any((partons <= 3) | (partons == 21)))
 
 
 def relative_phi(phi, axis):
-    """phi within pi of the jet's axis, so that no jet is cut in two at the end of the circle."""
+    """phi within pi of the jet axis, so that no jet is split where phi wraps around."""
     return axis + np.mod(phi - axis + np.pi, 2 * np.pi) - np.pi
 
 
 def constituents_of(p4, mass, pid, jet):
-    """[n, 4] (pT, y, phi, PDG id) by falling pT; phi near the jet's phi, which lies in [0, 2 pi)."""
+    """[n, 4] (pT, y, phi, PDG id) by falling pT; phi within pi of the phi of the jet, which is in [0, 2 pi)."""
     unknown = set(np.abs(pid)) - set(KNOWN_SPECIES)
     if unknown:
-        raise SimulationError(f"Pythia left a particle with PDG id {min(unknown)}, which the reader doesn't know")
+        raise SimulationError(f"Pythia left a particle with PDG id {min(unknown)}, which the reader does not know")
     pt = np.hypot(p4[:, 1], p4[:, 2])
-    # asinh(pz / mT) rather than log((E+pz)/(E-pz)): nothing cancels
+    # asinh(pz / mT) rather than log((E+pz)/(E-pz)), which loses digits by cancellation
     rapidity = np.arcsinh(p4[:, 3] / np.hypot(pt, mass))
     axis = np.mod(np.arctan2(jet[2], jet[1]), 2 * np.pi)
     rows = np.column_stack([pt, rapidity, relative_phi(np.arctan2(p4[:, 2], p4[:, 1]), axis), pid])
@@ -71,7 +71,7 @@ PROCESSES = {
 
 
 def write_npz(path: Path, jets, order, labels, single_precision):
-    """EnergyFlow's layout: X f8 [N, M, 4], M the file's widest jet; y f8 [N], quark 1, gluon 0."""
+    """EnergyFlow's layout: X f8 [N, M, 4] with the widest jet of M particles; y f8 [N], quark 1, gluon 0."""
     X = jets.padded(order, int(jets.counts[order].max()))
     if single_precision:
         X = X.astype("f4").astype("f8")

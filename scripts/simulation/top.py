@@ -1,17 +1,17 @@
-"""Top and QCD jets after the published top-tagging data: massless constituents (E, px, py, pz) [GeV]."""
+"""Top and QCD jets modelled on the published top-tagging data: massless constituents (E, px, py, pz) [GeV]."""
 
 import numpy as np
 
 from .generator import Process, leading_jets
+from .top_layouts import N_PARTICLES
 
 MAX_ETA = 2.0
 MATCH_RADIUS = 0.8
-MAX_CONSTITUENTS = 200
 TOP, W_BOSON = 6, 24
 
 COMMON = (
     "PartonLevel:MPI = off",
-    # Wide of the jets' window by what showers move.
+    # Wider than the window of the jets, because showers change the pT.
     "PhaseSpace:pTHatMin = 450.",  # [GeV]
     "PhaseSpace:pTHatMax = 800.",
 )
@@ -32,7 +32,7 @@ def distance(p, q):
 
 
 class Record:
-    """One event's record: who decays to whom."""
+    """The decays in the record of one event."""
 
     def __init__(self, events, event):
         record = events.record(event)
@@ -41,7 +41,7 @@ class Record:
         self.p4 = events.p4[record]
 
     def last_copy(self, i):
-        """Pythia writes a particle again whenever it recoils; the last copy is the one that decays."""
+        """Pythia copies a particle whenever it recoils; the last copy is the one that decays."""
         while True:
             same = [d for d in self.daughters[i] if d > 0 and self.id[d] == self.id[i]]
             if not same:
@@ -49,7 +49,7 @@ class Record:
             i = same[0]
 
     def tops(self):
-        """Per top quark: the index of the top, those of its three quarks (b, q, qbar)."""
+        """For each top quark its index and those of its three quarks (b, q, qbar)."""
         for first in {self.last_copy(i) for i in np.flatnonzero(np.abs(self.id) == TOP)}:
             quarks = []
             for daughter in self.daughters[first]:
@@ -59,7 +59,7 @@ class Record:
 
 
 def matched_top(record, jet):
-    """The four-momentum of the top that lies with its three quarks in the jet, else None."""
+    """The four-momentum of a top that is in the jet with its three quarks, else None."""
     for top, quarks in sorted(record.tops()):
         if np.all(distance(record.p4[[top, *quarks]], jet) < MATCH_RADIUS):
             return record.p4[top]
@@ -67,16 +67,16 @@ def matched_top(record, jet):
 
 
 def constituents_of(towers):
-    """The 200 hardest, by falling pT, rounded to float: the published files hold four-byte floats."""
+    """The hardest N_PARTICLES by falling pT, rounded to four-byte floats, as in the published files."""
     towers = towers.astype("f4")
     pt = np.hypot(towers[:, 1].astype("f8"), towers[:, 2].astype("f8"))
-    return towers[np.argsort(-pt, kind="stable")[:MAX_CONSTITUENTS]]
+    return towers[np.argsort(-pt, kind="stable")[:N_PARTICLES]]
 
 
 def select(events, process):
     particles, counts = events.visible()
     towers = events.p4[particles]
-    towers[:, 0] = np.linalg.norm(towers[:, 1:], axis=1)  # massless, as a calorimeter's towers are
+    towers[:, 0] = np.linalg.norm(towers[:, 1:], axis=1)  # massless, like calorimeter towers
     jets = []
     for event, jet, members in leading_jets(towers, counts, process):
         if abs(direction(jet)[0]) >= MAX_ETA:

@@ -1,11 +1,11 @@
-"""The two layouts that top-tagging jets are published in. Both hold the same numbers: four-byte floats [GeV]."""
+"""The two layouts of published top-tagging jets. Both hold the same numbers: four-byte floats [GeV]."""
 
 from pathlib import Path
 
 import numpy as np
 
 N_PARTICLES = 200
-BLOCK = 10_000  # jets made dense at a time
+BLOCK = 10_000  # jets padded at a time
 TTV = {"train": 0, "test": 1, "val": 2}
 
 
@@ -15,7 +15,7 @@ def _blocks(order):
 
 
 def write_converted(path: Path, jets, order, labels, split):
-    """One data set a quantity, as after the conversion that LorentzNet's authors describe."""
+    """One data set per quantity, as after the conversion described by the authors of LorentzNet."""
     import h5py
 
     shapes = {"Nobj": (), "Pmu": (N_PARTICLES, 4), "label": (N_PARTICLES,), "is_signal": ()}
@@ -23,7 +23,7 @@ def write_converted(path: Path, jets, order, labels, split):
     with h5py.File(path, "w") as file:
         for name, shape in shapes.items():
             dtype = "i2" if name in ("Nobj", "label", "is_signal") else "f8"
-            # 128 jets of Pmu are 0.8 MB: they fit HDF5's default chunk cache of 1 MB
+            # 128 jets of Pmu are 0.8 MB, which fits HDF5's default chunk cache of 1 MB
             rows = min(len(order), 128 if shape else 8192)
             storage = {"chunks": (rows, *shape), "compression": "gzip", "compression_opts": 9, "shuffle": True}
             file.create_dataset(name, (len(order), *shape), dtype, **storage)
@@ -48,7 +48,7 @@ def converted_columns(jets, order, labels):
 
 
 def write_raw(path: Path, jets, order, labels, split):
-    """A pandas 'table': /table/table, a row a jet, Blosc."""
+    """A pandas 'table' with Blosc: /table/table, one row per jet."""
     import tables
 
     width = 4 * (N_PARTICLES + 1)
@@ -74,7 +74,7 @@ def describe_for_pandas(group, table):
     integers = ["ttv", "is_signal_new"]
     of_group = {
         "pandas_type": "frame_table",
-        "pandas_version": "0.15.2",  # of the format
+        "pandas_version": "0.15.2",  # version of the format
         "table_type": "appendable_frame",
         "index_cols": [(0, "index")],
         "values_cols": ["values_block_0", "values_block_1"],
