@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Compares the scores that two networks give the same jets.
+"""Compares the scores of two networks for the same jets.
 
     scripts/compare_scores.py FIRST/score.npy SECOND/score.npy
 
-Both files are what test mode writes of one file of jets: rows (label, p0, p1). Prints accuracy,
-AUC and background rejection of each and their differences, with uncertainties by bootstrap: jets
-are drawn again and again, the same ones for both networks. Needs numpy.
+Both files come from test mode on the same jets: rows (label, p0, p1). Prints accuracy, AUC and
+background rejection of each network and their differences, with uncertainties from a bootstrap in
+which every replica draws the same jets for both networks. Needs numpy.
 """
 
 import argparse
@@ -13,39 +13,27 @@ import sys
 
 import numpy as np
 
-from plots.scores import of_rows
+from plots.errors import PlotError
+from plots.scores import FIGURES, draw_copies, load, of_rows
 
-FIGURES = ("accuracy", "AUC", "1/eB at eS=.5", "1/eB at eS=.3")
 
-
-def compare(first, second, draws, seed):
+def compare(both, draws, seed):
     """Figures [3, 4] of the first, the second and their difference, and the uncertainties."""
-    both = of_rows(first, "the first file"), of_rows(second, "the second file")
 
-    def all_figures(weight):
-        of_first, of_second = (np.array(scores.figures(weight[scores.order])) for scores in both)
+    def all_figures(copies):
+        of_first, of_second = (np.array(scores.figures(copies[scores.order])) for scores in both)
         with np.errstate(invalid="ignore"):  # inf - inf
             return np.array([of_first, of_second, of_second - of_first])
 
-    count = len(first)
+    count = len(both[0])
     random = np.random.default_rng(seed)
-    drawn = [all_figures(np.bincount(random.integers(count, size=count), minlength=count))
-             for _ in range(draws)]  # fmt: skip
+    drawn = [all_figures(draw_copies(random, count)) for _ in range(draws)]
     with np.errstate(invalid="ignore"):
         return all_figures(np.ones(count, dtype=int)), np.std(drawn, axis=0, ddof=1)
 
 
-def read_scores(file):
-    rows = np.load(file)
-    if rows.ndim != 2 or rows.shape[1] != 3 or not np.isin(rows[:, 0], (0, 1)).all():
-        raise ValueError(f"{file}: not rows (label, p0, p1) of two classes, shape {rows.shape}")
-    if not 0 < rows[:, 0].sum() < len(rows):
-        raise ValueError(f"{file}: jets of one class only")
-    return rows
-
-
 def cell(value, uncertainty, digits, background):
-    """Without an uncertainty where no background passed in some of the draws."""
+    """The uncertainty is "?" if no background passes in some of the draws."""
     if np.isnan(value):
         return "unknown"
     if np.isinf(value):
@@ -57,25 +45,26 @@ def cell(value, uncertainty, digits, background):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("first", help="score.npy of one network")
-    parser.add_argument("second", help="score.npy of the other, of the same jets in the same order")
-    parser.add_argument("--draws", type=int, default=500, help="of the bootstrap (default: 500)")
+    parser.add_argument("second", help="score.npy of the other, for the same jets in the same order")
+    parser.add_argument("--draws", type=int, default=500, help="replicas of the bootstrap (default: 500)")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     try:
-        first, second = read_scores(args.first), read_scores(args.second)
-        if not np.array_equal(first[:, 0], second[:, 0]):
-            raise ValueError(f"{args.first} and {args.second} are not of the same jets: "
-                             f"{len(first)} and {len(second)}, or other labels")  # fmt: skip
-    except (OSError, ValueError) as error:
+        first, second = load(args.first), load(args.second)
+        both = of_rows(first, args.first), of_rows(second, args.second)
+        if not np.array_equal(both[0].label, both[1].label):
+            raise PlotError(f"{args.first} and {args.second} are not for the same jets: "
+                            f"{len(first)} and {len(second)} jets, or different labels")  # fmt: skip
+    except PlotError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
-    values, uncertainties = compare(first, second, args.draws, args.seed)
-    signal = int(first[:, 0].sum())
-    print(f"{len(first)} jets, {signal} of them signal; "
-          f"largest difference of a probability {np.abs(first - second).max():.2g}")  # fmt: skip
+    values, uncertainties = compare(both, args.draws, args.seed)
+    background = both[0].num_background
+    print(f"{len(first)} jets, {len(first) - background} of them signal; "
+          f"largest difference between two probabilities {np.abs(first - second).max():.2g}")  # fmt: skip
     print(f"{'':14} {'first':>20} {'second':>20} {'second - first':>20}")
     for k, name in enumerate(FIGURES):
-        cells = [cell(value, uncertainty, 5 if k < 2 else 1, len(first) - signal)
+        cells = [cell(value, uncertainty, 5 if k < 2 else 1, background)
                  for value, uncertainty in zip(values[:, k], uncertainties[:, k])]  # fmt: skip
         print(f"{name:14} {cells[0]:>20} {cells[1]:>20} {cells[2]:>20}")
     return 0

@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""Draws what experiments have found, each picture as png and pdf, and prints the table.
+"""Draws the results of experiments, each picture as png and pdf, and prints a table of them.
 
     scripts/plot.py logs/top/mine
     scripts/plot.py LorentzNet=logs/top/run1 LorentzNet=logs/top/run2 small=logs/top/small \\
         --tagger ParticleNet=ParticleNet.npy --labels labels.npy --out plots
 
-Folders of one LABEL are runs of one model: a curve of their mean, with a band of their standard deviation.
-Drawn are training curves, ROC curves, the scores of each class, and accuracy against the velocity of a boost.
+Folders with the same LABEL are runs of one model: the curve is their mean, the band their standard deviation.
+Pictures: training curves, ROC curves, score distributions, and accuracy against boost velocity.
 """
 
 import argparse
@@ -24,12 +24,12 @@ from plots.errors import PlotError  # noqa: E402
 def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("experiments", nargs="+", metavar="[LABEL=]FOLDER", help="LOGDIR/EXP_NAME of a run")
+    parser.add_argument("experiments", nargs="+", metavar="[LABEL=]FOLDER", help="LOGDIR/EXP_NAME of an experiment")
     parser.add_argument("--tagger", action="append", default=[], metavar="[LABEL=]FILE",
-                        help="scores of another tagger: rows (label, p0, p1) as in score.npy, an npz with "
-                             "'label' and 'score', or, with --labels, an npy of scores")  # fmt: skip
+                        help="scores of another tagger: rows (label, p0, p1) as in score.npy, or an npz with "
+                             "'label' and 'score', or an npy of scores with --labels")  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE",
-                        help="npy of labels (1: signal) for taggers whose files have none")  # fmt: skip
+                        help="npy of labels (1: signal) for --tagger files without labels")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: plots/ in the first experiment's folder")
     return parser.parse_args()
 
@@ -40,7 +40,7 @@ def read_taggers(args: argparse.Namespace) -> dict[str, scores.Scores]:
         label, file = experiments.label_and_path(text)
         label = file.stem if "=" not in text else label
         if label in taggers:
-            raise PlotError(f"--tagger {label}: given twice")
+            raise PlotError(f"--tagger {label}: this label is given twice")
         taggers[label] = scores.read_scores(file, args.labels)
     return taggers
 
@@ -56,7 +56,7 @@ def main() -> int:
         return 2
     if made.rows:
         print(table.text(made.rows))
-        print("Uncertainties: the central 68 % of a bootstrap; of several runs, their standard deviation.")
+        print("Uncertainties: central 68 % of a bootstrap over the jets; for several runs, their standard deviation.")
     print(f"{', '.join(made.files)}: {folder}/*.png, *.pdf")
     return 0
 

@@ -3,7 +3,7 @@
 
     scripts/report.py logs/top/mine
 
-The programs' --report does this behind a test.
+The option --report of the programs does this after the test.
 """
 
 import argparse
@@ -16,14 +16,14 @@ from plots import packages
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
-    parser.add_argument("folder", type=Path, nargs="?", help="LOGDIR/EXP_NAME")
-    parser.add_argument("--check", action="store_true", help="only see whether all that is needed is there")
+    parser.add_argument("folder", type=Path, nargs="?", help="LOGDIR/EXP_NAME of an experiment")
+    parser.add_argument("--check", action="store_true", help="only check that the needed packages are installed")
     args = parser.parse_args()
     packages.find()
     if args.check:
         return 0
     if args.folder is None:
-        parser.error("which experiment?")
+        parser.error("the folder of an experiment is needed")
     from plots import report
     from plots.errors import PlotError
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints a table of the tests in experiment folders: results_table.py LOGDIR/EXP_NAME...
+"""Prints a table of test results: results_table.py LOGDIR/EXP_NAME...
 
 Reads test-result.json and, for the number of jets, score.npy (float32 [N,3]: label, p0, p1).
 Needs nothing but Python.
@@ -12,16 +12,18 @@ import math
 import pathlib
 import sys
 
+from plots import aligned
+
 COLUMNS = ("task", "model", "jets", "accuracy", "AUC", "1/eB(0.5)", "1/eB(0.3)")
 TASKS = {"top": "top", "qg": "quark/gluon"}
 
 
 def count_jets(path):
-    """The numbers of all jets and of background jets (label 0) in a score.npy."""
+    """The number of jets in a score.npy, and how many of them are background (label 0)."""
     with open(path, "rb") as file:
         magic = file.read(8)
         if magic[:6] != b"\x93NUMPY":
-            raise ValueError(f"{path}: not a npy file")
+            raise ValueError(f"{path}: not an npy file")
         length = int.from_bytes(file.read(2 if magic[6] == 1 else 4), "little")
         header = ast.literal_eval(file.read(length).decode("latin1"))
         if header["descr"] != "<f4" or header["fortran_order"] or len(header["shape"]) != 2:
@@ -36,7 +38,7 @@ def count_jets(path):
 
 
 def rejection(value, background):
-    """1/eB, or the bound that the number of background jets sets when none of them is left."""
+    """1/eB, or its lower bound, the number of background jets, if none of them passes."""
     if value is None or not math.isfinite(value):
         return f"> {background}"
     return f"{value:.1f}"
@@ -58,15 +60,10 @@ def row(folder):
 
 def main():
     try:
-        rows = [COLUMNS] + [row(pathlib.Path(name).resolve()) for name in sys.argv[1:]]
+        rows = [row(pathlib.Path(name).resolve()) for name in sys.argv[1:]]
     except (OSError, ValueError, KeyError) as error:
-        sys.exit(f"error: can't read the results: {error}")
-    widths = [max(map(len, column)) for column in zip(*rows)]
-    rows.insert(1, ["-" * width for width in widths])
-    for cells in rows:
-        left = [cell.ljust(width) for cell, width in zip(cells[:2], widths)]
-        right = [cell.rjust(width) for cell, width in zip(cells[2:], widths[2:])]
-        print("  ".join(left + right).rstrip())
+        sys.exit(f"error: cannot read the results: {error}")
+    print(aligned.text([COLUMNS, *rows], left=2), end="")
 
 
 if __name__ == "__main__":

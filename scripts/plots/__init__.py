@@ -1,1 +1,1 @@
-"""Pictures, tables and reports of experiment folders: what scripts/plot.py and report.py are made of."""
+"""Pictures, tables and reports of experiments, for scripts/plot.py and scripts/report.py."""

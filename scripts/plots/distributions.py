@@ -1,4 +1,4 @@
-"""How the scores of each class are distributed."""
+"""The distribution of scores in each class."""
 
 import numpy as np
 
@@ -9,15 +9,15 @@ BINS = np.linspace(0, 1, 41)
 
 
 def draw(scores: Scores, classes: tuple[str, str], title: str):
-    """classes: names of background and signal"""
+    """classes: the names of background and signal; None if the scores are not probabilities"""
     if not ((scores.score >= 0) & (scores.score <= 1)).all():
-        return None  # not a probability
+        return None
     figure, axes = style.figure(7)
     width = BINS[1] - BINS[0]
     looks = ({"color": style.BACKGROUND, "hatch": None, "alpha": 0.35, "linestyle": "-"},
              {"color": style.SIGNAL, "hatch": "///", "alpha": 1, "linestyle": (0, (5, 1))})  # fmt: skip
-    for wanted, (name, look) in enumerate(zip(classes, looks)):
-        chosen = scores.score[scores.label == bool(wanted)]
+    for label, (name, look) in enumerate(zip(classes, looks)):
+        chosen = scores.score[scores.label == bool(label)]
         counts, _ = np.histogram(chosen, BINS)
         density = counts / len(chosen) / width
         if look["hatch"]:

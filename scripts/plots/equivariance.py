@@ -1,4 +1,4 @@
-"""What a boost of all jets does to a network's answers."""
+"""How a boost of all jets changes the scores of a network."""
 
 import matplotlib.lines
 import numpy as np
@@ -6,13 +6,13 @@ import numpy as np
 from . import style
 from .experiments import Experiment
 
-# The ways of computing of equivariance.json, and how they are drawn: colour by precision, dashes by clamp.
+# The variants in equivariance.json: the colour shows the precision, dashes the clamp.
 PRECISIONS = {"float": "#3f90da", "mixed": "#e76300", "double": "#832db6"}
 NAMES = {"float": "all in float", "mixed": "coordinates in double, network in float", "double": "all in double"}
 
 
 def draw_accuracy(groups: dict[str, list[Experiment]], title: str):
-    """Accuracy against beta; None where nothing was boosted."""
+    """Accuracy against beta; None if no experiment has boosted jets."""
     with_boosts = {label: [run for run in runs if run.boosts] for label, runs in groups.items()}
     with_boosts = {label: runs for label, runs in with_boosts.items() if runs}
     if not with_boosts:
@@ -36,17 +36,17 @@ def draw_accuracy(groups: dict[str, list[Experiment]], title: str):
 
 
 def shift_of(frame: dict, variant: str) -> float:
-    """Without a point where no score moves at all: a logarithm has no place for it."""
+    """No point where the scores do not move at all: the axis is logarithmic."""
     return frame["variants"][variant]["rms_shift"] or np.nan
 
 
 def draw_study(study: dict, title: str):
-    """equivariance.json: the shift of the scores against gamma, and the clamped fraction."""
+    """equivariance.json: shift of the scores and clamped fraction against gamma."""
     frames = [frame for frame in study["frames"] if frame["gamma"] > 1]
     gamma = np.array([frame["gamma"] for frame in frames])
     figure, (shifts, clamped) = style.figure(
         10, nrows=2, sharex=True, gridspec_kw={"height_ratios": (3, 1)})  # fmt: skip
-    for (precision, colour), width in zip(PRECISIONS.items(), (6, 4, 2), strict=True):  # they may coincide
+    for (precision, colour), width in zip(PRECISIONS.items(), (6, 4, 2), strict=True):  # lines may coincide
         for clamp, dashes, marker in (("clamp", "-", "o"), ("no clamp", (0, (4, 2)), "s")):
             values = [shift_of(frame, f"{precision}, {clamp}") for frame in frames]
             shifts.plot(gamma, values, color=colour, linestyle=dashes, marker=marker, markersize=6 + width,

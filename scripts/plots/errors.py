@@ -1,4 +1,4 @@
-"""The errors that a user can mend: shown in one line, with exit status 2."""
+"""Errors that the user can fix: printed as one line, with exit status 2."""
 
 
 class PlotError(Exception):

@@ -1,4 +1,4 @@
-"""What the programs wrote into an experiment's folder."""
+"""The files that the programs write into the folder of an experiment."""
 
 from dataclasses import dataclass, field
 import json
@@ -25,32 +25,38 @@ def read_json(file: Path) -> dict:
 
 @dataclass
 class Experiment:
-    """A run; what its folder does not have is None or empty."""
+    """One run; files missing in its folder are None or empty."""
 
     label: str
     folder: Path
     args: dict | None = None
     training: dict | None = None
     test: dict | None = None
-    boosts: list[dict] = field(default_factory=list)  # by rising beta
+    boosts: list[dict] = field(default_factory=list)  # in order of beta
     equivariance: dict | None = None
 
     @property
     def task(self) -> str:
-        """"top" or "qg", or "" where args.json does not tell."""
+        """"top" or "qg", or "" if args.json does not tell."""
         args = self.args or {}
         folder = Path(args.get("datadir") or "").name
         return "qg" if "num_data" in args else folder if folder in CLASSES else ""
 
     @cached_property
     def scores(self) -> scores.Scores | None:
-        file = self.folder / "score.npy"
-        return scores.read_scores(file) if file.exists() else None
+        """With the uncertainties of test-uncertainty.json, if the test has written them."""
+        file, uncertainty = self.folder / "score.npy", self.folder / "test-uncertainty.json"
+        if not file.exists():
+            return None
+        found = scores.read_scores(file)
+        if uncertainty.exists():
+            found.intervals = scores.intervals_of(read_json(uncertainty), uncertainty)
+        return found
 
 
 def read_experiment(label: str, folder: Path) -> Experiment:
     if not folder.is_dir():
-        raise PlotError(f"{folder}: there is no such folder")
+        raise PlotError(f"{folder}: no such folder")
 
     def optional(name):
         return read_json(folder / name) if (folder / name).exists() else None
@@ -58,17 +64,17 @@ def read_experiment(label: str, folder: Path) -> Experiment:
     boosts = [read_json(file) for file in folder.glob("boost-*.json")]
     for boost, file in zip(boosts, folder.glob("boost-*.json")):
         if not {"beta", "acc", "loss"} <= boost.keys():
-            raise PlotError(f"{file}: not of beta, acc and loss")
+            raise PlotError(f"{file}: expected beta, acc and loss")
     found = Experiment(label, folder, optional("args.json"), optional("train-result.json"),
                        optional("test-result.json"), sorted(boosts, key=lambda boost: boost["beta"]),
                        optional("equivariance.json"))  # fmt: skip
     if not (found.training or found.boosts or (folder / "score.npy").exists()):
-        raise PlotError(f"{folder}: no train-result.json, score.npy or boost-*.json: no experiment")
+        raise PlotError(f"{folder}: no experiment here (no train-result.json, score.npy or boost-*.json)")
     return found
 
 
 def label_and_path(text: str) -> tuple[str, Path]:
-    """'LABEL=PATH', or 'PATH', whose last part is the label then."""
+    """'LABEL=PATH', or 'PATH', whose last part is then the label."""
     label, equals, path = text.partition("=")
     if equals and "/" not in label:
         return label, Path(path)
@@ -76,7 +82,7 @@ def label_and_path(text: str) -> tuple[str, Path]:
 
 
 def by_label(experiments: list[Experiment]) -> dict[str, list[Experiment]]:
-    """Runs of one label are of one model."""
+    """Experiments with the same label are runs of one model."""
     groups: dict[str, list[Experiment]] = {}
     for experiment in experiments:
         groups.setdefault(experiment.label, []).append(experiment)

@@ -1,4 +1,4 @@
-"""Where the scripts find matplotlib and mplhep."""
+"""Finds matplotlib and mplhep."""
 
 import importlib.util
 from pathlib import Path
@@ -9,9 +9,9 @@ NEEDED = ("numpy", "matplotlib", "mplhep")
 
 
 def find():
-    """Takes what `scripts/setup.sh --plots` installed, else the packages of this Python."""
+    """Uses what `scripts/setup.sh --plots` installed, else the packages of this Python."""
     if INSTALLED.is_dir():
         sys.path.insert(1, str(INSTALLED))
     missing = [name for name in NEEDED if importlib.util.find_spec(name) is None]
     if missing:
-        sys.exit(f"error: Python has no {missing[0]}: `scripts/setup.sh --plots` installs what pictures need")
+        sys.exit(f"error: Python has no {missing[0]}; `scripts/setup.sh --plots` installs it")

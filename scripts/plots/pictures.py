@@ -1,4 +1,4 @@
-"""All pictures of some experiments, and the table beside them."""
+"""All pictures of the experiments given, and their table."""
 
 from dataclasses import dataclass, field
 import os
@@ -13,7 +13,7 @@ from .scores import Scores
 
 @dataclass
 class Pictures:
-    """What was made: files by the name of the picture, and the rows of the table."""
+    """The files of each picture by its name, and the rows of the table."""
 
     files: dict[str, list[Path]] = field(default_factory=dict)
     rows: list[list[str]] = field(default_factory=list)
@@ -27,17 +27,17 @@ def task_of(experiments: list[Experiment]) -> str:
     tasks = {run.task for run in experiments}
     if {"top", "qg"} <= tasks:
         names = [next(run.folder for run in experiments if run.task == task) for task in ("top", "qg")]
-        raise PlotError(f"{names[0]} is of top tagging and {names[1]} of quark/gluon tagging: not one picture")
-    return max(tasks)  # "" where none tells
+        raise PlotError(f"{names[0]} is top tagging, {names[1]} quark/gluon tagging: they cannot share a picture")
+    return max(tasks)  # "" if none tells
 
 
 def taggers_of(groups: dict[str, list[Experiment]], others: dict[str, Scores]) -> dict[str, list[Scores]]:
-    """{label: scores of its runs}, those of `others` last."""
+    """{label: scores of its runs}, with `others` last."""
     taggers = {label: [run.scores for run in runs if run.scores] for label, runs in groups.items()}
     taggers = {label: runs for label, runs in taggers.items() if runs}
     for label, scores in others.items():
         if label in taggers:
-            raise PlotError(f"--tagger {label}: an experiment has this name too")
+            raise PlotError(f"--tagger {label}: an experiment already has this name")
         taggers[label] = [scores]
     return taggers
 
@@ -49,7 +49,7 @@ def write_text(file: Path, text: str):
 
 
 def draw_all(experiments: list[Experiment], others: dict[str, Scores], folder: Path) -> Pictures:
-    """Draws what the experiments have; what they lack has no picture."""
+    """Draws each picture for which an experiment has the data."""
     style.use()
     task = task_of(experiments)
     title, groups, made = TITLES[task].capitalize(), by_label(experiments), Pictures()

@@ -1,4 +1,4 @@
-"""One HTML file that tells all of a run: how it was made, what it found, and the pictures."""
+"""One HTML file about a run: results, pictures, data, environment and arguments."""
 
 import base64
 from html import escape
@@ -11,16 +11,16 @@ from . import pictures, table
 from .errors import PlotError
 from .experiments import TITLES, Experiment, read_experiment
 
-# LorentzNet's own figures, arXiv:2201.08187, tables 1 and 2: accuracy, AUC, 1/eB(.5), 1/eB(.3).
+# The paper's results, arXiv:2201.08187, tables 1 and 2: accuracy, AUC, 1/eB(0.5), 1/eB(0.3).
 PUBLISHED = {"top": ("0.942", "0.9868", "498 ± 18", "2195 ± 173"),
              "qg": ("0.844", "0.9156", "42.4 ± 0.4", "110.2 ± 1.3")}  # fmt: skip
 CAPTIONS = {
-    "training": "Loss, accuracy and learning rate of each epoch. The star marks the epoch that was tested.",
-    "roc": "Background rejection against signal efficiency, on the test jets.",
-    "scores": "Scores of the test jets by class.",
-    "equivariance": "Accuracy with all jets boosted. An equivariant network's is flat.",
-    "symmetry": "What a boost moves: rounding (float against double) and the clamp of translations "
-                "(full against dashed lines), each against its own scores at rest.",
+    "training": "Loss, accuracy and learning rate per epoch. The star marks the epoch whose network was tested.",
+    "roc": "Background rejection against signal efficiency for the test jets.",
+    "scores": "Scores of the test jets in each class.",
+    "equivariance": "Accuracy with all jets boosted. It is constant for a Lorentz-invariant network.",
+    "symmetry": "How much a boost changes the scores, each compared with its own variant at rest: by rounding "
+                "(float against double) and by the clamp of translations (solid against dashed lines).",
 }  # fmt: skip
 STYLE = """
 body { font: 16px/1.5 sans-serif; max-width: 66em; margin: 2em auto; padding: 0 1em; color: #222; }
@@ -44,7 +44,7 @@ def cpu() -> str:
 
 
 def logged_lines(folder: Path) -> list[str]:
-    """The lines of the last run in run.log: those from its version line on."""
+    """The lines of the last run in run.log, starting at its version line."""
     if not (folder / "run.log").exists():
         return []
     lines = [match[1] for match in map(LOGGED.fullmatch, (folder / "run.log").read_text().splitlines()) if match]
@@ -68,12 +68,12 @@ def data(experiment: Experiment, lines: list[str]) -> list[tuple[str, str]]:
     rows += [tuple(line.split(": ", 1)) for line in lines if line.startswith("n_nodes: ")]
     if experiment.scores:
         scores = experiment.scores
-        rows.append(("Tested", f"{len(scores):,} jets, {scores.num_background:,} of them background"))
+        rows.append(("Tested on", f"{len(scores):,} jets, {scores.num_background:,} of them background"))
     return rows
 
 
 def html_table(rows, header=None, ids=None) -> str:
-    """ids: of the cells behind the first of the first row, for who reads the file by program."""
+    """ids: HTML ids of the cells after the first in the first row, for programs that read the file."""
     parts = ["<table>"]
     if header:
         parts.append("<tr>" + "".join(f"<th>{escape(str(cell))}</th>" for cell in header) + "</tr>")
@@ -88,15 +88,15 @@ def html_table(rows, header=None, ids=None) -> str:
 
 def results(experiment: Experiment, made: pictures.Pictures) -> str:
     if not made.rows:
-        return "<p>No test has been made.</p>"
+        return "<p>Not tested yet.</p>"
     _, jets, *cells = made.rows[0]
     rows = [("this run", jets, *cells)]
     if experiment.task in PUBLISHED:
-        rows.append(("published (arXiv:2201.08187)", "", *PUBLISHED[experiment.task]))
+        rows.append(("paper (arXiv:2201.08187)", "", *PUBLISHED[experiment.task]))
     ids = ("jets", "accuracy", "auc", "rejection-50", "rejection-30")
-    note = ('<p class="note">± and +/−: the central 68 % of a bootstrap over the test jets. The published figures '
-            "are of the public test sets, with the deviation over several trainings: only a test on the same jets "
-            "compares.</p>")  # fmt: skip
+    note = ('<p class="note">± and +/−: central 68 % of a bootstrap over the test jets. The paper gives results on '
+            "the public test sets, with the standard deviation over several trainings: compare them only with a test "
+            "on the same jets.</p>")  # fmt: skip
     test = experiment.test or {}
     loss = f'<p>Test loss: <span id="loss">{test["test_loss"]:.4f}</span></p>' if "test_loss" in test else ""
     return html_table(rows, ("", "jets", *table.COLUMNS[2:]), ids) + note + loss
@@ -110,11 +110,11 @@ def figure(name: str, file: Path) -> str:
 
 
 def write(folder: Path) -> Path:
-    """report.html of an experiment's folder, with the pictures in plots/ beside it."""
+    """Writes report.html into the folder of an experiment, and the pictures into plots/ beside it."""
     folder = folder.resolve()
     experiment = read_experiment(folder.name, folder)
     if experiment.training is None and not (folder / "score.npy").exists():
-        raise PlotError(f"{folder}: neither train-result.json nor score.npy")
+        raise PlotError(f"{folder}: nothing to report (no train-result.json or score.npy)")
     made = pictures.draw_all([experiment], {}, folder / "plots")
     lines = logged_lines(folder)
     title = f"{folder.name}: {TITLES[experiment.task]} with LorentzNet"

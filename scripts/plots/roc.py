@@ -6,19 +6,19 @@ from . import style
 from .scores import Roc
 
 GRID = np.linspace(0.01, 1, 397)
-SHOWN_FROM = 0.1  # the axis is made for signal efficiencies above
+SHOWN_FROM = 0.1  # the axis range fits signal efficiencies above
 
 
 def background_at(curve: Roc, signal_efficiency: np.ndarray) -> np.ndarray:
-    """Background efficiency, between the curve's points by linear interpolation."""
-    # Of points at one signal efficiency the last has all the background: the honest one.
+    """Background efficiency, interpolated linearly between the points of the curve."""
+    # Of several points at one signal efficiency, take the one with the most background.
     last = np.append(np.diff(curve.signal_efficiency) > 0, True)
     return np.interp(signal_efficiency, curve.signal_efficiency[last],
                      curve.background_efficiency[last])  # fmt: skip
 
 
 def mean_and_deviation(curves: list[Roc]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Signal efficiency, mean and standard deviation of 1/eB over runs, where all have background."""
+    """Signal efficiency, mean and standard deviation of 1/eB over runs, where background passes in all."""
     background = np.array([background_at(curve, GRID) for curve in curves])
     there = (background > 0).all(axis=0)
     rejection = 1 / background[:, there]

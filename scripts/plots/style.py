@@ -1,4 +1,4 @@
-"""How the pictures look: mplhep's style, and lines that differ in colour, brightness and dashes."""
+"""The style of the pictures: mplhep's, with lines that differ in colour, brightness and dashes."""
 
 import logging
 import os
@@ -12,7 +12,7 @@ import mplhep  # noqa: E402
 import numpy as np  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
 
-# From dark to bright, of hues that colour-blind people tell apart (Petroff, arXiv:2107.02270).
+# In order of brightness; colour-blind people can tell them apart (Petroff, arXiv:2107.02270).
 COLOURS = ("#832db6", "#bd1f01", "#3f90da", "#717581", "#e76300", "#a96b59", "#b9ac70", "#92dadd", "#ffa90e")
 DASHES = ("-", (0, (6, 1.5)), (0, (1.5, 1)), (0, (6, 1.5, 1.5, 1.5)), (0, (3, 3)),
           (0, (9, 1.5, 3, 1.5)), (0, (6, 1.5, 1.5, 1.5, 1.5, 1.5)), (0, (1, 3)), (0, (12, 2, 4, 2)))  # fmt: skip
@@ -21,7 +21,7 @@ WIDTH = 9  # inches
 
 
 def use():
-    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it remarks on the fonts' dates
+    logging.getLogger("fontTools").setLevel(logging.ERROR)  # it warns about dates in font files
     plt.style.use(mplhep.style.ROOT)
     plt.rcParams.update({"font.size": 20, "legend.fontsize": 16, "axes.labelsize": 22,
                          "figure.dpi": 100, "savefig.dpi": 100, "pdf.fonttype": 42,
@@ -46,20 +46,20 @@ def whole_numbers(axis):
 
 
 def whole_decades(axes):
-    """A logarithmic y axis from one power of ten to another, none but these labelled."""
+    """A logarithmic y axis between powers of ten, the only values with labels."""
     low, high = np.log10(axes.get_ylim())
     axes.set_ylim(10 ** np.floor(low), 10 ** np.ceil(high))
     axes.yaxis.set_minor_formatter(matplotlib.ticker.NullFormatter())
 
 
 def save(figure_, folder: Path, name: str) -> list[Path]:
-    """NAME.png and NAME.pdf, each whole or not there."""
+    """Writes NAME.png and NAME.pdf, each completely or not at all."""
     folder.mkdir(parents=True, exist_ok=True)
     files = []
     for suffix in ("png", "pdf"):
         file = folder / f"{name}.{suffix}"
         partial = file.with_name(file.name + ".partial")
-        # Without a date the same results give the same file.
+        # Without dates, the same results give the same file.
         metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
         figure_.savefig(partial, format=suffix, metadata=metadata)
         os.replace(partial, file)

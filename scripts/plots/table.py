@@ -1,7 +1,8 @@
-"""The table of figures, with uncertainties."""
+"""The table of figures with uncertainties."""
 
 import numpy as np
 
+from . import aligned
 from .scores import FIGURES, Scores
 
 COLUMNS = ("model", "jets", *FIGURES)
@@ -20,7 +21,7 @@ def plus_minus(value: float, uncertainty: float, most: int) -> str:
 
 
 def of_interval(value: float, low: float, high: float, most: int, background: int) -> str:
-    """One number where the interval is about symmetric, else both ends of it."""
+    """One uncertainty if the interval is nearly symmetric, else both sides of it."""
     if np.isinf(value):
         return f"> {background}"
     if np.isfinite(high) and abs((high - value) - (value - low)) <= 0.25 * (high - low):
@@ -31,7 +32,7 @@ def of_interval(value: float, low: float, high: float, most: int, background: in
 
 
 def cells_of_one(scores: Scores) -> list[str]:
-    """With the bootstrap's central 68 %."""
+    """Values with the central 68 % of the bootstrap."""
     return [of_interval(value, low, high, 5 if k < 2 else 1, scores.num_background)
             for k, (value, (low, high)) in enumerate(zip(scores.figures(), scores.intervals))]  # fmt: skip
 
@@ -56,11 +57,4 @@ def rows(taggers: dict[str, list[Scores]]) -> list[list[str]]:
 
 
 def text(all_rows: list[list[str]]) -> str:
-    table = [list(COLUMNS), *all_rows]
-    widths = [max(map(len, column)) for column in zip(*table)]
-    table.insert(1, ["-" * width for width in widths])
-    lines = []
-    for cells in table:
-        left, right = cells[0].ljust(widths[0]), [cell.rjust(w) for cell, w in zip(cells[1:], widths[1:])]
-        lines.append("  ".join([left, *right]).rstrip())
-    return "\n".join(lines) + "\n"
+    return aligned.text([COLUMNS, *all_rows])

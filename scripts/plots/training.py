@@ -10,7 +10,7 @@ KEYS = ("epochs", "lr", "train_loss", "val_loss", "train_acc", "val_acc")
 
 
 def columns(run: Experiment) -> dict[str, np.ndarray]:
-    """The lists of train-result.json, all of one length."""
+    """The lists of train-result.json, all of the same length."""
     missing = [key for key in KEYS if not isinstance(run.training.get(key), list)]
     if missing:
         raise PlotError(f"{run.folder / 'train-result.json'}: no list '{missing[0]}'")
@@ -21,7 +21,7 @@ def columns(run: Experiment) -> dict[str, np.ndarray]:
 
 
 def draw_runs(axes, runs, key: str, label: str, look: dict):
-    """The mean over the runs, and their deviation as a band, in the epochs that all have."""
+    """The mean over the runs with their standard deviation as a band, for the epochs that all runs have."""
     length = min(len(run["epochs"]) for run in runs)
     values = np.array([run[key][:length] for run in runs])
     epochs, mean = runs[0]["epochs"][:length] + 1, values.mean(axis=0)

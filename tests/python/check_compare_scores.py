@@ -1,5 +1,4 @@
-#!/usr/bin/env python3
-"""scripts/compare_scores.py against scikit-learn and against what statistics says."""
+"""scripts/compare_scores.py against scikit-learn and the expected statistical uncertainties."""
 
 import pathlib
 import subprocess
@@ -8,26 +7,15 @@ import tempfile
 import unittest
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
+
+import figures
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/compare_scores.py"
 JETS = 4000
 
 
 def scores(seed, separation, levels):
-    """Rows (label, p0, p1) of one list of jets, with ties."""
-    label = (np.arange(JETS) % 2).astype(np.float32)
-    noise = np.random.default_rng(seed).normal(size=JETS)
-    signal = np.round(levels / (1 + np.exp(-noise - separation * (label - 0.5)))) / levels
-    return np.stack([label, 1 - signal, signal], axis=1).astype(np.float32)
-
-
-def expected(rows):
-    label, score = rows[:, 0], rows[:, 2]
-    background, signal, _ = roc_curve(label, score, drop_intermediate=True)
-    passing = [background[np.abs(signal - wanted).argmin()] for wanted in (0.5, 0.3)]
-    return [np.mean((rows[:, 2] > rows[:, 1]) == label), roc_auc_score(label, score),
-            *(1 / value for value in passing)]  # fmt: skip
+    return figures.random_rows(seed, JETS, levels, separation)
 
 
 class CompareTest(unittest.TestCase):
@@ -54,9 +42,8 @@ class CompareTest(unittest.TestCase):
     def test_figures(self):
         first, second = scores(1, 2, 1000), scores(2, 1.5, 50)
         table = self.compare(first, second)
-        for figures, rounding in zip(zip(table.values(), expected(first), expected(second)),
-                                     (1e-5, 1e-5, 0.06, 0.06)):  # fmt: skip
-            row, of_first, of_second = figures
+        for row, of_first, of_second, rounding in zip(table.values(), figures.of_rows(first), figures.of_rows(second),
+                                                      (1e-5, 1e-5, 0.06, 0.06)):  # fmt: skip
             for (value, _), right in zip(row, (of_first, of_second, of_second - of_first)):
                 self.assertAlmostEqual(value, right, delta=rounding)
 

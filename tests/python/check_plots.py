@@ -1,20 +1,25 @@
 #!/usr/bin/env python3
-"""scripts/plot.py: the figures against scikit-learn, what the curves show, the files, the errors.
+"""scripts/plot.py: figures against scikit-learn, drawn curves, files written, errors.
 
     check_plots.py
 
 Needs what `scripts/setup.sh --tests` installs.
 """
 
+import contextlib
+import io
 import json
 import pathlib
 import subprocess
 import sys
 import tempfile
 import unittest
+from unittest import mock
 
 import numpy as np
-from sklearn.metrics import roc_auc_score, roc_curve
+from sklearn.metrics import roc_curve
+
+import figures
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
@@ -24,26 +29,15 @@ from plots import packages  # noqa: E402
 packages.find()
 
 import matplotlib.image  # noqa: E402
+import plot  # noqa: E402
 from plots import experiments, pictures, roc, scores, style, table, training  # noqa: E402
 from plots.errors import PlotError  # noqa: E402
 
 JETS = 4000
 
 
-def rows_of(seed: int, levels: int = 300, separation: float = 2.0) -> np.ndarray:
-    """(label, p0, p1) of jets, with ties."""
-    random = np.random.default_rng(seed)
-    label = (np.arange(JETS) % 2).astype(np.float32)
-    signal = 1 / (1 + np.exp(-random.normal(size=JETS) - separation * (label - 0.5)))
-    signal = np.clip(np.round(signal * levels), 1, levels - 1) / levels
-    return np.stack([label, 1 - signal, signal], axis=1).astype(np.float32)
-
-
-def expected_figures(rows: np.ndarray) -> list[float]:
-    background, signal, _ = roc_curve(rows[:, 0], rows[:, 2], drop_intermediate=True)
-    passing = [background[np.abs(signal - wanted).argmin()] for wanted in (0.5, 0.3)]
-    return [np.mean((rows[:, 2] > rows[:, 1]) == rows[:, 0]), roc_auc_score(rows[:, 0], rows[:, 2]),
-            *(1 / value if value else np.inf for value in passing)]  # fmt: skip
+def rows_of(seed: int, levels: int = 300) -> np.ndarray:
+    return figures.random_rows(seed, JETS, levels)
 
 
 def training_record(epochs: int, shift: float = 0.0) -> dict:
@@ -63,7 +57,7 @@ class FiguresTest(unittest.TestCase):
             background, signal, _ = roc_curve(rows[:, 0], rows[:, 2], drop_intermediate=True)
             np.testing.assert_allclose(curve.background_efficiency, background, rtol=0, atol=1e-15)
             np.testing.assert_allclose(curve.signal_efficiency, signal, rtol=0, atol=1e-15)
-            np.testing.assert_allclose(ours.figures(), expected_figures(rows), rtol=1e-12)
+            np.testing.assert_allclose(ours.figures(), figures.of_rows(rows), rtol=1e-12)
 
     def test_a_draw_is_a_sample(self):
         rows = rows_of(1, 60)
@@ -71,7 +65,7 @@ class FiguresTest(unittest.TestCase):
         for _ in range(10):
             copies = np.bincount(random.integers(JETS, size=JETS), minlength=JETS)
             drawn = np.repeat(rows[ours.order], copies, axis=0)
-            np.testing.assert_allclose(ours.figures(copies), expected_figures(drawn), rtol=1e-12)
+            np.testing.assert_allclose(ours.figures(copies), figures.of_rows(drawn), rtol=1e-12)
 
     def test_intervals(self):
         ours = scores.of_rows(rows_of(2, 10**6), "rows")
@@ -114,6 +108,14 @@ class PicturesTest(unittest.TestCase):
         return subprocess.run([sys.executable, SCRIPTS / "plot.py", *map(str, words)], text=True,
                               capture_output=True, check=False)  # fmt: skip
 
+    def call_script(self, *words):
+        """The same in this process, without starting Python and matplotlib again."""
+        out, err = io.StringIO(), io.StringIO()
+        with (mock.patch("sys.argv", ["plot.py", *map(str, words)]), contextlib.redirect_stdout(out),
+              contextlib.redirect_stderr(err)):  # fmt: skip
+            status = plot.main()
+        return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
     def assert_pictures(self, folder: pathlib.Path, *names: str):
         self.assertEqual({file.name for file in folder.iterdir()},
                          {f"{name}.{kind}" for name in names for kind in ("png", "pdf")} | {"table.txt"})  # fmt: skip
@@ -130,7 +132,7 @@ class PicturesTest(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assert_pictures(folder / "plots", "training", "roc", "scores", "equivariance")
         row = next(line for line in result.stdout.splitlines() if line.startswith("one"))
-        for value, cell in zip(expected_figures(rows_of(1)), row.split("  ")[-4:]):
+        for value, cell in zip(figures.of_rows(rows_of(1)), row.split("  ")[-4:]):
             self.assertLess(abs(float(cell.split()[0]) - value), 0.03 * value, row)
         self.assertEqual((folder / "plots" / "table.txt").read_text().splitlines()[2], row)
 
@@ -145,11 +147,11 @@ class PicturesTest(unittest.TestCase):
         np.save(self.folder / "labels.npy", rows[:, 0].astype(np.uint8))
         np.savez(self.folder / "both.npz", label=rows[:, 0], score=rows[:, 2])
         out = self.folder / "out"
-        result = self.run_script(*(f"model={run}" for run in runs), other, "--out", out,
-                                 "--labels", self.folder / "labels.npy",
-                                 "--tagger", f"A={self.folder / 'two.npy'}",
-                                 "--tagger", self.folder / "list.npy",
-                                 "--tagger", f"C={self.folder / 'both.npz'}")  # fmt: skip
+        result = self.call_script(*(f"model={run}" for run in runs), other, "--out", out,
+                                  "--labels", self.folder / "labels.npy",
+                                  "--tagger", f"A={self.folder / 'two.npy'}",
+                                  "--tagger", self.folder / "list.npy",
+                                  "--tagger", f"C={self.folder / 'both.npz'}")  # fmt: skip
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assert_pictures(out, "training", "roc", "scores-model", "scores-other", "equivariance")
         lines = {line.split("  ")[0]: line.split("  ", 1)[1].split() for line in result.stdout.splitlines()
@@ -157,7 +159,7 @@ class PicturesTest(unittest.TestCase):
         self.assertEqual(lines["A"], lines["C"])
         self.assertEqual(lines["A"][1:], lines["list"][1:])
         mean, deviation = (float(word) for word in np.array(lines["model (2 runs)"])[[1, 3]])
-        both = [expected_figures(rows_of(k))[0] for k in (1, 2)]
+        both = [figures.of_rows(rows_of(k))[0] for k in (1, 2)]
         self.assertAlmostEqual(mean, np.mean(both), delta=1e-4)
         self.assertAlmostEqual(deviation, np.std(both, ddof=1), delta=1e-4)
 
@@ -212,25 +214,37 @@ class PicturesTest(unittest.TestCase):
         np.save(self.folder / "nan.npy", np.full(10, np.nan))
         np.save(self.folder / "nine.npy", np.ones(9))
         labels = ("--labels", self.folder / "labels.npy")
-        for words, expected in (
+        for number, (words, expected) in enumerate((
             ([self.folder / "none"], ["none", "no such folder"]),
             ([self.folder / "empty"], ["empty", "no experiment"]),
             ([wrong], ["score.npy", "(3, 2)"]),
             ([broken], ["train-result.json"]),
             ([short], ["train-result.json", "different lengths"]),
-            ([good, quarks], ["good", "quarks", "not one picture"]),
+            ([good, quarks], ["good", "quarks", "cannot share a picture"]),
             ([good, "--tagger", self.folder / "nan.npy", *labels], ["nan.npy", "finite"]),
             ([good, "--tagger", self.folder / "nine.npy", *labels], ["nine.npy", "9 scores", "10 labels"]),
             ([good, "--tagger", self.folder / "nine.npy"], ["nine.npy", "--labels"]),
             ([good, "--tagger", self.folder / "absent.npy"], ["absent.npy"]),
-            ([good, "--tagger", f"good={good / 'score.npy'}"], ["good", "this name"]),
-        ):
+            ([good, "--tagger", f"good={good / 'score.npy'}"], ["good", "already has this name"]),
+        )):  # fmt: skip
             with self.subTest(words=words):
-                result = self.run_script(*words, "--out", self.folder / "out")
+                words = (*words, "--out", self.folder / "out")
+                result = self.call_script(*words) if number else self.run_script(*words)
                 self.assertEqual(result.returncode, 2, result.stderr)
                 self.assertRegex(result.stderr, r"\Aerror: [^\n]+\n\Z")
                 for text in expected:
                     self.assertIn(text, result.stderr)
+
+    def test_uncertainties_of_the_programs(self):
+        """Those of test-uncertainty.json are shown; null is infinity."""
+        folder = self.experiment("tested")
+        pairs = {"test_acc": [0.8, 0.9], "test_auc": [0.85, 0.95], "test_1/eB_0.3": [50, None], "test_1/eB_0.5": [7, 9]}
+        (folder / "test-uncertainty.json").write_text(json.dumps(pairs))
+        found = experiments.read_experiment("tested", folder).scores.intervals
+        np.testing.assert_array_equal(found, [[0.8, 0.9], [0.85, 0.95], [7, 9], [50, np.inf]])
+        (folder / "test-uncertainty.json").write_text('{"test_acc": [1]}')
+        with self.assertRaisesRegex(PlotError, r"test-uncertainty\.json: expected .*test_auc"):
+            experiments.read_experiment("tested", folder).scores
 
     def test_of_one_class(self):
         with self.assertRaisesRegex(PlotError, "one class"):
