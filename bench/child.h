@@ -2,7 +2,7 @@
 
 #include <functional>
 
-#include "lorentznet/records.h"
+#include "io/json.h"
 
 namespace lorentznet::bench {
 

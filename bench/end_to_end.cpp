@@ -10,8 +10,8 @@
 #include "bench/runner.h"
 #include "bench/statistics.h"
 #include "bench/turns.h"
-#include "lorentznet/loader.h"
 #include "lorentznet/trainer.h"
+#include "train/loader.h"
 
 namespace lorentznet::bench {
 namespace {

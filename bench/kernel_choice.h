@@ -2,8 +2,8 @@
 
 #include <string>
 
+#include "io/json.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/records.h"
 
 namespace lorentznet::bench {
 

@@ -23,17 +23,18 @@ double score(LorentzNet& network, const JetSet& jet, const Workload& workload) {
   return at::softmax(network->forward(batch), 1).select(1, 1).item<double>();
 }
 
-struct Entry {
+struct LatencyEntry {
   KernelChoice choice;
   std::string error;
   LorentzNet network{nullptr};
   std::vector<double> milliseconds;
 };
 
-std::vector<Entry> make_entries(const Workload& workload, const LatencySettings& settings) {
-  std::vector<Entry> entries;
+std::vector<LatencyEntry> make_latency_entries(const Workload& workload,
+                                               const LatencySettings& settings) {
+  std::vector<LatencyEntry> entries;
   for (const auto& choice : settings.kernels) {
-    Entry entry;
+    LatencyEntry entry;
     entry.choice = choice;
     entry.error = reason_against(workload, choice, Mode::kInference);
     if (entry.error.empty()) {
@@ -45,7 +46,7 @@ std::vector<Entry> make_entries(const Workload& workload, const LatencySettings&
   return entries;
 }
 
-Json report(const Workload& workload, const LatencySettings& settings, const Entry& entry) {
+Json report(const Workload& workload, const LatencySettings& settings, const LatencyEntry& entry) {
   Json row{{"task", workload.task.name}, {"nodes", settings.nodes}};
   row.update(to_json(entry.choice));
   row["threads"] = 1;
@@ -63,7 +64,7 @@ Json report(const Workload& workload, const LatencySettings& settings, const Ent
 
 Json measure_latency(const Workload& workload, const LatencySettings& settings) {
   at::set_num_threads(1);
-  auto entries = make_entries(workload, settings);
+  auto entries = make_latency_entries(workload, settings);
   const auto jet = jet_of_nodes(workload, settings.nodes);
   for (std::int64_t done = 0; done < settings.calls; done += kCallsInTurn) {
     for (auto& entry : entries) {

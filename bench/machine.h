@@ -1,6 +1,6 @@
 #pragma once
 
-#include "lorentznet/records.h"
+#include "io/json.h"
 
 namespace lorentznet::bench {
 

@@ -4,7 +4,7 @@
 #include <string>
 
 #include "bench/flags.h"
-#include "lorentznet/records.h"
+#include "io/json.h"
 
 namespace lorentznet::bench {
 

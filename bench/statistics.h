@@ -2,7 +2,7 @@
 
 #include <vector>
 
-#include "lorentznet/records.h"
+#include "io/json.h"
 
 namespace lorentznet::bench {
 

@@ -2,7 +2,7 @@
 
 #include <string>
 
-#include "lorentznet/records.h"
+#include "io/json.h"
 
 namespace lorentznet::bench {
 

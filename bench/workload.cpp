@@ -13,7 +13,7 @@
 #include "app/setup.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
-#include "lorentznet/loader.h"
+#include "train/loader.h"
 
 namespace lorentznet::bench {
 namespace {

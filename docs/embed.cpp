@@ -1,8 +1,8 @@
 // The README's example of embedding: scores the jets of a file. Run by a test.
 #include <ATen/ops/softmax.h>
 #include <lorentznet/checkpoint.h>
-#include <lorentznet/loader.h>
-#include <lorentznet/top_data.h>
+#include <lorentznet/lorentznet.h>
+#include <lorentznet/readers.h>
 #include <torch/utils.h>
 
 #include <cstdio>

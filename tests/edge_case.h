@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "lorentznet/edge_kernel.h"
+#include "kernels/kernel.h"
 #include "named_tensors.h"
 
 namespace lorentznet::test {

@@ -9,7 +9,7 @@
 #include <numeric>
 
 #include "data/jet_builder.h"
-#include "data/quark_gluon_jet.h"
+#include "data/quark_gluon_jets.h"
 #include "named_tensors.h"
 
 namespace lorentznet::test {

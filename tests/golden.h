@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "io/npy_reader.h"
+#include "io/npz.h"
 #include "lorentznet/batch.h"
 #include "lorentznet/lorentznet.h"
 #include "lorentznet/state_dict.h"

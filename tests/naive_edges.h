@@ -1,7 +1,7 @@
 #pragma once
 
-#include "lorentznet/jet_graph.h"
-#include "lorentznet/lgeb.h"
+#include "kernels/kernel.h"
+#include "lorentznet/lorentznet.h"
 #include "lorentznet/state_dict.h"
 
 namespace lorentznet::test {

@@ -1,6 +1,6 @@
 #pragma once
 
-#include "lorentznet/node_kernel.h"
+#include "kernels/kernel.h"
 #include "named_tensors.h"
 
 namespace lorentznet::test {

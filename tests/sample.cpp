@@ -2,9 +2,8 @@
 
 #include <torch/utils.h>
 
-#include "lorentznet/loader.h"
-#include "lorentznet/quark_gluon_data.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
+#include "train/loader.h"
 
 namespace lorentznet::test {
 

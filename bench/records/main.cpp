@@ -14,7 +14,6 @@
 #include <thread>
 #include <vector>
 
-#include "lorentznet/bootstrap.h"
 #include "lorentznet/metrics.h"
 #include "report/event_file.h"
 

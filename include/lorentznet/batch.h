@@ -2,8 +2,10 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "lorentznet/jets.h"
@@ -41,12 +43,8 @@ struct Batch {
   Batch to(const at::Device& device) const;
 };
 
-/// Nodes of a jet of `set`: its constituents, and the beams of a task that has them.
-std::int64_t num_nodes(const JetSet& set, std::int64_t jet, const Task& task);
-
-/// Padding to a constant n_nodes is part of the training statistics, so a training jet must fit.
-/// \throws InputError naming the jet if it has more than `n_nodes` nodes
-void check_fits(const JetSet& set, std::int64_t jet, const Task& task, std::int64_t n_nodes);
+/// Jets 0 .. num_jets-1 as the file has them.
+std::vector<std::int64_t> file_order(std::int64_t num_jets);
 
 /// Gathers jets of `set` into a batch: adds the beams (of tasks that have them) before each jet's
 /// constituents, computes the input scalars and n_nodes.
@@ -59,5 +57,36 @@ void check_fits(const JetSet& set, std::int64_t jet, const Task& task, std::int6
 Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
                  const PoolingRule& rule, bool for_training,
                  std::span<const std::int64_t> step = {});
+
+/// Lambda [4, 4], row by row: p' = Lambda p for p = (E, px, py, pz).
+using LorentzMatrix = std::array<std::array<double, 4>, 4>;
+using Direction = std::array<double, 3>;  ///< of length 1
+
+/// What an observer sees who moves with velocity `beta` (|beta| < 1) against `axis`:
+/// E' = gamma (E + beta p_axis), p_axis' = gamma (p_axis + beta E).
+LorentzMatrix boost_matrix(double beta, const Direction& axis);
+/// The rotation of the unit quaternion (w, x, y, z).
+LorentzMatrix rotation_matrix(const std::array<double, 4>& quaternion);
+LorentzMatrix product(const LorentzMatrix& left, const LorentzMatrix& right);
+
+/// From where the jets of a test are looked at.
+struct Frame {
+  enum class Axis { kX, kY, kZ, kRandom };
+  double beta = 0;         ///< velocity of the boost
+  Axis axis = Axis::kX;    ///< random: another direction for each jet
+  bool rotates = false;    ///< each jet is rotated at random before it is boosted
+  std::uint64_t seed = 0;  ///< of what is random; a jet's share depends on its index alone
+
+  bool moves() const { return beta != 0 || rotates; }
+};
+
+/// \throws InputError if it is none of x, y, z, random
+Frame::Axis parse_axis(const std::string& name);
+
+/// The transformation of jet `jet` of its set.
+LorentzMatrix matrix_of(const Frame& frame, std::int64_t jet);
+
+/// The batch as seen from `frame`, on the same device: in double, beams too, scalars are kept.
+Batch seen_from(const Batch& batch, const Frame& frame);
 
 }  // namespace lorentznet

@@ -7,14 +7,14 @@
 #include <string>
 #include <vector>
 
+#include "lorentznet/batch.h"
 #include "lorentznet/communicator.h"
-#include "lorentznet/frame.h"
-#include "lorentznet/loader.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/observer.h"
 #include "lorentznet/records.h"
 
 namespace lorentznet {
+
+class ResidentJets;
 
 /// Receives one line for people at a time.
 using Log = std::function<void(const std::string&)>;

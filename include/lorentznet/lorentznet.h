@@ -12,11 +12,56 @@
 #include <vector>
 
 #include "lorentznet/batch.h"
+#include "lorentznet/communicator.h"
 #include "lorentznet/isa.h"
-#include "lorentznet/lgeb.h"
-#include "lorentznet/translation_study.h"
 
 namespace lorentznet {
+
+// How the layers are computed (src/kernels); an embedding program need not know.
+class JetGraph;
+struct EdgeParameters;
+struct NodeParameters;
+struct LGEBKernels;
+class PackedNetworkCache;
+
+struct LGEBOptions {
+  std::int64_t n_hidden = 72;  ///< H
+  std::int64_t n_scalar = 2;   ///< S
+  double c_weight = 5e-3;      ///< weight of the coordinate update
+  bool last_layer = false;     ///< the last layer leaves the coordinates: it has no phi_x
+};
+
+/// State of a batch between layers.
+struct LGEBState {
+  at::Tensor h;  ///< [P, H] embeddings; [P+1, H] with the ghost row last
+  at::Tensor x;  ///< [P, 4] coordinates
+};
+
+/// Lorentz group equivariant block (arXiv:2201.08187, section 3).
+///
+///   m_ij = phi_e(h_i, h_j, psi(|x_i-x_j|^2), psi(<x_i,x_j>)), weighted by its gate sigmoid(phi_m)
+///   x_i += c_weight / max(1, n-1) sum_j clamp((x_i - x_j) phi_x(m_ij), -100, 100)
+///   h_i += phi_h(h_i, sum_j m_ij, s_i)
+class LGEBImpl : public torch::nn::Module {
+ public:
+  explicit LGEBImpl(const LGEBOptions& options);
+
+  /// \param state        P constituents; h may have one more row, the ghost
+  /// \param scalars      [P, S], or [P+1, S]: input scalars
+  /// \param graph        the batch's edges
+  /// \param padded_rows  weight of the ghost row in batch norm; 0: there is none
+  LGEBState forward(const LGEBState& state, const at::Tensor& scalars, const JetGraph& graph,
+                    const LGEBKernels& kernels, double padded_rows);
+
+  const EdgeParameters& edge() const { return *edge_; }
+  const NodeParameters& node() const { return *node_; }
+
+ private:
+  LGEBOptions options_;
+  std::shared_ptr<const EdgeParameters> edge_;
+  std::shared_ptr<const NodeParameters> node_;
+};
+TORCH_MODULE(LGEB);
 
 /// Type of the coordinates x, the Minkowski products and the translations.
 enum class Coordinates {
@@ -34,8 +79,6 @@ struct LorentzNetOptions {
   Coordinates coordinates = Coordinates::kDouble;
 };
 
-class PackedNetworkCache;
-
 /// LorentzNet (arXiv:2201.08187): embedding, LGEBs, sum over the jet, decoder. Parameters have the
 /// published program's names and initialisation.
 class LorentzNetImpl : public torch::nn::Module {
@@ -45,25 +88,21 @@ class LorentzNetImpl : public torch::nn::Module {
   /// Logits [J, n_class] of the batch's jets, in the network's type. The batch must be on the
   /// network's device.
   at::Tensor forward(const Batch& batch);
+  /// The same by other kernels than the network's own: for studies.
+  at::Tensor forward(const Batch& batch, const LGEBKernels& kernels);
 
   /// The state of `batch` after the embedding and after each LGEB, for tests and studies.
   std::vector<LGEBState> states(const Batch& batch);
 
-  /// Counts the translations of `batch`, in evaluation mode, with the plain kernel, whatever the
-  /// network's own is.
-  TranslationCount count_translations(const Batch& batch);
-
-  /// Makes the network one of float or double. (Module::to would make the counters of batches,
-  /// which are integers, of that type too.)
+  /// Makes the network one of float or double. (Module::to would also convert the counters of
+  /// batches, which are integers.)
   void set_type(at::ScalarType type);
 
-  /// The kernel of the LGEBs' edge part; a new network has the plain one.
+  /// The kernel of the LGEBs; a new network has the plain one.
   void use_plain_kernel();
-  /// \throws c10::Error if the kernel can't do what is asked of this network: a processor without
+  /// \throws c10::Error if the kernel cannot do what is asked of this network: a processor without
   ///         `isa`, bf16 without its dot products, coordinates in float
   void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
-  /// A kernel of one's own for the edge part, the plain one for the rest: for studies.
-  void use_edge_kernel(std::string name, std::unique_ptr<const EdgeKernel> edges);
   /// From now on the batch norms' statistics in training are those of the batches of all ranks,
   /// and a backward pass gives the gradients of the sum of the ranks' losses: of the parameters,
   /// this rank's share of it.
@@ -79,13 +118,12 @@ class LorentzNetImpl : public torch::nn::Module {
   std::vector<LGEBState> states(const Batch& batch, const JetGraph& graph,
                                 const LGEBKernels& kernels);
   at::Tensor pool(const at::Tensor& h, const Batch& batch, const JetGraph& graph) const;
-
   void make_kernels();
 
   LorentzNetOptions options_;
   std::shared_ptr<const Communicator> ranks_ = single_process();
   std::optional<Isa> fused_;  ///< instruction set of the fused kernel; none: the plain one
-  LGEBKernels kernels_;
+  std::shared_ptr<const LGEBKernels> kernels_;
   std::shared_ptr<PackedNetworkCache> packed_;  ///< of the fused kernel; null with the plain one
   std::string kernel_name_ = "plain";
   torch::nn::Linear embedding_{nullptr};

@@ -6,7 +6,6 @@
 #include <string>
 #include <vector>
 
-#include "lorentznet/bad_jets.h"
 #include "lorentznet/jets.h"
 
 namespace lorentznet {

@@ -4,19 +4,94 @@
 
 #include <atomic>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
 #include <memory>
 #include <optional>
+#include <string>
+#include <vector>
 
 #include "lorentznet/evaluate.h"
 #include "lorentznet/lorentznet.h"
 #include "lorentznet/records.h"
-#include "lorentznet/run_folder.h"
-#include "lorentznet/training_state.h"
 
 namespace lorentznet {
 
+/// The learning rate of the published trainings: a linear warm-up, then a cosine with warm restarts
+/// (Loshchilov and Hutter, arXiv:1608.03983; first period 4 epochs, each later one twice as long,
+/// minimum 0), then halving.
+///
+/// With W warm-up epochs, base rate lr and epoch k from 0:
+/// - k < W: lr * ((k + 1) / W);
+/// - else lr (1 + cos(pi T / P)) / 2, where T is the place of t = k - max(W - 1, 0), which is 0 at
+///   the last warm-up epoch, in its period of P = 4, 8, 16, ... epochs;
+/// - from epoch 32 on, half of the epoch before, whatever stood at epoch 31 (a warm-up of more
+///   than 32 epochs is therefore cut short).
+///
+/// The rate is a function of the epoch alone, so a resumed training needs no saved state. It equals
+/// the published traces to the last digit.
+class WarmupCosineSchedule {
+ public:
+  /// base_lr: dimensionless, finite, not negative. warmup_epochs: 0 or more; 0 and 1 mean the same.
+  /// Throws InputError otherwise.
+  WarmupCosineSchedule(double base_lr, std::int64_t warmup_epochs);
+
+  /// The rate of every step of epoch `epoch` (from 0). Throws std::invalid_argument if negative.
+  double learning_rate(std::int64_t epoch) const;
+
+ private:
+  double base_lr_;
+  std::int64_t warmup_epochs_;
+};
+
+/// The folder LOGDIR/EXP_NAME of an experiment and the names of its files.
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path args() const { return path_ / "args.json"; }
+  std::filesystem::path train_result() const { return path_ / "train-result.json"; }
+  std::filesystem::path test_result() const { return path_ / "test-result.json"; }
+  std::filesystem::path scores() const { return path_ / "score.npy"; }
+  /// The scores with the user's ids, where the jets have some.
+  std::filesystem::path score_archive() const { return path_ / "score.npz"; }
+  std::filesystem::path best_model() const { return path_ / "best-val-model.pt"; }
+  std::filesystem::path checkpoint(std::int64_t epoch) const;
+  std::filesystem::path boost(double beta) const;
+  std::filesystem::path uncertainties() const { return path_ / "test-uncertainty.json"; }
+  std::filesystem::path equivariance() const { return path_ / "equivariance.json"; }
+  std::filesystem::path log() const { return path_ / "run.log"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+  /// A folder: what scripts/plot.py draws of this experiment alone.
+  std::filesystem::path plots() const { return path_ / "plots"; }
+  /// What a stopped training goes on from.
+  std::filesystem::path training_state() const { return path_ / "training-state.pt"; }
+
+  /// Whether something is there besides what a killed run left half written.
+  bool has_files() const;
+  /// Creates the folder where it is missing, and shows that files can be written there.
+  /// \throws std::system_error naming it
+  void create() const;
+  /// Removes what an earlier run wrote, and nothing else.
+  void remove_results() const;
+
+  /// Removes what a killed run left half written.
+  void remove_partial_files() const;
+
+ private:
+  std::vector<std::filesystem::path> files_where(
+      const std::function<bool(const std::string&)>& chosen) const;
+
+  std::filesystem::path path_;
+};
+
+/// 8 random letters and digits.
+std::string random_name();
+
 class Pass;
+struct TrainingProgress;
+struct TrainingSetup;
 struct JetsOnDevice;
 
 struct TrainerOptions {
@@ -59,6 +134,7 @@ class Trainer {
   /// Starts all ranks from rank 0's weights.
   /// \throws InputError if a split is empty or smaller than a step, or if ranks have other jets
   Trainer(LorentzNet model, const Data& data, TrainerOptions options, RunFolder folder, Log log);
+  ~Trainer();
 
   /// Goes on from training-state.pt. \return false if there is none: training begins at the start
   /// \throws InputError if the state does not belong to this network, these jets or this batch size
@@ -70,7 +146,7 @@ class Trainer {
   /// \throws std::runtime_error naming the jets if a loss is not finite, before the optimizer steps
   Outcome run(const std::atomic<bool>& stop);
 
-  const TrainingRecord& record() const { return progress_.record; }
+  const TrainingRecord& record() const;
   /// Steps done since the training began.
   std::int64_t steps_done() const;
 
@@ -93,8 +169,8 @@ class Trainer {
   RunFolder folder_;
   Log log_;
   torch::optim::AdamW optimizer_;
-  TrainingSetup setup_;
-  TrainingProgress progress_;
+  std::unique_ptr<const TrainingSetup> setup_;
+  std::unique_ptr<TrainingProgress> progress_;
   std::shared_ptr<const JetsOnDevice> on_device_;  ///< null: batches come from the CPU
 };
 

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "lorentznet/records.h"
+#include "io/json.h"
 #include "lorentznet/task.h"
 
 namespace lorentznet {

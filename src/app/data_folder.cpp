@@ -6,10 +6,9 @@
 
 #include "fetch/download.h"
 #include "fetch/progress_bar.h"
-#include "kernels/rank_sum.h"
 #include "lorentznet/error.h"
-#include "lorentznet/quark_gluon_data.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
+#include "parallel/collectives.h"
 
 namespace lorentznet {
 namespace {

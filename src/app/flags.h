@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "app/arguments.h"
+#include "io/json.h"
 
 namespace lorentznet {
 

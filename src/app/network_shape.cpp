@@ -4,8 +4,8 @@
 
 #include <algorithm>
 
+#include "io/json.h"
 #include "lorentznet/error.h"
-#include "lorentznet/records.h"
 
 namespace lorentznet {
 

@@ -6,9 +6,9 @@
 #include "app/arguments.h"
 #include "lorentznet/jets.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/run_folder.h"
 #include "lorentznet/state_dict.h"
 #include "lorentznet/task.h"
+#include "lorentznet/trainer.h"
 
 namespace lorentznet {
 

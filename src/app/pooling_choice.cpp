@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "data/nodes.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {

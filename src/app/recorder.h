@@ -6,7 +6,7 @@
 #include <vector>
 
 #include "console/live_line.h"
-#include "lorentznet/observer.h"
+#include "lorentznet/records.h"
 #include "report/event_file.h"
 
 namespace lorentznet {

@@ -21,13 +21,11 @@
 #include "app/stop_signal.h"
 #include "app/test_run.h"
 #include "console/console.h"
-#include "kernels/rank_sum.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
-#include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
-#include "report/epoch_table.h"
-#include "train/rank_work.h"
+#include "parallel/collectives.h"
+#include "report/result_files.h"
 
 namespace lorentznet {
 namespace {
@@ -74,7 +72,7 @@ class Session {
     const int stopped = run_training(data);
     if (stopped != 0) return stopped;
     if (leads()) load(folder_.best_model());
-    broadcast_model(ranks(), *model_);
+    broadcast_module(ranks(), *model_);
     test(data.test);
     return 0;
   }

@@ -6,8 +6,6 @@
 
 #include "app/arguments.h"
 #include "lorentznet/evaluate.h"
-#include "lorentznet/run_folder.h"
-#include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
 #include "parallel/processes.h"
 

@@ -8,9 +8,8 @@
 #include <utility>
 #include <vector>
 
-#include "lorentznet/bootstrap.h"
 #include "lorentznet/metrics.h"
-#include "lorentznet/records.h"
+#include "report/result_files.h"
 
 namespace lorentznet {
 namespace {

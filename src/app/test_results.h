@@ -1,7 +1,7 @@
 #pragma once
 
 #include "lorentznet/evaluate.h"
-#include "lorentznet/run_folder.h"
+#include "lorentznet/trainer.h"
 
 namespace lorentznet {
 

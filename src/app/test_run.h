@@ -4,7 +4,7 @@
 
 #include "app/arguments.h"
 #include "lorentznet/evaluate.h"
-#include "lorentznet/run_folder.h"
+#include "lorentznet/trainer.h"
 
 namespace lorentznet {
 

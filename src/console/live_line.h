@@ -3,7 +3,7 @@
 #include <chrono>
 #include <string>
 
-#include "lorentznet/observer.h"
+#include "lorentznet/records.h"
 
 namespace lorentznet {
 

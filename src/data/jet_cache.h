@@ -3,10 +3,11 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <vector>
 
-#include "lorentznet/bad_jets.h"
 #include "lorentznet/jets.h"
 
 namespace lorentznet {
@@ -34,5 +35,19 @@ JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& re
 
 /// Where the cache of `key` is.
 std::filesystem::path cache_file(const CacheKey& key);
+
+/// The name of the cache of a key, the same for the same files whatever is in them.
+std::string cache_name(const CacheKey& key);
+
+/// Name, size, time of change and SHA-256 of each file of a key.
+nlohmann::json describe_sources(const CacheKey& key);
+
+/// Writes a cache, whole or not at all. \throws std::system_error
+void write_cache(const std::filesystem::path& file, const CacheKey& key,
+                 const nlohmann::json& sources, const JetSet& jets);
+
+/// Maps a cache. \return nothing where there is none, or one of another version, of other files or
+/// of changed ones, or one that is damaged: it is then to be written anew
+std::optional<JetSet> read_cache(const std::filesystem::path& file, const CacheKey& key);
 
 }  // namespace lorentznet

@@ -1,5 +1,3 @@
-#include "lorentznet/own_jets.h"
-
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -9,14 +7,13 @@
 #include <vector>
 
 #include "data/array_file.h"
-#include "data/blocks.h"
 #include "data/jet_builder.h"
 #include "io/message.h"
+#include "lorentznet/readers.h"
 
 namespace lorentznet {
 namespace {
 
-constexpr std::int64_t values_in_block = std::int64_t{1} << 19;  // 4 MiB
 constexpr int max_classes = 127;
 
 struct OwnBlock {
@@ -136,7 +133,7 @@ JetSet read_own_jets(const std::filesystem::path& path, std::int64_t max_jets,
   const std::int64_t rows = jets_to_read(file.rows(), max_jets);
   JetBuilder builder(path.string(), rows, rule);
   for_blocks<OwnBlock>(
-      rows, std::max<std::int64_t>(values_in_block / (4 * file.width()), 1),
+      rows, std::max<std::int64_t>(kValuesInBlock / (4 * file.width()), 1),
       [&](std::int64_t, std::int64_t count, OwnBlock& block) { file.read(count, block); },
       [&](std::int64_t first, std::int64_t count, const OwnBlock& block) {
         for (std::int64_t place = 0; place < count; ++place) {

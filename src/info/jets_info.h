@@ -3,7 +3,7 @@
 #include <filesystem>
 #include <string>
 
-#include "lorentznet/records.h"
+#include "io/json.h"
 
 namespace lorentznet {
 

@@ -1,6 +1,7 @@
 #include "io/file.h"
 
 #include <fcntl.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <system_error>
 #include <utility>
 
+#include "io/message.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -35,6 +37,12 @@ void sync_folder(const std::filesystem::path& folder) {
   if (!descriptor.is_open()) fail_write(folder, "be opened to sync it");
   // EINVAL: a file system that knows no sync of folders.
   if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail_write(folder, "be synced");
+}
+
+[[noreturn]] void fail(const std::filesystem::path& path) {
+  const int reason = errno;
+  throw InputError(path.string() +
+                   ": cannot be mapped: " + std::generic_category().message(reason));
 }
 
 }  // namespace
@@ -139,6 +147,44 @@ void write_file_whole(const std::filesystem::path& path, std::string_view conten
   WholeFile file(path);
   file.append(contents);
   file.commit();
+}
+
+MappedFile map_file(const std::filesystem::path& path) {
+  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  struct stat status {};
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) fail(path);
+  const auto size = static_cast<std::size_t>(status.st_size);
+  if (size == 0) return {};
+  void* const begin = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
+  if (begin == MAP_FAILED) fail(path);
+  std::shared_ptr<const void> memory(
+      begin, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); });
+  return {memory, {static_cast<const char*>(begin), size}};
+}
+
+std::vector<std::filesystem::path> list_files(const std::filesystem::path& folder,
+                                              const std::vector<std::string>& extensions) {
+  std::error_code error;
+  std::vector<std::filesystem::path> files;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const bool wanted = std::find(extensions.begin(), extensions.end(), entry.path().extension()) !=
+                        extensions.end();
+    if (wanted) files.push_back(entry.path());
+  }
+  if (error) throw_file_error(folder.string(), "cannot list this folder: " + error.message());
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::string describe_files(const std::vector<std::filesystem::path>& files) {
+  constexpr std::size_t most_names = 10;
+  if (files.empty()) return "there is no such file at all";
+  std::string names;
+  for (std::size_t place = 0; place < std::min(files.size(), most_names); ++place) {
+    names += (names.empty() ? "" : ", ") + files[place].filename().string();
+  }
+  if (files.size() > most_names) names += ", ... (" + std::to_string(files.size()) + " files)";
+  return "there is " + names;
 }
 
 }  // namespace lorentznet

@@ -2,11 +2,13 @@
 
 #include <cstddef>
 #include <filesystem>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
-#include "io/byte_source.h"
+#include "io/bytes.h"
 
 namespace lorentznet {
 
@@ -77,5 +79,23 @@ void make_durable(const std::filesystem::path& file, const std::filesystem::path
 
 /// Writes `contents` to `path` by way of a WholeFile.
 void write_file_whole(const std::filesystem::path& path, std::string_view contents);
+
+/// A file's bytes, mapped for reading. They stay while the pointer or a copy of it lives, also when
+/// the file's name is given to another file.
+struct MappedFile {
+  std::shared_ptr<const void> memory;
+  std::span<const char> bytes;
+};
+
+/// \throws InputError if the file cannot be opened or mapped
+MappedFile map_file(const std::filesystem::path& path);
+
+/// The files whose names end in one of `extensions` (".h5"), sorted by name. Throws InputError
+/// where there is no such folder.
+std::vector<std::filesystem::path> list_files(const std::filesystem::path& folder,
+                                              const std::vector<std::string>& extensions);
+
+/// "there is a.h5, b.h5" of a folder's files, for messages about what is missing.
+std::string describe_files(const std::vector<std::filesystem::path>& files);
 
 }  // namespace lorentznet

@@ -1,15 +1,19 @@
+// The dictionary literal of a .npy header. numpy evaluates it as Python; this reads just the three
+// keys, in any order, with any blanks.
 #include "io/npy.h"
 
 #include <algorithm>
 #include <array>
 #include <bit>
+#include <charconv>
 #include <cstring>
 #include <functional>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 
-#include "io/bounded_reader.h"
+#include "io/bytes.h"
 #include "io/message.h"
 #include "lorentznet/error.h"
 
@@ -18,7 +22,7 @@ namespace {
 
 static_assert(std::endian::native == std::endian::little, "numbers are read and written as stored");
 
-constexpr std::string_view magic = "\x93NUMPY";
+constexpr std::string_view kMagic = "\x93NUMPY";
 
 std::string take_bytes(ByteSource& source, std::size_t count, const std::string& what) {
   std::string bytes(count, '\0');
@@ -118,13 +122,13 @@ std::string npy_header_bytes(std::string_view descr, std::span<const std::int64_
   std::string text = "{'descr': '" + std::string(descr) +
                      "', 'fortran_order': False, 'shape': " + shape_text(axes) + ", }";
   if (!axes.empty()) text.append(growth_digits - std::to_string(axes.front()).size(), ' ');
-  const std::size_t unpadded = magic.size() + 4 + text.size() + 1;
+  const std::size_t unpadded = kMagic.size() + 4 + text.size() + 1;
   text.append(alignment - unpadded % alignment, ' ');
   text += '\n';
   if (text.size() > std::numeric_limits<std::uint16_t>::max()) {
     throw std::invalid_argument("npy_bytes: " + std::to_string(axes.size()) + " axes are too many");
   }
-  std::string header(magic);
+  std::string header(kMagic);
   header +=
       {'\1', '\0', static_cast<char>(text.size() & 0xff), static_cast<char>(text.size() >> 8)};
   return header + text;
@@ -144,6 +148,125 @@ std::string array_bytes(std::string_view descr, std::span<const T> values,
   return bytes;
 }
 
+class DictionaryParser {
+ public:
+  DictionaryParser(std::string_view text, const std::string& what) : text_(text), what_(what) {}
+
+  NpyHeader parse() {
+    expect('{');
+    while (!accept('}')) {
+      const std::string key(string());
+      expect(':');
+      parse_value(key);
+      if (!accept(',')) {
+        expect('}');
+        break;
+      }
+    }
+    skip_blanks();
+    if (!text_.empty()) fail("has " + in_quotes(text_) + " behind its end, expected nothing");
+    if (!descr_ || !fortran_order_ || !shape_) {
+      fail("lacks one of the keys 'descr', 'fortran_order', 'shape'");
+    }
+    return {*descr_, *fortran_order_, *shape_};
+  }
+
+ private:
+  void parse_value(const std::string& key) {
+    if (key == "descr" && !descr_) {
+      descr_ = string();
+    } else if (key == "fortran_order" && !fortran_order_) {
+      fortran_order_ = boolean();
+    } else if (key == "shape" && !shape_) {
+      shape_ = tuple();
+    } else {
+      fail("holds the key " + in_quotes(key) +
+           ", expected 'descr', 'fortran_order', 'shape', each once");
+    }
+  }
+
+  std::string string() {
+    skip_blanks();
+    if (text_.starts_with("[") || text_.starts_with("(")) {
+      fail("has records for elements, expected plain numbers");
+    }
+    if (text_.empty() || (text_.front() != '\'' && text_.front() != '"')) fail_expected("a string");
+    const std::size_t end = text_.find(text_.front(), 1);
+    if (end == std::string_view::npos) fail_expected("a string");
+    const std::string value(text_.substr(1, end - 1));
+    text_.remove_prefix(end + 1);
+    return value;
+  }
+
+  bool boolean() {
+    skip_blanks();
+    for (const std::string_view word : {"True", "False"}) {
+      if (text_.starts_with(word)) {
+        text_.remove_prefix(word.size());
+        return word == "True";
+      }
+    }
+    fail_expected("True or False");
+  }
+
+  std::vector<std::int64_t> tuple() {
+    constexpr std::size_t max_axes = 64;  // numpy's own limit
+    std::vector<std::int64_t> axes;
+    expect('(');
+    while (!accept(')')) {
+      axes.push_back(length());
+      if (axes.size() > max_axes) fail("has more axes than " + std::to_string(max_axes));
+      // (3) is a number, not a tuple: one axis needs the comma.
+      if (!accept(',')) {
+        if (axes.size() == 1) fail_expected("','");
+        expect(')');
+        break;
+      }
+    }
+    return axes;
+  }
+
+  std::int64_t length() {
+    skip_blanks();
+    std::int64_t value = 0;
+    const auto [end, error] = std::from_chars(text_.data(), text_.data() + text_.size(), value);
+    if (error != std::errc() || value < 0) fail_expected("a length from 0 to 2^63 - 1");
+    text_.remove_prefix(static_cast<std::size_t>(end - text_.data()));
+    if (text_.starts_with('L')) text_.remove_prefix(1);  // written by Python 2
+    return value;
+  }
+
+  void skip_blanks() {
+    text_.remove_prefix(std::min(text_.find_first_not_of(" \t\r\n"), text_.size()));
+  }
+
+  bool accept(char c) {
+    skip_blanks();
+    if (!text_.starts_with(c)) return false;
+    text_.remove_prefix(1);
+    return true;
+  }
+
+  void expect(char c) {
+    if (!accept(c)) fail_expected("'" + std::string(1, c) + "'");
+  }
+
+  [[noreturn]] void fail(const std::string& message) const {
+    throw InputError(what_ + ": .npy header " + message);
+  }
+
+  [[noreturn]] void fail_expected(const std::string& expected) const {
+    fail("has " + (text_.empty() ? "its end" : in_quotes(text_)) + " where " + expected +
+         " is expected");
+  }
+
+  std::string_view text_;
+  const std::string& what_;
+  std::optional<std::string> descr_;
+  std::optional<bool> fortran_order_;
+  std::optional<std::vector<std::int64_t>> shape_;
+};
+
 }  // namespace
 
 std::size_t NpyHeader::item_size() const {
@@ -158,13 +281,13 @@ std::int64_t NpyHeader::element_count() const { return product_from(shape, 0); }
 std::int64_t NpyHeader::row_size() const { return product_from(shape, shape.empty() ? 0 : 1); }
 
 NpyHeader read_npy_header(ByteSource& source, const std::string& what) {
-  const std::string preamble = take_bytes(source, magic.size() + 2, what);
-  if (!preamble.starts_with(magic)) {
+  const std::string preamble = take_bytes(source, kMagic.size() + 2, what);
+  if (!preamble.starts_with(kMagic)) {
     throw InputError(what + ": is not a .npy array: it begins with " +
-                     in_quotes(preamble.substr(0, magic.size())) + ", expected " +
-                     in_quotes(magic));
+                     in_quotes(preamble.substr(0, kMagic.size())) + ", expected " +
+                     in_quotes(kMagic));
   }
-  const int version = static_cast<unsigned char>(preamble[magic.size()]);
+  const int version = static_cast<unsigned char>(preamble[kMagic.size()]);
   if (version < 1 || version > 3) {
     throw InputError(what + ": is of .npy version " + std::to_string(version) +
                      ", expected 1 to 3");
@@ -224,6 +347,10 @@ std::string npy_bytes(std::span<const double> values, std::span<const std::int64
 
 std::string npy_bytes(std::span<const std::int64_t> values, std::span<const std::int64_t> shape) {
   return array_bytes("<i8", values, shape);
+}
+
+NpyHeader parse_npy_dictionary(std::string_view text, const std::string& what) {
+  return DictionaryParser(text, what).parse();
 }
 
 }  // namespace lorentznet

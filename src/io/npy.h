@@ -7,7 +7,7 @@
 #include <string_view>
 #include <vector>
 
-#include "io/byte_source.h"
+#include "io/bytes.h"
 
 namespace lorentznet {
 

@@ -1,3 +1,5 @@
+struct zip;
+struct zip_file;
 #pragma once
 
 #include <cstddef>
@@ -9,13 +11,11 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
-#include "io/byte_source.h"
+#include "io/bytes.h"
 #include "io/inflate.h"
-
-struct zip;
-struct zip_file;
 
 namespace lorentznet {
 
@@ -80,5 +80,8 @@ class ZipArchive {
   std::vector<std::string> names_;
   std::map<std::string, std::uint64_t, std::less<>> index_;
 };
+
+/// A zip archive of stored entries. entries: name, contents.
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries);
 
 }  // namespace lorentznet

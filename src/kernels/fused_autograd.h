@@ -1,5 +1,6 @@
 #pragma once
 
+#include <ATen/core/Tensor.h>
 #include <torch/autograd.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/utils.h>
@@ -52,6 +53,15 @@ std::vector<at::Tensor> run_part(std::unique_ptr<Part> part,
   }
   if (keep) set_backward<Part>(std::move(part), arguments, results);
   return results;
+}
+
+/// The tensors' values, outside autograd's graph and with rows one after the other; undefined ones
+/// stay so.
+inline std::vector<at::Tensor> detached(std::vector<at::Tensor> tensors) {
+  for (auto& tensor : tensors) {
+    if (tensor.defined()) tensor = tensor.detach().contiguous();
+  }
+  return tensors;
 }
 
 }  // namespace lorentznet

@@ -1,8 +1,8 @@
 #pragma once
 
-#include "lorentznet/edge_kernel.h"
+#include "kernels/kernel.h"
+#include "lorentznet/communicator.h"
 #include "lorentznet/isa.h"
-#include "lorentznet/node_kernel.h"
 
 namespace lorentznet {
 

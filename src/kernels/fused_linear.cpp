@@ -6,8 +6,8 @@
 
 #include <utility>
 
-#include "kernels/detached.h"
-#include "kernels/sum_in_order.h"
+#include "kernels/fused_autograd.h"
+#include "kernels/groups.h"
 
 namespace lorentznet {
 

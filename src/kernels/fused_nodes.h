@@ -1,8 +1,8 @@
 #pragma once
 
+#include "kernels/fused_linear.h"
 #include "kernels/fused_norm.h"
-#include "kernels/packed_linear.h"
-#include "kernels/row_groups.h"
+#include "kernels/groups.h"
 
 namespace lorentznet {
 

@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "kernels/fused/engine.h"
+#include "engine/engine.h"
 #include "lorentznet/communicator.h"
 
 namespace lorentznet {

@@ -1,10 +1,10 @@
-#include "lorentznet/jet_graph.h"
-
 #include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <utility>
+
+#include "kernels/kernel.h"
 
 namespace lorentznet {
 namespace {

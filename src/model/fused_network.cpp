@@ -8,10 +8,10 @@
 #include <deque>
 #include <utility>
 
-#include "kernels/engine_choice.h"
+#include "engine/engine_choice.h"
+#include "kernels/fused_edges.h"
 #include "kernels/fused_norm.h"
-#include "kernels/jet_schedule.h"
-#include "kernels/packed_layer.h"
+#include "kernels/groups.h"
 
 namespace lorentznet {
 namespace {

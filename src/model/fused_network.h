@@ -7,9 +7,10 @@
 #include <mutex>
 #include <vector>
 
+#include "kernels/kernel.h"
 #include "lorentznet/batch.h"
 #include "lorentznet/isa.h"
-#include "lorentznet/lgeb.h"
+#include "lorentznet/lorentznet.h"
 
 namespace lorentznet {
 

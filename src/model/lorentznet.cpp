@@ -9,6 +9,7 @@
 #include <torch/utils.h>
 
 #include "kernels/fused_kernel.h"
+#include "kernels/plain_kernel.h"
 #include "model/fused_network.h"
 
 namespace lorentznet {
@@ -37,22 +38,26 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
   if (packed_ != nullptr && !is_training() && !at::GradMode::is_enabled()) {
     return packed_->get()->forward(batch);
   }
+  return forward(batch, *kernels_);
+}
+
+at::Tensor LorentzNetImpl::forward(const Batch& batch, const LGEBKernels& kernels) {
   const JetGraph graph(batch.offsets, embedding_->weight.device());
-  const auto h = states(batch, graph, kernels_).back().h;
-  const auto& kernel = *kernels_.nodes;
+  const auto h = states(batch, graph, kernels).back().h;
+  const auto& nodes = *kernels.nodes;
   const auto decoded =
-      dropout_->forward(at::relu(kernel.linear(*decode_in_.ptr(), pool(h, batch, graph))));
-  return kernel.linear(*decode_out_.ptr(), decoded);
+      dropout_->forward(at::relu(nodes.linear(*decode_in_.ptr(), pool(h, batch, graph))));
+  return nodes.linear(*decode_out_.ptr(), decoded);
 }
 
 void LorentzNetImpl::make_kernels() {
-  if (fused_) {
-    kernels_ = {std::make_unique<FusedEdgeKernel>(*fused_, kMostKeptOfEdges, ranks_),
-                std::make_unique<FusedNodeKernel>(*fused_, kMostKeptOfNodes, ranks_)};
-  } else {
-    kernels_ = {std::make_unique<PlainEdgeKernel>(ranks_),
-                std::make_unique<PlainNodeKernel>(ranks_)};
+  if (!fused_) {
+    kernels_ = std::make_shared<const LGEBKernels>(plain_kernels(ranks_));
+    return;
   }
+  kernels_ = std::make_shared<const LGEBKernels>(
+      LGEBKernels{std::make_unique<FusedEdgeKernel>(*fused_, kMostKeptOfEdges, ranks_),
+                  std::make_unique<FusedNodeKernel>(*fused_, kMostKeptOfNodes, ranks_)});
 }
 
 void LorentzNetImpl::share_statistics(std::shared_ptr<const Communicator> ranks) {
@@ -65,12 +70,6 @@ void LorentzNetImpl::use_plain_kernel() {
   make_kernels();
   kernel_name_ = "plain";
   packed_ = nullptr;
-}
-
-void LorentzNetImpl::use_edge_kernel(std::string name, std::unique_ptr<const EdgeKernel> edges) {
-  use_plain_kernel();
-  kernels_.edges = std::move(edges);
-  kernel_name_ = std::move(name);
 }
 
 void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
@@ -95,7 +94,7 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {
-  return states(batch, JetGraph(batch.offsets, embedding_->weight.device()), kernels_);
+  return states(batch, JetGraph(batch.offsets, embedding_->weight.device()), *kernels_);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,
@@ -116,18 +115,6 @@ std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph
         block->as<LGEBImpl>()->forward(states.back(), scalars, graph, kernels, padded_rows));
   }
   return states;
-}
-
-TranslationCount LorentzNetImpl::count_translations(const Batch& batch) {
-  const torch::NoGradGuard no_grad;
-  const auto count = std::make_shared<TranslationCount>();
-  const bool was_training = is_training();
-  eval();
-  states(batch, JetGraph(batch.offsets, embedding_->weight.device()),
-         {std::make_unique<TranslationStudyKernel>(TranslationRule{.count = count}),
-          std::make_unique<PlainNodeKernel>()});
-  train(was_training);
-  return *count;
 }
 
 at::Tensor LorentzNetImpl::pool(const at::Tensor& h, const Batch& batch,

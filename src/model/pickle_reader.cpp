@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "io/bounded_reader.h"
+#include "io/bytes.h"
 #include "io/message.h"
 #include "model/pickle_opcodes.h"
 #include "model/pickle_stack.h"

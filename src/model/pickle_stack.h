@@ -5,7 +5,7 @@
 #include <unordered_map>
 #include <vector>
 
-#include "io/bounded_reader.h"
+#include "io/bytes.h"
 #include "model/pickle_reader.h"
 
 namespace lorentznet {

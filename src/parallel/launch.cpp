@@ -6,7 +6,9 @@
 #include <array>
 #include <charconv>
 #include <limits>
+#include <span>
 
+#include "io/hash.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -91,10 +93,8 @@ std::uint16_t find_port(const Variables& variables, const Dialect& dialect) {
   if (given) return static_cast<std::uint16_t>(*given);
   const auto job = variables.text(dialect.job);
   if (job.empty()) return kDefaultPort;
-  std::uint64_t hash = 14695981039346656037U;  // FNV-1a
-  for (const char letter : job + variables.text("SLURM_STEP_ID")) {
-    hash = (hash ^ static_cast<unsigned char>(letter)) * 1099511628211U;
-  }
+  const auto name = job + variables.text("SLURM_STEP_ID");
+  const auto hash = fast_hash(std::as_bytes(std::span(name)));
   return static_cast<std::uint16_t>(kFirstPort + hash % kNumPorts);
 }
 

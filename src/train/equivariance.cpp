@@ -10,9 +10,9 @@
 
 #include <cmath>
 
+#include "kernels/plain_kernel.h"
 #include "lorentznet/checkpoint.h"
-#include "lorentznet/loader.h"
-#include "lorentznet/translation_study.h"
+#include "train/loader.h"
 
 namespace lorentznet {
 namespace {
@@ -40,6 +40,7 @@ std::vector<Variant> all_variants() {
 struct StudiedNetwork {
   LorentzNet model{nullptr};
   std::shared_ptr<TranslationCount> count = std::make_shared<TranslationCount>();
+  LGEBKernels kernels = {};
 };
 
 StudiedNetwork copy_as(LorentzNet& model, const Variant& variant) {
@@ -51,8 +52,7 @@ StudiedNetwork copy_as(LorentzNet& model, const Variant& variant) {
   copy.model->set_type(variant.type);
   copy.model->eval();
   const double bound = variant.clamps ? TranslationRule::kBound : kNoBound;
-  copy.model->use_edge_kernel("plain, studied", std::make_unique<TranslationStudyKernel>(
-                                                    TranslationRule{bound, copy.count}));
+  copy.kernels = plain_kernels(single_process(), {.bound = bound, .count = copy.count});
   return copy;
 }
 
@@ -78,7 +78,8 @@ class Study {
       const auto jets = std::span(order).subspan(static_cast<std::size_t>(begin),
                                                  static_cast<std::size_t>(count));
       const auto batch = make_batch(set_, jets, task_, rule_, false);
-      p.push_back(at::softmax(network.model->forward(seen_from(batch, frame)).to(at::kDouble), 1));
+      p.push_back(at::softmax(
+          network.model->forward(seen_from(batch, frame), network.kernels).to(at::kDouble), 1));
       label.push_back(batch.label);
     }
     return {.p = at::cat(p), .label = at::cat(label), .clamped = network.count->fraction()};

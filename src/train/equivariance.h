@@ -3,9 +3,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "io/json.h"
 #include "lorentznet/evaluate.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/records.h"
 
 namespace lorentznet {
 

@@ -9,8 +9,9 @@
 #include <algorithm>
 #include <cmath>
 
-#include "kernels/rank_sum.h"
 #include "lorentznet/metrics.h"
+#include "parallel/collectives.h"
+#include "train/loader.h"
 #include "train/pass.h"
 
 namespace lorentznet {

@@ -3,8 +3,8 @@
 #include <memory>
 #include <optional>
 
-#include "lorentznet/resident_jets.h"
 #include "lorentznet/trainer.h"
+#include "model/resident_jets.h"
 
 namespace lorentznet {
 

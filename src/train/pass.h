@@ -6,7 +6,7 @@
 #include <optional>
 
 #include "lorentznet/evaluate.h"
-#include "lorentznet/training_state.h"
+#include "train/training_state.h"
 
 namespace lorentznet {
 

@@ -1,5 +1,3 @@
-#include "lorentznet/run_folder.h"
-
 #include <fmt/format.h>
 
 #include <random>
@@ -7,6 +5,7 @@
 #include <vector>
 
 #include "io/file.h"
+#include "lorentznet/trainer.h"
 #include "report/event_file.h"
 
 namespace lorentznet {

@@ -1,5 +1,3 @@
-#include "lorentznet/schedule.h"
-
 #include <algorithm>
 #include <cmath>
 #include <numbers>
@@ -7,6 +5,7 @@
 #include <string>
 
 #include "lorentznet/error.h"
+#include "lorentznet/trainer.h"
 
 namespace lorentznet {
 namespace {

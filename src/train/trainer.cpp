@@ -7,12 +7,16 @@
 #include <algorithm>
 #include <stdexcept>
 
-#include "kernels/rank_sum.h"
+#include "kernels/plain_kernel.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
+#include "parallel/collectives.h"
+#include "report/result_files.h"
+#include "train/checksum.h"
 #include "train/jets_on_device.h"
+#include "train/loader.h"
 #include "train/pass.h"
-#include "train/rank_work.h"
+#include "train/training_state.h"
 
 namespace lorentznet {
 namespace {
@@ -36,6 +40,16 @@ void check_labels(const JetSet& set, const std::string& name, std::int64_t n_cla
   }
 }
 
+/// A number that depends on every bit of the parameters.
+std::int64_t checksum_of(const LorentzNetImpl& model) {
+  Checksum sum;
+  for (const auto& parameter : model.parameters()) {
+    const auto values = parameter.detach().to(at::kCPU).contiguous();
+    sum.add({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+  }
+  return sum.value();
+}
+
 /// Root of the sum of the squares of all gradients.
 double gradient_norm(LorentzNetImpl& model) {
   std::vector<at::Tensor> norms;
@@ -52,8 +66,12 @@ double clamped_fraction(LorentzNet& model, const Trainer::Data& data) {
   const auto jets = std::clamp<std::int64_t>(data.train.num_jets() / train_jets_per_jet, 1,
                                              std::min(most, data.val.num_jets()));
   const auto batch = make_batch(data.val, file_order(jets), data.task, data.rule, false);
+  const auto count = std::make_shared<TranslationCount>();
+  const torch::NoGradGuard no_grad;
+  model->eval();
   const auto device = model->parameters().front().device();
-  return model->count_translations(batch.to(device)).fraction();
+  model->forward(batch.to(device), plain_kernels(single_process(), {.count = count}));
+  return count->fraction();
 }
 
 }  // namespace
@@ -67,24 +85,29 @@ Trainer::Trainer(LorentzNet model, const Data& data, TrainerOptions options, Run
       log_(std::move(log)),
       optimizer_(model_->parameters(), torch::optim::AdamWOptions(options_.learning_rate(0))
                                            .weight_decay(options_.weight_decay)),
-      setup_(data.train, data.val, options_.batch_size) {
+      setup_(std::make_unique<const TrainingSetup>(data.train, data.val, options_.batch_size)),
+      progress_(std::make_unique<TrainingProgress>()) {
   check_split(data_.train, "training", options_.batch_size * options_.ranks->size());
   check_split(data_.val, "validation", 1);
   check_labels(data_.train, "training", model_->options().n_class);
   check_labels(data_.val, "validation", model_->options().n_class);
-  if (const auto rank = first_different(*options_.ranks, setup_.checksum)) {
+  if (const auto rank = first_different(*options_.ranks, setup_->checksum)) {
     throw InputError(fmt::format("rank {} has other jets than rank 0", rank));
   }
   model_->share_statistics(options_.ranks);
-  broadcast_model(*options_.ranks, *model_);
+  broadcast_module(*options_.ranks, *model_);
 }
+
+Trainer::~Trainer() = default;
+
+const TrainingRecord& Trainer::record() const { return progress_->record; }
 
 bool Trainer::resume() {
   const auto file = folder_.training_state();
   if (!std::filesystem::exists(file)) return false;
   const auto& ranks = *options_.ranks;
-  auto [progress, writers] = read_training_state(file, *model_, optimizer_, setup_, ranks);
-  progress_ = std::move(progress);
+  auto [progress, writers] = read_training_state(file, *model_, optimizer_, *setup_, ranks);
+  *progress_ = std::move(progress);
   if (writers != ranks.size()) {
     log_(fmt::format(
         "The number of ranks changes from {} to {}: a step is of {} jets, not of {}, "
@@ -97,23 +120,23 @@ bool Trainer::resume() {
 Trainer::Outcome Trainer::run(const std::atomic<bool>& stop) {
   const auto device = model_->parameters().front().device();
   if (!on_device_) on_device_ = keep_on_device(data_, device, options_.jets_on_device, log_);
-  while (progress_.epoch < options_.epochs) {
-    const bool validates = progress_.epoch % options_.val_interval == 0;
+  while (progress_->epoch < options_.epochs) {
+    const bool validates = progress_->epoch % options_.val_interval == 0;
     if (!train_epoch(stop) || (validates && !validate(stop))) {
       save_state();
       return Outcome::kStopped;
     }
-    ++progress_.epoch;
-    progress_.step = 0;
-    progress_.sums = {};
-    if (validates || progress_.epoch == options_.epochs) save_state();
+    ++progress_->epoch;
+    progress_->step = 0;
+    progress_->sums = {};
+    if (validates || progress_->epoch == options_.epochs) save_state();
   }
   return Outcome::kFinished;
 }
 
 /// \return false if stopped; progress_ then tells where.
 bool Trainer::train_epoch(const std::atomic<bool>& stop) {
-  const auto epoch = progress_.epoch;
+  const auto epoch = progress_->epoch;
   optimizer_.param_groups().front().options().set_lr(options_.learning_rate(epoch));
   model_->train();
   const auto jets = data_.train.num_jets();
@@ -123,21 +146,21 @@ bool Trainer::train_epoch(const std::atomic<bool>& stop) {
   BatchLoader loader(data_.train, data_.task, data_.rule, std::move(order),
                      {.batch_size = options_.batch_size,
                       .for_training = true,
-                      .first_jet = progress_.sums.jets,
+                      .first_jet = progress_->sums.jets,
                       .num_workers = options_.num_workers,
                       .rank = options_.ranks->rank(),
                       .ranks = options_.ranks->size(),
                       .resident = on_device_ ? &on_device_->train : nullptr});
   const auto options = pass_options("train");
-  Pass pass(options, progress_.step + loader.num_batches(), log_, progress_.sums,
+  Pass pass(options, progress_->step + loader.num_batches(), log_, progress_->sums,
             options_.learning_rate(epoch));
   while (auto batch = loader.next()) {
     const bool goes_on = train_step(*batch, pass, stop);
-    progress_.sums = pass.sums();
+    progress_->sums = pass.sums();
     if (!goes_on) return false;
   }
   log_(fmt::format("Time: train: {:.2f} \t Train loss {:.4f} \t Train acc: {:.4f}",
-                   progress_.sums.seconds, pass.mean_loss(), pass.accuracy()));
+                   progress_->sums.seconds, pass.mean_loss(), pass.accuracy()));
   return true;
 }
 
@@ -157,12 +180,12 @@ bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>
   optimizer_.step();
   const auto all = sum_figures(ranks, {value, correct, weight, stop ? 1. : 0.});
   const auto mean_loss = all[0] / static_cast<double>(ranks.size());
-  pass.add(progress_.step, {.loss = mean_loss,
-                            .correct = all[1],
-                            .weight = all[2],
-                            .jets = batch.num_jets() * ranks.size()});
+  pass.add(progress_->step, {.loss = mean_loss,
+                             .correct = all[1],
+                             .weight = all[2],
+                             .jets = batch.num_jets() * ranks.size()});
   if (observes_step()) observe_step(pass, norm);
-  ++progress_.step;
+  ++progress_->step;
   if (options_.on_step) options_.on_step(mean_loss);
   // A single process may have been told to by on_step.
   return ranks.size() == 1 ? !stop : all[3] == 0;
@@ -170,10 +193,10 @@ bool Trainer::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>
 
 /// \return false if stopped.
 bool Trainer::validate(const std::atomic<bool>& stop) {
-  if (const auto rank = first_different(*options_.ranks, checksum(*model_))) {
+  if (const auto rank = first_different(*options_.ranks, checksum_of(*model_))) {
     throw std::runtime_error(fmt::format("rank {} has other weights than rank 0", rank));
   }
-  if (writes()) write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
+  if (writes()) write_state_dict(folder_.checkpoint(progress_->epoch), model_state(*model_));
   auto options = pass_options(data_.task.validation_name);
   options.stop = &stop;
   if (on_device_) options.resident = &on_device_->val;
@@ -184,11 +207,11 @@ bool Trainer::validate(const std::atomic<bool>& stop) {
 }
 
 void Trainer::save_epoch(const Scores& validation) {
-  auto& record = progress_.record;
-  const auto& sums = progress_.sums;
+  auto& record = progress_->record;
+  const auto& sums = progress_->sums;
   const bool best = record.epochs.empty() || validation.accuracy > record.best_val;
-  record.epochs.push_back(progress_.epoch);
-  record.lr.push_back(options_.learning_rate(progress_.epoch));
+  record.epochs.push_back(progress_->epoch);
+  record.lr.push_back(options_.learning_rate(progress_->epoch));
   record.train_time.push_back(sums.seconds);
   record.val_time.push_back(validation.seconds);
   record.train_loss.push_back(sums.mean_loss());
@@ -199,7 +222,7 @@ void Trainer::save_epoch(const Scores& validation) {
     log_("New best validation model, saving...");
     if (writes()) write_state_dict(folder_.best_model(), model_state(*model_));
     record.best_val = validation.accuracy;
-    record.best_epoch = progress_.epoch;
+    record.best_epoch = progress_->epoch;
   }
   report_epoch(validation);
   if (options_.observer != nullptr) observe_epoch(validation);
@@ -207,8 +230,8 @@ void Trainer::save_epoch(const Scores& validation) {
 }
 
 void Trainer::report_epoch(const Scores& validation) const {
-  const auto& record = progress_.record;
-  log_(fmt::format("Epoch {}/{} finished.", progress_.epoch, options_.epochs));
+  const auto& record = progress_->record;
+  log_(fmt::format("Epoch {}/{} finished.", progress_->epoch, options_.epochs));
   log_(fmt::format("Train time: {:.2f} \t Val time {:.2f}", record.train_time.back(),
                    validation.seconds));
   log_(fmt::format("Train loss {:.4f} \t Train acc: {:.4f}", record.train_loss.back(),
@@ -219,12 +242,12 @@ void Trainer::report_epoch(const Scores& validation) const {
 
 std::int64_t Trainer::steps_done() const {
   const auto a_step = options_.batch_size * options_.ranks->size();
-  return progress_.epoch * (data_.train.num_jets() / a_step) + progress_.step;
+  return progress_->epoch * (data_.train.num_jets() / a_step) + progress_->step;
 }
 
 /// Every log_interval steps, the first of an epoch among them.
 bool Trainer::observes_step() const {
-  return options_.observer != nullptr && progress_.step % options_.log_interval == 0;
+  return options_.observer != nullptr && progress_->step % options_.log_interval == 0;
 }
 
 void Trainer::observe_step(const Pass& pass, double gradient_norm) const {
@@ -233,16 +256,16 @@ void Trainer::observe_step(const Pass& pass, double gradient_norm) const {
       {.step = steps_done() + 1,
        .loss = pass.recent_loss(),
        .accuracy = pass.recent_accuracy(),
-       .learning_rate = options_.learning_rate(progress_.epoch),
+       .learning_rate = options_.learning_rate(progress_->epoch),
        .jets_per_second = static_cast<double>(sums.jets) / std::max(sums.seconds, 1e-9),
        .gradient_norm = gradient_norm});
 }
 
 void Trainer::observe_epoch(const Scores& validation) {
-  const auto& record = progress_.record;
+  const auto& record = progress_->record;
   const auto figures = summarize_test(validation);
   options_.observer->on_epoch({.step = steps_done(),
-                               .epoch = progress_.epoch,
+                               .epoch = progress_->epoch,
                                .train_loss = record.train_loss.back(),
                                .train_accuracy = record.train_acc.back(),
                                .val_loss = validation.loss,
@@ -255,13 +278,13 @@ void Trainer::observe_epoch(const Scores& validation) {
 }
 
 void Trainer::save_state() {
-  write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_,
+  write_training_state(folder_.training_state(), *model_, optimizer_, *progress_, *setup_,
                        *options_.ranks);
 }
 
 PassOptions Trainer::pass_options(const std::string& partition) const {
   return {.partition = partition,
-          .epoch = progress_.epoch,
+          .epoch = progress_->epoch,
           .epochs = options_.epochs,
           .batch_size = options_.batch_size,
           .num_workers = options_.num_workers,

@@ -1,4 +1,4 @@
-#include "lorentznet/training_state.h"
+#include "train/training_state.h"
 
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
@@ -13,8 +13,8 @@
 
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
+#include "parallel/collectives.h"
 #include "train/checksum.h"
-#include "train/rank_work.h"
 
 namespace lorentznet {
 namespace {

@@ -3,6 +3,7 @@
 #include <catch2/catch.hpp>
 
 #include "io/helpers.h"
+#include "io/json.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
@@ -13,7 +14,7 @@ Arguments parse(const std::vector<std::string>& words, const Task& task = top_ta
   return parse_command_line(task, words).arguments;
 }
 
-std::string message(const std::vector<std::string>& words) {
+std::string parse_error(const std::vector<std::string>& words) {
   return input_error([&] { parse(words); });
 }
 
@@ -70,30 +71,30 @@ TEST_CASE("lists: files up to the next flag, betas by commas") {
 
 TEST_CASE("what is wrong with a flag is said, with the flag and its value") {
   using Catch::Contains;
-  CHECK_THAT(message({"--exp", "x"}), Contains("--exp_name"));
-  CHECK_THAT(message({"--n", "1"}), Contains("--n_hidden") && Contains("--n_layers"));
-  CHECK_THAT(message({"--nonsense"}), Contains("--nonsense"));
-  CHECK_THAT(message({"--num_data", "5"}), Contains("--num_data"));  // quark/gluon's
-  CHECK_THAT(message({"stray"}), Contains("stray"));
-  CHECK_THAT(message({"--epochs"}), Contains("--epochs needs a value"));
-  CHECK_THAT(message({"--epochs", "--seed", "1"}), Contains("--epochs needs a value"));
-  CHECK_THAT(message({"--epochs", "3.5"}), Contains("--epochs") && Contains("3.5"));
-  CHECK_THAT(message({"--epochs", "0"}), Contains("at least 1"));
-  CHECK_THAT(message({"--lr", "1e-3x"}), Contains("--lr") && Contains("1e-3x"));
-  CHECK_THAT(message({"--lr", "0"}), Contains("above 0"));
-  CHECK_THAT(message({"--lr", "nan"}), Contains("finite"));
-  CHECK_THAT(message({"--dropout", "1"}), Contains("--dropout"));
-  CHECK_THAT(message({"--boost", "0.5,1"}), Contains("light"));
-  CHECK_THAT(message({"--boost", "0.5,"}), Contains("--boost"));
-  CHECK_THAT(message({"--pooling", "mean"}), Contains("mean") && Contains("jet"));
-  CHECK_THAT(message({"--pooling", "jet", "--n_nodes", "100"}), Contains("--pooling jet"));
-  CHECK_THAT(message({"--kernel", "fast"}), Contains("fast") && Contains("auto, plain, fused"));
-  CHECK_THAT(message({"--precision", "fp16"}), Contains("fp16") && Contains("fp32, bf16"));
-  CHECK_THAT(message({"--resume", "--overwrite", "--exp_name", "x"}), Contains("--overwrite"));
-  CHECK_THAT(message({"--test_mode"}), Contains("--exp_name"));
-  CHECK_THAT(message({"--exp_name", "../x"}), Contains("../x"));
-  CHECK_THAT(message({"--exp_name", "/x"}), Contains("/x"));
-  CHECK_THAT(message({"--test_mode=false"}), Contains("--test_mode"));
+  CHECK_THAT(parse_error({"--exp", "x"}), Contains("--exp_name"));
+  CHECK_THAT(parse_error({"--n", "1"}), Contains("--n_hidden") && Contains("--n_layers"));
+  CHECK_THAT(parse_error({"--nonsense"}), Contains("--nonsense"));
+  CHECK_THAT(parse_error({"--num_data", "5"}), Contains("--num_data"));  // quark/gluon's
+  CHECK_THAT(parse_error({"stray"}), Contains("stray"));
+  CHECK_THAT(parse_error({"--epochs"}), Contains("--epochs needs a value"));
+  CHECK_THAT(parse_error({"--epochs", "--seed", "1"}), Contains("--epochs needs a value"));
+  CHECK_THAT(parse_error({"--epochs", "3.5"}), Contains("--epochs") && Contains("3.5"));
+  CHECK_THAT(parse_error({"--epochs", "0"}), Contains("at least 1"));
+  CHECK_THAT(parse_error({"--lr", "1e-3x"}), Contains("--lr") && Contains("1e-3x"));
+  CHECK_THAT(parse_error({"--lr", "0"}), Contains("above 0"));
+  CHECK_THAT(parse_error({"--lr", "nan"}), Contains("finite"));
+  CHECK_THAT(parse_error({"--dropout", "1"}), Contains("--dropout"));
+  CHECK_THAT(parse_error({"--boost", "0.5,1"}), Contains("light"));
+  CHECK_THAT(parse_error({"--boost", "0.5,"}), Contains("--boost"));
+  CHECK_THAT(parse_error({"--pooling", "mean"}), Contains("mean") && Contains("jet"));
+  CHECK_THAT(parse_error({"--pooling", "jet", "--n_nodes", "100"}), Contains("--pooling jet"));
+  CHECK_THAT(parse_error({"--kernel", "fast"}), Contains("fast") && Contains("auto, plain, fused"));
+  CHECK_THAT(parse_error({"--precision", "fp16"}), Contains("fp16") && Contains("fp32, bf16"));
+  CHECK_THAT(parse_error({"--resume", "--overwrite", "--exp_name", "x"}), Contains("--overwrite"));
+  CHECK_THAT(parse_error({"--test_mode"}), Contains("--exp_name"));
+  CHECK_THAT(parse_error({"--exp_name", "../x"}), Contains("../x"));
+  CHECK_THAT(parse_error({"--exp_name", "/x"}), Contains("/x"));
+  CHECK_THAT(parse_error({"--test_mode=false"}), Contains("--test_mode"));
 }
 
 TEST_CASE("args.json begins with the published keys, and gives back what it was made of") {

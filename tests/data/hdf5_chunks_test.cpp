@@ -1,9 +1,8 @@
-#include "data/hdf5_chunks.h"
-
 #include <catch2/catch.hpp>
 #include <string>
 #include <vector>
 
+#include "data/hdf5_file.h"
 #include "data/test_files.h"
 
 using lorentznet::damaged_chunk;
@@ -12,18 +11,18 @@ using lorentznet::test::TemporaryFolder;
 
 namespace {
 
-constexpr hsize_t rows = 10, rows_in_chunk = 4, columns = 3;
-constexpr std::size_t chunk_bytes = rows_in_chunk * columns * sizeof(float);
+constexpr hsize_t kRows = 10, kRowsInChunk = 4, kColumns = 3;
+constexpr std::size_t chunk_bytes = kRowsInChunk * kColumns * sizeof(float);
 
-/// A data set of ten rows, in chunks of four, whose chunk at row 4 is `bytes` as they are.
+/// A data set of ten kRows, in chunks of four, whose chunk at row 4 is `bytes` as they are.
 H5::DataSet with_chunk(const H5::H5File& file, H5Z_filter_t filter, const std::string& bytes,
                        unsigned skipped_filters) {
-  const hsize_t shape[] = {rows, columns}, chunk[] = {rows_in_chunk, columns};
+  const hsize_t shape[] = {kRows, kColumns}, chunk[] = {kRowsInChunk, kColumns};
   H5::DSetCreatPropList list;
   list.setChunk(2, chunk);
   list.setFilter(filter, H5Z_FLAG_OPTIONAL);
   auto dataset = file.createDataSet("X", H5::PredType::IEEE_F32LE, H5::DataSpace(2, shape), list);
-  const hsize_t place[] = {rows_in_chunk, 0};
+  const hsize_t place[] = {kRowsInChunk, 0};
   REQUIRE(H5Dwrite_chunk(dataset.getId(), H5P_DEFAULT, skipped_filters, place, bytes.size(),
                          bytes.data()) >= 0);
   return dataset;
@@ -75,5 +74,5 @@ TEST_CASE("a chunk is found behind a user block") {
   const H5::H5File file((folder / "chunks.h5").string(), H5F_ACC_TRUNC, list);
   const auto dataset = with_chunk(file, kBloscFilter, blosc_chunk(chunk_bytes), 0);
   file.flush(H5F_SCOPE_LOCAL);
-  CHECK(damaged_chunk(dataset, 0, rows).empty());
+  CHECK(damaged_chunk(dataset, 0, kRows).empty());
 }

@@ -8,7 +8,7 @@
 #include "data/top_writer.h"
 #include "io/file.h"
 #include "lorentznet/error.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;

@@ -1,5 +1,3 @@
-#include "lorentznet/own_jets.h"
-
 #include <H5Cpp.h>
 
 #include <catch2/catch.hpp>
@@ -7,7 +5,7 @@
 
 #include "data/test_files.h"
 #include "io/npy.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
 
 using lorentznet::BadJetRule;
 using lorentznet::JetSet;

@@ -1,11 +1,10 @@
-#include "lorentznet/quark_gluon_data.h"
-
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <stdexcept>
 
 #include "data/test_files.h"
 #include "io/npy.h"
+#include "lorentznet/readers.h"
 
 using lorentznet::JetSet;
 using lorentznet::npy_bytes;

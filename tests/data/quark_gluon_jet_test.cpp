@@ -1,11 +1,10 @@
-#include "data/quark_gluon_jet.h"
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 
+#include "data/quark_gluon_jets.h"
 #include "data/test_files.h"
-#include "io/npy_reader.h"
+#include "io/npz.h"
 #include "support.h"
 
 using lorentznet::append_quark_gluon_jet;

@@ -1,8 +1,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 
-#include "lorentznet/quark_gluon_data.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
 #include "support.h"
 
 using lorentznet::JetSet;

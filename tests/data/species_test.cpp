@@ -1,9 +1,8 @@
-#include "lorentznet/species.h"
-
 #include <catch2/catch.hpp>
 #include <fstream>
 #include <string>
 
+#include "data/particles.h"
 #include "support.h"
 
 using lorentznet::particle_mass;

@@ -1,11 +1,10 @@
-#include "lorentznet/top_data.h"
-
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <stdexcept>
 
 #include "data/test_files.h"
 #include "data/top_writer.h"
+#include "lorentznet/readers.h"
 
 using lorentznet::JetSet;
 using lorentznet::read_top_jets;

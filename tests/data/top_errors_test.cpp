@@ -4,7 +4,7 @@
 
 #include "data/test_files.h"
 #include "data/top_writer.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
 
 using lorentznet::read_top_jets;
 using namespace lorentznet::test;

@@ -1,8 +1,7 @@
-#include "io/bounded_reader.h"
-
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "io/bytes.h"
 #include "io/helpers.h"
 #include "io/message.h"
 

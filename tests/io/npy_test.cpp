@@ -5,7 +5,7 @@
 
 #include "io/file.h"
 #include "io/helpers.h"
-#include "io/npy_reader.h"
+#include "io/npz.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;

@@ -1,8 +1,9 @@
+#include "io/npz.h"
+
 #include <catch2/catch.hpp>
 
 #include "io/file.h"
 #include "io/helpers.h"
-#include "io/npy_reader.h"
 #include "io/zip_bytes.h"
 
 using namespace lorentznet;
@@ -123,7 +124,7 @@ TEST_CASE("rows that end before the announced size are refused") {
   const std::string npy = npy_bytes(zeros, std::vector<std::int64_t>{500, 2});
   ZipBytes entry("x.npy", npy.substr(0, npy.size() - 4));
   entry.size += 4;  // as the shape needs
-  const auto path = write_file(folder, "a.npz", zip_bytes({entry}));
+  const auto path = write_file(folder, "a.npz", archive_bytes({entry}));
   NpyRows rows = NpzReader(path).rows("x");
   std::vector<double> values;
   CHECK_THAT(input_error([&] { rows.read(500, values); }), StartsWith(path.string() + ": "));
@@ -134,7 +135,7 @@ TEST_CASE("a flipped data byte is found by whole reads and by rows") {
   std::string npy = npy_bytes(std::vector<float>(1000), std::vector<std::int64_t>{500, 2});
   ZipBytes entry("x.npy", npy);
   entry.data[2000] ^= 1;
-  const NpzReader npz(write_file(folder, "a.npz", zip_bytes({entry})));
+  const NpzReader npz(write_file(folder, "a.npz", archive_bytes({entry})));
   CHECK_THAT(input_error([&] { npz.read("x"); }), Contains("CRC"));
   NpyRows rows = npz.rows("x");
   std::vector<double> values;

@@ -58,7 +58,7 @@ inline std::string deflated_zeros(std::uint64_t count) {
 }
 
 /// The bytes of an archive of these entries.
-inline std::string zip_bytes(const std::vector<ZipBytes>& entries) {
+inline std::string archive_bytes(const std::vector<ZipBytes>& entries) {
   const auto number = [](std::uint64_t value, int count) {
     std::string bytes;
     for (; count > 0; --count, value >>= 8) bytes += static_cast<char>(value);

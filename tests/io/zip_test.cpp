@@ -18,7 +18,7 @@ namespace {
 // The message of reading the entry "entry" of an archive of `entries`.
 std::string error_of(const std::vector<ZipBytes>& entries, std::uint64_t max_bytes = 1 << 20) {
   const TemporaryFolder folder;
-  const auto path = write_file(folder, "a.zip", zip_bytes(entries));
+  const auto path = write_file(folder, "a.zip", archive_bytes(entries));
   return input_error_naming(path, [&] { ZipArchive(path).read("entry", max_bytes); });
 }
 
@@ -38,8 +38,8 @@ long peak_kilobytes() {
 TEST_CASE("entries are listed and read whole") {
   const TemporaryFolder folder;
   const std::string large(300000, 'x');
-  const ZipArchive archive(
-      write_file(folder, "a.zip", zip_bytes({{"top/b", "contents"}, {"a", large}, {"none", ""}})));
+  const ZipArchive archive(write_file(
+      folder, "a.zip", archive_bytes({{"top/b", "contents"}, {"a", large}, {"none", ""}})));
   CHECK(archive.names() == std::vector<std::string>{"top/b", "a", "none"});
   CHECK(archive.read("top/b", 8) == "contents");
   CHECK(archive.read("a", large.size()) == large);
@@ -51,7 +51,7 @@ TEST_CASE("entries are listed and read whole") {
 
 TEST_CASE("a stream hands out an entry in pieces and keeps the archive open") {
   const TemporaryFolder folder;
-  const auto path = write_file(folder, "a.zip", zip_bytes({{"entry", "0123456789"}}));
+  const auto path = write_file(folder, "a.zip", archive_bytes({{"entry", "0123456789"}}));
   const auto stream = ZipArchive(path).stream("entry");
   std::string piece(4, ' ');
   CHECK(stream->announced_size() == 10);
@@ -74,7 +74,7 @@ TEST_CASE("deflated entries give what stored ones give") {
 }
 
 TEST_CASE("what is not a whole zip archive is refused") {
-  const std::string whole = zip_bytes({{"entry", "contents"}});
+  const std::string whole = archive_bytes({{"entry", "contents"}});
   REQUIRE(error_of_file(whole).empty());
   CHECK_THAT(error_of_file(""), Contains("is empty"));
   CHECK_THAT(error_of_file("\x80\x02}q\x01."), Contains("is not a zip archive"));
@@ -138,7 +138,7 @@ TEST_CASE("memory grows with what an entry delivers") {
 
 TEST_CASE("a flipped byte anywhere never does harm") {
   const TemporaryFolder folder;
-  const std::string whole = zip_bytes({{"entry", "contents"}, {"other", "more"}});
+  const std::string whole = archive_bytes({{"entry", "contents"}, {"other", "more"}});
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string bytes = whole;
     bytes[i] = static_cast<char>(~bytes[i]);

@@ -1,11 +1,10 @@
-#include "lorentznet/batch_norm.h"
-
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
 #include <catch2/catch.hpp>
 
 #include "golden.h"
+#include "kernels/plain_kernel.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;

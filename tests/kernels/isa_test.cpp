@@ -7,8 +7,8 @@
 #include <typeinfo>
 
 #include "edge_case.h"
+#include "engine/engine_choice.h"
 #include "io/helpers.h"
-#include "kernels/engine_choice.h"
 #include "kernels/fused_kernel.h"
 #include "node_case.h"
 #include "support.h"

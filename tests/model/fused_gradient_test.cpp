@@ -6,8 +6,8 @@
 #include <catch2/catch.hpp>
 
 #include "golden.h"
-#include "lorentznet/loader.h"
 #include "sample.h"
+#include "train/loader.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;

@@ -7,9 +7,9 @@
 #include <catch2/catch.hpp>
 
 #include "lorentznet/checkpoint.h"
-#include "lorentznet/loader.h"
 #include "named_tensors.h"
 #include "sample.h"
+#include "train/loader.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;

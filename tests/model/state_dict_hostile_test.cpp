@@ -78,7 +78,7 @@ std::vector<ZipBytes> entries_of(const std::string& pickle) {
 // "" when it was read.
 std::string error_of(const std::vector<ZipBytes>& entries) {
   const TemporaryFolder folder;
-  const auto path = write_file(folder, "a.pt", zip_bytes(entries));
+  const auto path = write_file(folder, "a.pt", archive_bytes(entries));
   return input_error_naming(path, [&] { read_state_dict(path); });
 }
 
@@ -328,7 +328,7 @@ TEST_CASE("a pickle with a flipped byte never does harm") {
     for (int value = 0; value < 256; value += 5) {
       std::string bytes = pickle;
       bytes[i] = static_cast<char>(bytes[i] + value);
-      const auto path = write_file(folder, "a.pt", zip_bytes(entries_of(bytes)));
+      const auto path = write_file(folder, "a.pt", archive_bytes(entries_of(bytes)));
       StateDict found;
       input_error([&] { found = read_state_dict(path); });
       for (const auto& entry : found) REQUIRE(entry.second.numel() <= 6);

@@ -7,8 +7,8 @@
 #include <random>
 
 #include "golden.h"
+#include "lorentznet/batch.h"
 #include "lorentznet/checkpoint.h"
-#include "lorentznet/frame.h"
 #include "naive_edges.h"
 #include "sample.h"
 

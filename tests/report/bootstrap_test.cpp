@@ -1,4 +1,4 @@
-#include "lorentznet/bootstrap.h"
+#include "report/bootstrap.h"
 
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -8,7 +8,7 @@
 
 #include "lorentznet/error.h"
 #include "lorentznet/metrics.h"
-#include "report/replica.h"
+#include "report/result_files.h"
 
 using namespace lorentznet;
 

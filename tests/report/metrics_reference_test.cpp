@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/npy_reader.h"
+#include "io/npz.h"
 #include "lorentznet/metrics.h"
 #include "support.h"
 

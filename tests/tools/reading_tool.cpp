@@ -14,8 +14,7 @@
 #include <string>
 
 #include "lorentznet/error.h"
-#include "lorentznet/quark_gluon_data.h"
-#include "lorentznet/top_data.h"
+#include "lorentznet/readers.h"
 
 namespace {
 

@@ -5,9 +5,9 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "io/json.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
-#include "lorentznet/schedule.h"
 #include "lorentznet/trainer.h"
 #include "sample.h"
 #include "support.h"

@@ -1,5 +1,3 @@
-#include "lorentznet/schedule.h"
-
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <cstdint>
@@ -13,6 +11,7 @@
 #include <vector>
 
 #include "lorentznet/error.h"
+#include "lorentznet/trainer.h"
 #include "support.h"
 
 using lorentznet::InputError;

@@ -1,0 +1,115 @@
+#include "lorentznet/task.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "lorentznet/readers.h"
+
+namespace lorentznet {
+namespace {
+
+/// psi(p) = sign(p) log(1 + |p|) for p >= 0.
+double psi_of_mass(double mass) { return std::log1p(mass); }
+
+/// Towers are massless up to rounding, so the order of these operations decides what is left: it is
+/// the published program's, 2 E^2 - (E^2 + px^2 + py^2 + pz^2), in double from the stored values.
+double invariant_mass(const double* p) {
+  const double sum = p[0] * p[0] + p[1] * p[1] + p[2] * p[2] + p[3] * p[3];
+  return std::sqrt(std::abs(2 * (p[0] * p[0]) - sum));
+}
+
+/// The constituent's own scalars, or its mass where the file gives none; then 0: no beam.
+void encode_top(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
+  std::fill(scalars.begin(), scalars.end(), 0.0);
+  const auto given = jets.num_scalars();
+  if (given == 0) {
+    scalars[0] = psi_of_mass(invariant_mass(&jets.p4[static_cast<std::size_t>(4 * constituent)]));
+  }
+  std::copy_n(jets.scalars.begin() + given * constituent, given, scalars.begin());
+}
+
+void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
+  std::fill(scalars.begin(), scalars.end(), 0.0);
+  const auto species = jets.species[static_cast<std::size_t>(constituent)];
+  if (species >= 0) scalars[static_cast<std::size_t>(species)] = 1;
+}
+
+DataSplits read_top_splits(const DataSelection& selection) {
+  const auto files = selection.test_only ? find_top_files(selection.datadir, {"test"})
+                                         : find_top_files(selection.datadir);
+  DataSplits splits;
+  const auto read = [&](const auto& of_split, std::int64_t max_jets) {
+    auto jets = selection.cache ? read_top_split_cached(of_split, max_jets, selection.bad_jets)
+                                : read_top_split(of_split, max_jets, selection.bad_jets);
+    splits.skipped.insert(splits.skipped.end(), jets.skipped.begin(), jets.skipped.end());
+    return jets;
+  };
+  splits.test = read(files.test, -1);
+  if (selection.test_only) return splits;
+  splits.train = read(files.train, selection.num_train);
+  splits.val = read(files.val, -1);
+  return splits;
+}
+
+DataSplits read_quark_gluon_splits(const DataSelection& selection) {
+  const auto files = find_quark_gluon_files(selection.datadir);
+  const auto jets =
+      selection.cache ? read_quark_gluon_files_cached(files, selection.num_data, selection.bad_jets)
+                      : read_quark_gluon_files(files, selection.num_data, selection.bad_jets);
+  auto splits = split_by_position(jets);
+  if (selection.test_only) splits.train = splits.val = {};
+  splits.skipped = jets.skipped;
+  return splits;
+}
+
+JetSet read_top_file(const std::filesystem::path& file, const BadJetRule& bad_jets) {
+  return read_top_jets(file, -1, bad_jets);
+}
+
+JetSet read_quark_gluon_file(const std::filesystem::path& file, const BadJetRule& bad_jets) {
+  return read_quark_gluon_jets(file, -1, bad_jets);
+}
+
+}  // namespace
+
+Task top_tagging_of(std::int64_t num_scalars, bool beams) {
+  Task task = top_tagging();
+  task.n_scalar = std::max<std::int64_t>(num_scalars, 1) + (beams ? 1 : 0);
+  task.beam_scalars.clear();
+  if (!beams) return task;
+  task.beam_scalars.resize(static_cast<std::size_t>(task.n_scalar), 0.0);
+  task.beam_scalars.back() = psi_of_mass(1);
+  return task;
+}
+
+const Task& top_tagging() {
+  static const Task task{.name = "top",
+                         .title = "Top tagging",
+                         .n_scalar = 2,
+                         .beam_scalars = {0, psi_of_mass(1)},
+                         .pools_over_batch = true,
+                         .published_n_nodes = 0,
+                         .c_weight = 5e-3,
+                         .validation_name = "valid",
+                         .encode = encode_top,
+                         .read_splits = read_top_splits,
+                         .read_file = read_top_file};
+  return task;
+}
+
+const Task& quark_gluon_tagging() {
+  static const Task task{.name = "qg",
+                         .title = "Quark/gluon tagging",
+                         .n_scalar = 8,
+                         .beam_scalars = {},
+                         .pools_over_batch = false,
+                         .published_n_nodes = 139,
+                         .c_weight = 1e-3,
+                         .validation_name = "val",
+                         .encode = encode_quark_gluon,
+                         .read_splits = read_quark_gluon_splits,
+                         .read_file = read_quark_gluon_file};
+  return task;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,116 @@
+#include "report/result_files.h"
+
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <memory>
+#include <stdexcept>
+
+#include "io/file.h"
+#include "io/npy.h"
+#include "io/zip.h"
+
+namespace lorentznet {
+namespace {
+
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+std::size_t classes_of(std::span<const float> probability, std::span<const std::int8_t> label) {
+  if (label.empty() || probability.size() % label.size() != 0) {
+    throw std::invalid_argument(std::to_string(probability.size()) + " probabilities for " +
+                                std::to_string(label.size()) + " jets");
+  }
+  return probability.size() / label.size();
+}
+
+Json json_of(const Interval& interval) {
+  const auto finite = [](double value) {
+    return std::isfinite(value) ? Json(value) : Json(nullptr);
+  };
+  return Json::array({finite(interval.low), finite(interval.high)});
+}
+
+std::int64_t as_extent(std::size_t size) { return static_cast<std::int64_t>(size); }
+
+}  // namespace
+
+Json to_json(const TrainingRecord& record) {
+  return {{"epochs", record.epochs},         {"lr", record.lr},
+          {"train_time", record.train_time}, {"val_time", record.val_time},
+          {"train_loss", record.train_loss}, {"val_loss", record.val_loss},
+          {"train_acc", record.train_acc},   {"val_acc", record.val_acc},
+          {"best_val", record.best_val},     {"best_epoch", record.best_epoch}};
+}
+
+Json to_json(const TestRecord& record) {
+  Json json{{"test_loss", record.loss},
+            {"test_acc", record.accuracy},
+            {"test_auc", or_null(record.auc)},
+            {"test_1/eB_0.3", or_null(record.rejection_at_30)},
+            {"test_1/eB_0.5", or_null(record.rejection_at_50)}};
+  if (record.auc_of_class.empty()) return json;
+  json["test_auc_of_class"] = Json::array();
+  for (const auto& auc : record.auc_of_class) json["test_auc_of_class"].push_back(or_null(auc));
+  return json;
+}
+
+Json to_json(const ScoreUncertainties& uncertainties) {
+  return {{"replicas", uncertainties.replicas},
+          {"test_acc", json_of(uncertainties.accuracy)},
+          {"test_auc", json_of(uncertainties.auc)},
+          {"test_1/eB_0.3", json_of(uncertainties.rejection_at_30)},
+          {"test_1/eB_0.5", json_of(uncertainties.rejection_at_50)}};
+}
+
+std::string score_bytes(std::span<const float> probability, std::span<const std::int8_t> label) {
+  const auto classes = classes_of(probability, label);
+  std::vector<float> rows;
+  rows.reserve((classes + 1) * label.size());
+  for (std::size_t jet = 0; jet < label.size(); ++jet) {
+    rows.push_back(static_cast<float>(label[jet]));
+    const auto p = probability.subspan(classes * jet, classes);
+    rows.insert(rows.end(), p.begin(), p.end());
+  }
+  const std::array shape{as_extent(label.size()), as_extent(classes + 1)};
+  return npy_bytes(rows, shape);
+}
+
+std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
+                          std::span<const std::int64_t> id) {
+  if (id.size() != label.size()) {
+    throw std::invalid_argument(std::to_string(id.size()) + " ids for " +
+                                std::to_string(label.size()) + " jets");
+  }
+  const std::array jets{as_extent(label.size())};
+  const std::array shape{jets[0], as_extent(classes_of(probability, label))};
+  const std::vector<std::int64_t> labels(label.begin(), label.end());
+  return zip_bytes({{"id.npy", npy_bytes(id, jets)},
+                    {"label.npy", npy_bytes(labels, jets)},
+                    {"probability.npy", npy_bytes(probability, shape)}});
+}
+
+void write_together(const std::vector<std::pair<std::filesystem::path, std::string>>& files) {
+  std::vector<std::unique_ptr<WholeFile>> written;
+  for (const auto& [path, contents] : files) {
+    written.push_back(std::make_unique<WholeFile>(path));
+    written.back()->append(contents);
+  }
+  for (const auto& file : written) file->commit();
+}
+
+std::string epoch_table(const TrainingRecord& record) {
+  std::string table = "  Epoch  Learning rate  Train loss  Train acc  Val loss  Val acc  Time [s]";
+  for (std::size_t k = 0; k < record.epochs.size(); ++k) {
+    const bool best = record.epochs[k] == record.best_epoch;
+    std::array<char, 160> line{};
+    std::snprintf(line.data(), line.size(),
+                  "\n%c %5lld  %13.3e  %10.4f  %9.4f  %8.4f  %7.4f  %8.1f%s", best ? '*' : ' ',
+                  static_cast<long long>(record.epochs[k]) + 1, record.lr[k], record.train_loss[k],
+                  record.train_acc[k], record.val_loss[k], record.val_acc[k],
+                  record.train_time[k] + record.val_time[k], best ? "  best" : "");
+    table += line.data();
+  }
+  return table;
+}
+
+}  // namespace lorentznet
