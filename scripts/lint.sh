@@ -4,8 +4,8 @@
 #   scripts/lint.sh [--quick]      --quick: formatting only (one second)
 #
 # Both tools must be version 14, as in Debian 12, because other versions format differently.
-# clang-tidy needs most of a minute for a file that includes LibTorch, so a file that has passed is
-# skipped until it or one of our headers changes.
+# clang-tidy reads what is compiled: a floor's sources as one, since LibTorch's headers take it most
+# of a minute. A unit that has passed is skipped until one of its sources or of our headers changes.
 set -euo pipefail
 # shellcheck source=scripts/lib.sh
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
@@ -46,8 +46,11 @@ check_format() {
     die "the lines above are not formatted; to fix this, run: $clang_format -i FILE..."
 }
 
-# A file with an unchanged key is not checked again.
-tidy_key() { { printf '%s' "$tidy_context" && cat "$1"; } | sha256sum | cut -d ' ' -f 1; }
+# What a unit is compiled from: itself and, if it is a floor's sources as one, these.
+parts_of() { echo "$1" && sed -n 's/^#include "\(.*\.cpp\)"$/\1/p' "$1"; }
+
+# A unit with an unchanged key is not checked again.
+tidy_key() { { printf '%s' "$tidy_context" && parts_of "$1" | xargs cat; } | sha256sum | cut -d ' ' -f 1; }
 
 tidy_file() {
   local key
@@ -61,20 +64,17 @@ tidy_file() {
 }
 
 check_tidy() {
-  local files
+  local units
   cd "$PROJECT_DIR"
-  # clang-tidy cannot read files that this build does not compile, such as CUDA code.
-  mapfile -t files < <(sources 'src/*.cpp' 'apps/*.cpp' 'bench/*.cpp' |
-    while IFS= read -r file; do
-      if grep -qF "/$file\"" build/tidy/compile_commands.json; then echo "$file"; fi
-    done)
+  # All that this build compiles; CUDA code is none of it here.
+  mapfile -t units < <(sed -n 's/^  "file": "\(.*\)",\?$/\1/p' build/tidy/compile_commands.json | sort)
   tidy_context=$("$clang_tidy" --version &&
     sources '*.h' .clang-tidy '*CMakeLists.txt' '*.cmake' | sort | xargs cat | sha256sum)
   mkdir -p "$PASSED_DIR"
-  export -f tidy_file tidy_key
+  export -f tidy_file tidy_key parts_of
   export tidy_context clang_tidy PASSED_DIR
   # shellcheck disable=SC2016  # the inner bash expands its own $1
-  printf '%s\0' "${files[@]}" |
+  printf '%s\0' "${units[@]}" |
     xargs -0 -n 1 -P "$(job_count)" bash -c 'tidy_file "$1"' tidy ||
     die "clang-tidy reports the problems above"
 }
@@ -87,9 +87,8 @@ main() {
   if ((quick)); then return; fi
   clang_tidy=$(find_tool clang-tidy)
   "$PROJECT_DIR/scripts/setup.sh"
-  # A separate build folder, because clang cannot read GCC's precompiled headers.
-  step "configuring build/tidy" configure release tidy \
-    -DCMAKE_DISABLE_PRECOMPILE_HEADERS=ON -DLORENTZNET_TESTS=OFF
+  # Without the tests, which clang-tidy does not read.
+  step "configuring build/tidy" configure release tidy -DLORENTZNET_TESTS=OFF
   step "running clang-tidy on changed files" check_tidy
 }
 
