@@ -13,23 +13,22 @@
 
 namespace lorentznet {
 
-/// Values laid end to end, in memory of their own or in memory that is shared: a part of another
-/// column, or of a mapped file. Copies and parts share; edit() makes a copy first where it must, so
-/// that no column changes behind another one's back.
+/// An array whose copies and parts share its memory, which may be a mapped file. Changing one array
+/// copies the memory first if it is shared, so no other array changes.
 template <typename T>
-class Column {
+class SharedArray {
  public:
-  Column() = default;
-  Column(std::initializer_list<T> values) : Column(std::vector<T>(values)) {}
-  Column(std::vector<T> values)  // NOLINT(google-explicit-constructor): a vector is one
+  SharedArray() = default;
+  SharedArray(std::initializer_list<T> values) : SharedArray(std::vector<T>(values)) {}
+  SharedArray(std::vector<T> values)  // NOLINT(google-explicit-constructor): a vector is one
       : own_(std::make_shared<std::vector<T>>(std::move(values))), memory_(own_), view_(*own_) {}
-  /// Values that lie elsewhere and stay as they are while `memory` lives.
-  Column(std::span<const T> values, std::shared_ptr<const void> memory)
+  /// Values stored elsewhere, which do not change while `memory` lives.
+  SharedArray(std::span<const T> values, std::shared_ptr<const void> memory)
       : memory_(std::move(memory)), view_(values) {}
-  // Copies are cheap, and what was moved from would keep a view of memory that is gone.
-  Column(const Column&) = default;
-  Column& operator=(const Column&) = default;
-  ~Column() = default;
+  // No moves: copies are cheap, and a moved-from array would keep a view of memory that is gone.
+  SharedArray(const SharedArray&) = default;
+  SharedArray& operator=(const SharedArray&) = default;
+  ~SharedArray() = default;
 
   std::size_t size() const { return view_.size(); }
   bool empty() const { return view_.empty(); }
@@ -40,18 +39,18 @@ class Column {
   const T* begin() const { return view_.data(); }
   const T* end() const { return view_.data() + view_.size(); }
 
-  /// `count` values from `first` on, which share this column's memory. Throws std::out_of_range.
-  Column part(std::size_t first, std::size_t count) const {
-    if (first > size() || count > size() - first) throw std::out_of_range("part of a column");
+  /// The `count` values from `first` on, sharing this array's memory. \throws std::out_of_range
+  SharedArray part(std::size_t first, std::size_t count) const {
+    if (first > size() || count > size() - first) throw std::out_of_range("part of an array");
     return {view_.subspan(first, count), memory_};
   }
 
   void push_back(const T& value) {
-    const T copy = value;  // it may lie in this column
+    const T copy = value;  // it may be one of this array's
     own().push_back(copy);
     view_ = *own_;
   }
-  /// `values` must not lie in this column.
+  /// `values` must not be part of this array.
   void append(std::span<const T> values) {
     auto& vector = own();
     vector.insert(vector.end(), values.begin(), values.end());
@@ -62,19 +61,19 @@ class Column {
     own().resize(size, value);
     view_ = *own_;
   }
-  /// The values to change in place; their number stays.
+  /// The values, to be changed in place.
   std::span<T> edit() {
     own();
     view_ = *own_;
     return *own_;
   }
 
-  friend bool operator==(const Column& a, const Column& b) {
+  friend bool operator==(const SharedArray& a, const SharedArray& b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end());
   }
 
  private:
-  /// Memory that belongs to this column alone.
+  /// Memory that belongs to this array alone.
   std::vector<T>& own() {
     const bool alone = own_ && own_.use_count() == 2 && memory_.get() == own_.get();
     if (!alone) {
@@ -84,72 +83,74 @@ class Column {
     return *own_;
   }
 
-  std::shared_ptr<std::vector<T>> own_;  ///< where the values are a vector's, all of them
-  std::shared_ptr<const void> memory_;   ///< what keeps the values
+  std::shared_ptr<std::vector<T>> own_;  ///< null where the values are not those of a vector
+  std::shared_ptr<const void> memory_;   ///< keeps the values alive
   std::span<const T> view_;
 };
 
-/// What becomes of jets that cannot be used: momenta that are not finite, energies that are not
-/// positive, more momentum than energy, no particles, labels that are none.
+/// What to do with bad jets: momenta that are not finite, energies that are not positive, more
+/// momentum than energy, no particles, invalid labels.
 struct BadJetRule {
-  bool skip = false;    ///< leave them out, and list them (JetSet::skipped); else they are an error
-  double most = 0.001;  ///< the largest fraction of a file's jets that is skipped; more is an error
+  bool skip = false;    ///< skip and list them (JetSet::skipped); otherwise they are an error
+  double most = 0.001;  ///< the largest fraction of a file's jets to skip; more is an error
 };
 
-/// Where a run of consecutive jets of a JetSet came from, so that an error can name file and jet.
+/// Origin of consecutive jets of a JetSet, so that an error can name the file and the jet.
 struct JetSource {
   std::string file;
-  std::int64_t first_jet = 0;  ///< index in the JetSet of the first jet of this run
-  std::int64_t first_row = 0;  ///< its row (from 0) in the file; further rows follow one by one
+  std::int64_t first_jet = 0;  ///< index of the first of them in the JetSet
+  std::int64_t first_row = 0;  ///< its row (from 0) in the file; the other rows follow
 };
 
-/// Jets of a task, laid end to end without padding: J jets with P constituents in all.
+/// J jets with P constituents in all, stored one after the other without padding.
 ///
-/// Energies, momenta and masses are in GeV. Beams are not stored: Batch adds them. What a task does
-/// not know, or a file does not give, is empty. Copies and slices share their memory.
+/// Energies, momenta and masses are in GeV. Beams are not stored: Batch adds them. Arrays that the
+/// task has no use for, or that the file does not have, are empty. Copies and slices share memory.
 struct JetSet {
-  Column<double> p4;                ///< [P, 4] four-momenta (E, px, py, pz)
-  Column<std::int64_t> offsets{0};  ///< [J+1] jet j owns offsets[j] .. offsets[j+1] - 1
-  Column<std::int8_t> species;      ///< [P] place in the one-hot of species, -1: another known
-                                    ///< particle; of quark/gluon jets
-  Column<std::int16_t> column;      ///< [P] column of the constituent in the padded file layout
-  Column<std::int8_t> label;       ///< [J] class: 1 signal (top, quark), 0 background (QCD, gluon),
-                                   ///< up to K - 1 of K classes; -1: not known
-  Column<double> scalars;          ///< [P, S] input scalars that the file gives
-  Column<double> weight;           ///< [J] not negative; empty: 1 each
-  Column<std::int64_t> id;         ///< [J] the user's own numbers of the jets
-  std::vector<JetSource> sources;  ///< by rising first_jet
-  std::vector<std::string> skipped;  ///< "FILE: jet ROW (counted from 0): REASON" of each jet that
-                                     ///< was left out, in order
+  SharedArray<double> p4;                ///< [P, 4] four-momenta (E, px, py, pz)
+  SharedArray<std::int64_t> offsets{0};  ///< [J+1] jet j has constituents offsets[j] to
+                                         ///< offsets[j+1] - 1
+  SharedArray<std::int8_t> species;      ///< [P] quark/gluon: the particle species' place in its
+                                         ///< one-hot vector, -1: known, but without a place in it
+  SharedArray<std::int16_t> column;  ///< [P] column of the constituent in the padded file layout
+  SharedArray<std::int8_t> label;    ///< [J] class: 1 signal (top, quark), 0 background (QCD,
+                                     ///< gluon), up to K - 1 of K classes; -1: unknown
+  SharedArray<double> scalars;       ///< [P, S] input scalars from the file
+  SharedArray<double> weight;        ///< [J] not negative; empty: 1 each
+  SharedArray<std::int64_t> id;      ///< [J] the user's own numbers of the jets
+  std::vector<JetSource> sources;    ///< by rising first_jet
+  std::vector<std::string> skipped;  ///< "FILE: jet ROW (counted from 0): REASON" of each skipped
+                                     ///< jet, in order
 
   std::int64_t num_jets() const { return static_cast<std::int64_t>(offsets.size()) - 1; }
   std::int64_t num_constituents() const { return offsets.back(); }
   /// Number of constituents of jet `jet`.
   std::int64_t multiplicity(std::int64_t jet) const { return offsets[jet + 1] - offsets[jet]; }
-  /// S, the scalars of a constituent that the file gives.
+  /// S, the input scalars of a constituent in the file.
   std::int64_t num_scalars() const;
   /// One more than the highest label; 0 if none is known.
   std::int64_t num_classes() const;
   /// Whether the label of every jet is known.
   bool has_labels() const;
-  /// "FILE: jet ROW" of jet `jet` (ROW from 0, in the file), for messages; "jet ROW" where no file
-  /// is known. Throws std::out_of_range.
+  /// "FILE: jet ROW" of jet `jet` (ROW from 0, in the file), for messages; "jet ROW" if the file is
+  /// unknown. \throws std::out_of_range
   std::string describe(std::int64_t jet) const;
-  /// The jets [first, first + count). Throws std::out_of_range when they aren't all there.
+  /// The jets [first, first + count). \throws std::out_of_range if there are fewer
   JetSet slice(std::int64_t first, std::int64_t count) const;
-  /// Adds the jets of `other` behind this set's. Throws InputError, naming a file of each, when one
-  /// set has species, scalars, weights or ids that the other has not, or other numbers of scalars.
+  /// Adds the jets of `other` after this set's.
+  /// \throws InputError naming a file of each, if only one of them has species, scalars, weights or
+  ///         ids, or if they differ in the number of scalars
   void append(const JetSet& other);
 };
 
-/// Divides the weights of jets by their mean, so that a learning rate means the same whatever their
-/// unit. Jets without weights stay so.
+/// Divides the jets' weights, if they have any, by their mean, so that a learning rate means the
+/// same whatever their unit.
 void normalize_weights(JetSet& jets);
 
 /// The three parts of a data set.
 struct DataSplits {
   JetSet train, val, test;
-  std::vector<std::string> skipped = {};  ///< as JetSet::skipped, of all files that were read
+  std::vector<std::string> skipped = {};  ///< as JetSet::skipped, of all files read
 };
 
 }  // namespace lorentznet

@@ -51,7 +51,7 @@ void for_columns(Jets& jets, Visit visit) {
 }
 
 template <typename T>
-std::string_view bytes_of(const Column<T>& column) {
+std::string_view bytes_of(const SharedArray<T>& column) {
   return {reinterpret_cast<const char*>(column.data()), column.size() * sizeof(T)};
 }
 
@@ -108,7 +108,7 @@ json describe_jets(const JetSet& jets) {
 
 /// A column of the mapped file. \throws InputError if it is not in it, or not what was written
 template <typename T>
-Column<T> column_of(const MappedFile& file, std::size_t data, const json& entry) {
+SharedArray<T> column_of(const MappedFile& file, std::size_t data, const json& entry) {
   const auto place = entry.at("place").get<std::size_t>();
   const auto size = entry.at("bytes").get<std::size_t>();
   if (place % alignment != 0 || place > file.bytes.size() - data ||
@@ -124,7 +124,7 @@ Column<T> column_of(const MappedFile& file, std::size_t data, const json& entry)
 
 JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
   JetSet jets;
-  for_columns(jets, [&]<typename T>(const char* name, Column<T>& column) {
+  for_columns(jets, [&]<typename T>(const char* name, SharedArray<T>& column) {
     column = column_of<T>(file, data, header.at("columns").at(name));
   });
   for (const auto& source : header.at("sources_of_jets")) {

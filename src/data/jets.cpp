@@ -34,7 +34,7 @@ void append_values(auto& to, const auto& from) { to.append({from.data(), from.si
 
 /// A column of which a set may have none.
 template <typename T>
-Column<T> part_if_any(const Column<T>& values, std::int64_t first, std::int64_t count) {
+SharedArray<T> part_if_any(const SharedArray<T>& values, std::int64_t first, std::int64_t count) {
   return values.empty() ? values : values.part(first, count);
 }
 
