@@ -1,10 +1,10 @@
-"""Runs the bench program with --quick and checks what it writes.
+"""Runs the bench program with --quick and checks its output.
 
     python check_bench.py --bin DIR
 
-DIR is the folder of lorentznet_bench. Every measurement that was asked for must be there, numbers
-must be positive and the ratios must follow from the rounds they are said to come from. Without the
-instructions of a kernel its rows are errors, and only these.
+DIR is the folder of lorentznet_bench. Every requested measurement must be present, numbers must be
+positive, and ratios must follow from the recorded rounds. Only rows of a kernel whose instructions the
+processor lacks may be errors.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
 PLAIN = {"kernel": "plain", "precision": "fp32"}
-# Floating-point operations of an edge in units of 2 H^2: six layers, phi_x is missing in the last.
+# Floating-point operations per edge in units of 2 H^2, for six layers, the last without phi_x.
 PRODUCTS = {"inference": 11, "training": 44}
 HIDDEN = 72
 
@@ -44,7 +44,7 @@ def check_spread(spread, numerators, denominators, row):
 
 
 def partner(rows, row, **differing):
-    """The row that is like `row` but for `differing`; none if that is the row itself."""
+    """The row that differs from `row` only in `differing`; None if that is the row itself."""
     keys = ("task", "mode", "batch_size", "threads", "kernel", "precision", "isa")
     wanted = {key: row[key] for key in keys} | differing
     found = [other for other in rows if {key: other[key] for key in keys} == wanted]
@@ -56,9 +56,9 @@ def check_rate(rows, row):
     rounds = row["rounds"]
     for name, values in rounds.items():
         require(len(values) == 3 and min(values) > 0, name, values)
-        require(near(row[name], statistics.median(values)), name, "is no median", row)
+        require(near(row[name], statistics.median(values)), name, "is not the median", row)
     check_spread(row["of_peak"], rounds["gflops"], rounds["peak_gflops"], row)
-    # A core gives at most some 4 GHz x 64 flops x 2 units, and its peak is above its kernels.
+    # A core reaches at most about 4 GHz x 64 flops x 2 units, and kernels stay below the peak.
     require(1 < row["peak_gflops"] < 600 * row["threads"], "peak", row)
     require(0 < row["cores"] < row["threads"] + 0.1, "cores", row)
     require(row["of_peak"]["median"] < 1.2, "above the peak", row)
@@ -74,7 +74,7 @@ def check_rate(rows, row):
              for g, j in zip(rounds["gflops"], rounds["jets_per_s"])]  # fmt: skip
     low, high = (1500, 8000) if row["task"] == "top" else (800, 5000)
     require(low < min(edges) and max(edges) < high, "edges a jet:", edges, row)
-    if row["kernel"] == "plain" and row["mode"] == "training":  # slow: a round is one batch
+    if row["kernel"] == "plain" and row["mode"] == "training":  # slow, so that a round is one batch
         for count in (row["batch_size"] * value for value in edges):
             require(round(count) % 2 == 0 and near(count, round(count)), count, "edges", row)
     require(row["peak_memory_mb"] > 0, "memory", row)
@@ -118,7 +118,7 @@ def check_results(results, modes, tasks):
 def check_table(text, results):
     for row in results["rates"]:
         figure = row.get("error", f"{row.get('jets_per_s', 0):.1f}")
-        require(figure in text, figure, "is not in the table:", text)
+        require(figure in text, figure, "is missing in the table:", text)
 
 
 def measure(program, folder, *words):
@@ -155,12 +155,12 @@ def main():
         folder = Path(name)
         both = ("inference", "training")
         check_results(measure(program, folder, "--threads", "1,2"), both, ["top", "qg"])
-        # End to end is measured of the plain kernel where it is the only one.
+        # End to end, the plain kernel is measured only if no other is.
         plain = measure(program, folder, "--threads", "1,2", "--kernel", "plain", "--task", "qg")
         check_results(plain, both, ["qg"])
         require([row["mode"] for row in plain["end_to_end"] if "error" not in row]
                 == ["inference"] * 2 + ["training"] * 2, "end to end:", plain)  # fmt: skip
-    print("the bench program says what it measures")
+    print("the output of the bench program is consistent")
 
 
 if __name__ == "__main__":

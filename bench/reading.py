@@ -1,12 +1,12 @@
 #!/usr/bin/env python3
-"""How fast full-size data sets are read: ours, the bare decompression of the same file, and what is
-usual in Python, in turn; then how soon a program reaches its first batch, and with how much memory.
+"""Measures how fast full-size data sets are read, in turn by our reader, by bare decompression of the same
+file and by the usual Python package; then the time and memory of a program up to its first batch.
 
-    pip install --target FOLDER pandas tables energyflow        # what is compared with; no part of setup
-    PYTHONPATH=FOLDER python3 bench/reading.py --folder BIG     (12 GB; files are made once and kept)
+    pip install --target FOLDER pandas tables energyflow        # for the comparison; not part of setup.sh
+    PYTHONPATH=FOLDER python3 bench/reading.py --folder BIG     # 12 GB of files, written once and kept
 
-The files repeat the jets of --top and --qg (the shipped ones). All are in the page cache: a file is read
-once before its time is taken. Ratios are of one round each; printed are their medians.
+The files repeat the jets of --top and --qg (by default the shipped ones). Each file is read once before
+it is timed, so it is in the page cache. Ratios are taken in each round; their medians are printed.
 """
 
 import argparse
@@ -32,7 +32,7 @@ BLOCK = 1 << 20
 
 
 def repeated(arrays, jets):
-    """Rows of `arrays`, over and over, in blocks of up to 50,000."""
+    """Yields the rows of `arrays` repeatedly, in blocks of up to 50,000."""
     size = len(next(iter(arrays.values())))
     for first in range(0, jets, 50_000):
         rows = np.arange(first, min(first + 50_000, jets)) % size
@@ -40,7 +40,7 @@ def repeated(arrays, jets):
 
 
 def make_table(file, arrays, jets):
-    """As pandas wrote the published files: to_hdf(..., format="table", complib="blosc", complevel=9)."""
+    """As pandas wrote the published files, with to_hdf(..., format="table", complib="blosc", complevel=9)."""
     import pandas
 
     names = [f"{name}_{i}" for i in range(200) for name in ("E", "PX", "PY", "PZ")]
@@ -71,7 +71,7 @@ def make_top(folder, source, jets):
 
 
 def make_qg(folder, source, jets):
-    """Files of 100,000 jets, as the published ones; all are the same, under twenty names."""
+    """Files of 100,000 jets, like the published ones; all are links to the same file."""
     (folder / "datasets").mkdir(parents=True, exist_ok=True)
     first = folder / "datasets" / "QG_jets.npz"
     if not first.exists():
@@ -90,7 +90,7 @@ def make_qg(folder, source, jets):
 
 
 class OurReader:
-    """build/release/bin/reading_tool, which prints the seconds that a file took."""
+    """build/release/bin/reading_tool, which prints the seconds for each file."""
 
     def __init__(self, tool, task):
         self.process = subprocess.Popen([tool, task], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -121,7 +121,7 @@ def decompress_table(file):
 
 
 def decompress_npz(file):
-    """zlib alone, on the archive's own bytes."""
+    """Only zlib, on the compressed bytes of the archive."""
     with zipfile.ZipFile(file) as archive, open(file, "rb") as raw:
         for entry in archive.infolist():
             raw.seek(entry.header_offset + 26)
@@ -141,8 +141,8 @@ def with_pandas(file):
 
 
 def with_energyflow(file):
-    """EnergyFlow's own code, but that it does not ask for the published file's checksum."""
-    sys.modules.setdefault("wasserstein", mock.MagicMock())  # of its other half; wants an older numpy
+    """EnergyFlow's own code without its check of the published checksum."""
+    sys.modules.setdefault("wasserstein", mock.MagicMock())  # used elsewhere in EnergyFlow; needs an older numpy
     from energyflow.datasets import qg_jets
 
     qg_jets._get_filepath = lambda *_, **__: str(file)
@@ -167,14 +167,14 @@ def compare_reading(name, file, readers, rounds):
 
 
 def memory_mb(pid):
-    """Memory of a process's own, and its peak with what it has mapped of files."""
+    """Anonymous and file-backed memory of a process, and its peak in total."""
     with open(f"/proc/{pid}/status") as status:
         fields = dict(line.split(":", 1) for line in status)
     return {name: int(fields[name].split()[0]) / 1024 for name in ("RssAnon", "RssFile", "VmHWM")}
 
 
 def first_batch(program, words):
-    """Seconds from the start of a program to the line of its first batch, and its memory then."""
+    """Seconds from the start of a program to the line of its first batch, and its memory at that time."""
     begin = time.perf_counter()
     process = subprocess.Popen([program, *map(str, words)], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     lines = []
@@ -224,7 +224,7 @@ def main():
             "ours": OurReader(tool, "qg"), "decompression (zlib)": timed(decompress_npz),
             "EnergyFlow": timed(with_energyflow)}, arguments.rounds),
     }  # fmt: skip
-    print("\nFirst batch of a training: seconds, memory in MB")
+    print("\nTo the first batch of a training: seconds, memory in MB")
     results["start, top"] = compare_starts("top", arguments.bin / "top_tagging", top, logs / "top", [])
     whole = ["--num_data", arguments.jets_qg]
     results["start, quark/gluon"] = compare_starts("qg", arguments.bin / "qg_tagging", qg, logs / "qg", whole)
