@@ -1,4 +1,4 @@
-"""Checkpoints and records that cannot be used: one line with the file's name, nothing touched."""
+"""Unusable checkpoints and records: one line with the name of the file, and no file changes."""
 
 import json
 import sys
@@ -12,7 +12,7 @@ torch = harness.load_torch()
 EMBEDDING = "module.embedding.weight"
 OUTPUT = "module.graph_dec.3.weight"
 RUNNING = "module.LGEBs.1.phi_h.1.running_var"
-# name: (change of a state dict, words of the reason)
+# name: (change of a state dict, part of the reason)
 STATES = {
     "missing": (lambda s: s.pop(RUNNING), "LGEBs.1.phi_h.1.running_var"),
     "extra": (lambda s: s.update({"module.head.weight": torch.ones(3)}), "head.weight"),
@@ -27,7 +27,7 @@ STATES = {
     "prefix": (lambda s: s.update({"embedding.bias": s.pop("module.embedding.bias")}), "module."),
     "empty": (lambda s: s.clear(), "missing"),
 }
-# What can be written in the place of a state dict.
+# Values in place of a state dict.
 OTHERS = {
     "tensor": lambda s: torch.ones(3),
     "list": lambda s: list(s.values()),
@@ -89,7 +89,7 @@ class BadCheckpointTest(harness.TrainedTest):
         (self.kept / name).write_bytes(self.good[name])
 
     def refused(self, file, *expected, words=("--test_mode",)):
-        """`file`, which is bad, is named in the line. The rest of the folder must not change."""
+        """The line names the bad `file`. No file in the folder may change."""
         with self.subTest(bad=expected[0] if expected else ""):
             before = harness.snapshot(self.kept)
             result = harness.run("qg", "--logdir", self.folder, "--datadir", self.data,
@@ -108,11 +108,9 @@ class BadCheckpointTest(harness.TrainedTest):
             self.refused(file, name)
 
     def test_same_state(self):
-        """Tampering as such is no reason: what torch saves again unchanged is taken."""
+        """A file that torch loads and saves again is accepted."""
         torch.save(dict(self.state()), self.kept / "best-val-model.pt")
-        result = harness.run("qg", "--logdir", self.folder, "--datadir", self.data,
-                             "--exp_name=kept", "--device=cpu", "--test_mode")  # fmt: skip
-        self.assert_finished(result)
+        self.assert_finished(harness.test_mode("qg", self.kept, "--datadir", self.data))
 
     def test_damaged(self):
         file = self.kept / "best-val-model.pt"
@@ -150,7 +148,7 @@ class BadCheckpointTest(harness.TrainedTest):
         self.refused(file, "other-archive")
 
     def test_init_from(self):
-        """--overwrite replaces nothing when there is nothing to start from."""
+        """--overwrite replaces no file if there is nothing to start from."""
         bad = hostile.write(self.folder / "bad.pt", hostile.integer(5))
         for file in (bad, self.folder / "absent.pt"):
             self.refused(file, file.name,

@@ -1,4 +1,4 @@
-"""Data that cannot be used: one line that names file, jet and reason, status 2, nothing touched."""
+"""Unusable data: one line with file, jet and reason, status 2, and no file changes."""
 
 import fcntl
 import sys
@@ -8,7 +8,7 @@ import numpy as np
 
 import harness
 
-JET = 7  # the one that is broken
+JET = 7  # the bad jet
 NAN, INF = float("nan"), float("inf")
 
 
@@ -19,11 +19,11 @@ def edited(arrays, name, place, value):
 
 
 def particle(column, field):
-    """Index of a field of a particle of the broken jet."""
+    """Index of a field of a particle of the bad jet."""
     return (JET, column, field)
 
 
-# name: (array, place, value, words of the reason)
+# name: (array, place, value, part of the reason)
 QG_VALUES = {
     "pt-nan": ("X", particle(1, 0), NAN, "finite"),
     "pt-inf": ("X", particle(0, 0), INF, "finite"),
@@ -54,7 +54,7 @@ TOP_VALUES = {
     "is_signal-2": ("is_signal", JET, 2, "label 2"),
     "is_signal-negative": ("is_signal", JET, -1, "label -1"),
 }
-# name: arrays made from the good ones
+# name: change of the good arrays
 QG_FORMS = {
     "three-values": lambda a: a | {"X": a["X"][:, :, :3]},
     "flat": lambda a: a | {"X": a["X"][:, 0]},
@@ -86,7 +86,7 @@ TOP_FORMS = {
 
 
 class BadDataTest(harness.ProgramTest):
-    """Each bad file is tested with a good experiment whose files must stay as they are."""
+    """Bad files are tested with a good experiment, whose files must not change."""
 
     @classmethod
     def setUpClass(cls):
@@ -111,7 +111,7 @@ class BadDataTest(harness.ProgramTest):
             self.refused(task, ["--test_mode", "--test_data", file], [file, *expected])
 
     def refused_training(self, task, datadir, *expected):
-        """With --overwrite, which replaces files only when there is something to replace them."""
+        """With --overwrite, which may replace files only once there are new ones."""
         with self.subTest(datadir=datadir.name):
             words = [*harness.SMALL, "--overwrite", "--datadir", datadir]
             self.refused(task, words, expected)
@@ -131,7 +131,7 @@ class BadDataTest(harness.ProgramTest):
             self.refused_test("top", file, f"jet {JET}", reason)
 
     def test_raw_values(self):
-        """The published files' own layout."""
+        """The layout of the published files."""
         row = np.dtype([("index", "i8"), ("values_block_0", "f4", (804,)),
                         ("values_block_1", "i8", (2,))])  # fmt: skip
         table = np.zeros(10, row)
@@ -177,7 +177,7 @@ class BadDataTest(harness.ProgramTest):
             self.refused_test(task, self.folder)
 
     def test_locked_file(self):
-        """HDF5 refuses a file that it cannot lock. The way out that the line names is one."""
+        """HDF5 refuses a file that it cannot lock; the remedy named in the message works."""
         file = self.folder / "data" / "top" / "test.h5"
         words = ["--test_mode", "--test_data", file]
         with file.open() as other:
@@ -189,7 +189,7 @@ class BadDataTest(harness.ProgramTest):
             self.assert_finished(result)
 
     def test_flipped_bytes(self):
-        """An archive's checksum finds what no check of the values can."""
+        """The checksum of an archive finds errors that no check of values can."""
         source = self.folder / "data" / "qg" / "datasets" / "QG_jets.npz"
         content = bytearray(source.read_bytes())
         content[len(content) // 2] ^= 1
@@ -197,7 +197,7 @@ class BadDataTest(harness.ProgramTest):
         self.refused_test("qg", self.folder / "flipped.npz")
 
     def test_training_data(self):
-        """Bad jets in any split stop a training before it touches the folder."""
+        """Bad jets in any split stop a training before it changes the folder."""
         for split in harness.TOP_SPLITS:
             arrays = edited(harness.top_arrays(split), "is_signal", JET, 3)
             datadir = harness.write_top(self.folder / f"bad-{split}", **{split: arrays})
@@ -220,7 +220,7 @@ class BadDataTest(harness.ProgramTest):
         self.refused_training("qg", self.folder / "none", "none://the-tests-download-nothing")
 
     def test_too_few_jets(self):
-        """Splits that are empty, or less than a batch, are found before anything is replaced."""
+        """Splits that are empty or smaller than a batch are refused before any file is replaced."""
         few = harness.write_qg(self.folder / "few", harness.qg_arrays(count=9))
         self.refused_training("qg", few, few, "test", "jets")
         small = harness.write_qg(self.folder / "small", harness.qg_arrays(count=10))

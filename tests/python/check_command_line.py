@@ -1,4 +1,4 @@
-"""The programs' command line: help, spellings, and what is refused with which words."""
+"""The command line of the programs: help, spellings, and refused values with their messages."""
 
 import sys
 
@@ -51,7 +51,7 @@ CONTRADICTIONS = (
 
 class CommandLineTest(harness.ProgramTest):
     def refused(self, task, *words, expected=(), **options):
-        """Refused before anything is read: the folders named aren't there."""
+        """Refused before any file is read: the folders do not exist."""
         result = harness.run(task, *words, "--datadir", self.folder / "none",
                              "--logdir", self.folder / "logs", **options)  # fmt: skip
         self.assert_refused(result, *expected)
@@ -59,7 +59,7 @@ class CommandLineTest(harness.ProgramTest):
         self.assertFalse((self.folder / "logs").exists())
 
     def help_of(self, task):
-        """Lines of --help; what is too long for one goes on, indented more."""
+        """The text of --help; a long entry continues on indented lines."""
         result = harness.run(task, "--help")
         self.assert_finished(result)
         return result.stdout
@@ -118,7 +118,7 @@ class CommandLineTest(harness.ProgramTest):
         self.refused("top", "--test_mode=false", expected=("--test_mode",))
 
     def test_several_processes(self):
-        """This version would let them overwrite each other's files."""
+        """Without the address of rank 0 they would overwrite each other's files."""
         self.refused("top", env={"WORLD_SIZE": "2", "RANK": "1"}, expected=("WORLD_SIZE", "2"))
 
     def test_missing_data(self):
@@ -127,7 +127,7 @@ class CommandLineTest(harness.ProgramTest):
             self.assert_refused(result, self.folder / "none")
 
     def test_spellings(self):
-        """All spellings mean the same: the missing experiment's name and folder are in the line."""
+        """All spellings are equivalent: each message names the missing experiment."""
         logs = self.folder / "no-logs"
         for words in (["--test_mode", "--exp_name", "some_exp-name", "--n_hidden", "5"],
                       ["--test-mode", "--exp-name", "some_exp-name", "--n-hidden", "5"],

@@ -1,8 +1,8 @@
-"""Damaged files of every format: each is read to the same jets, or refused with one line that names
-it; where the format has no checksum over the changed byte, what is read is physical. No crash, no hang,
-no memory beyond the file's size + 64 MB.
+"""Damaged files of every format: each gives the same jets or is refused with one line that names it; if no
+checksum covers the damage, other valid jets are allowed. No crash, no hang, no more memory than the size of
+the file + 64 MB.
 
-    python check_corruption.py READING_TOOL [CORRUPTIONS A FORMAT]      (default: 1000)
+    python check_corruption.py READING_TOOL [CORRUPTIONS PER FORMAT]      (default: 1000)
 """
 
 import subprocess
@@ -35,7 +35,7 @@ def write_gzip(file):
             out.create_dataset(name, data=values, compression="gzip", shuffle=True, chunks=True)
 
 
-# Format: (reader, does every byte of data have a checksum, writer).
+# Format: (reader, whether checksums cover all data, writer).
 FORMATS = {
     "qg-stored": ("qg", True, lambda file: np.savez(file, **harness.qg_arrays(0, 60))),
     "qg-deflated": ("qg", True, lambda file: np.savez_compressed(file, **harness.qg_arrays(0, 60))),
@@ -48,10 +48,10 @@ FORMATS = {
 
 
 def damaged(content, rng):
-    """One corruption, drawn by `rng`: its name and the bytes."""
+    """A random corruption: its name and the damaged bytes."""
     data = bytearray(content)
     size = len(data)
-    # Headers are small parts of large files: half of all damage is done to the first or last KB.
+    # Two thirds of the damage is in the first or last KB, where headers are.
     near = rng.integers(3)
     place = int(rng.integers(size) if near == 0 else rng.integers(min(1024, size)))
     place = size - 1 - place if near == 2 else place
@@ -79,7 +79,7 @@ def damaged(content, rng):
 
 
 class Reader:
-    """A reading_tool that is started again when it ends."""
+    """Runs reading_tool, and starts it again when it has crashed."""
 
     def __init__(self, tool, reader):
         self.words, self.process = [tool, reader], None
@@ -103,7 +103,7 @@ class Reader:
 
 
 def judge(answer, file, good, content, checksummed):
-    """What became of a file, and what is wrong with that, if anything."""
+    """The outcome for a file, and what is wrong with it or None."""
     word, *rest = answer.split(" ")
     if word == "refused":
         memory, seconds, message = rest[0], rest[1], " ".join(rest[2:])
@@ -114,7 +114,7 @@ def judge(answer, file, good, content, checksummed):
         memory, seconds = rest[2], rest[3]
         outcome = "same" if rest[:2] == good else "other"
         if outcome == "other" and checksummed:
-            return outcome, "other jets are read from a file with checksums"
+            return outcome, "other jets were read from a file with checksums"
     else:
         return word, answer
     if int(memory) > len(content) // 1024 + SPARE_KB:

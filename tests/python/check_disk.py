@@ -1,10 +1,9 @@
-"""Folders that can't be written and disks that are full: one line, and what was there stays whole.
+"""Read-only folders and full disks: one line of error, and existing files stay intact.
 
-The file systems are small tmpfs ones, which only root may mount; without that the tests with a
-limit on the size of files remain.
+The file systems are small tmpfs mounts, which need root; other users run only the tests with a limit on
+the size of files.
 """
 
-import json
 import resource
 import shutil
 import signal
@@ -19,7 +18,7 @@ torch = harness.load_torch()
 
 
 def limit_files(size):
-    """For subprocess: writing beyond `size` bytes fails as on a full disk."""
+    """A preexec_fn of subprocess: writing a file beyond `size` bytes fails as on a full disk."""
 
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
@@ -32,7 +31,7 @@ class DiskTest(harness.TrainedTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        # The same training, longer, never disturbed.
+        # The same training without interruption, with more epochs.
         cls.whole = harness.train("qg", cls.folder, cls.data, "whole", "--epochs=6")
 
     def run_in(self, logdir, *words, **options):
@@ -54,10 +53,10 @@ class DiskTest(harness.TrainedTest):
         subprocess.run(["mount", "-o", f"remount,{option}", place], check=True)
 
     def assert_whole(self, run):
-        """Every file in `run` can be read to its end, and none is a part of one."""
+        """Every file in `run` is complete."""
         for file in sorted(run.iterdir()):
             if file.suffix == ".json":
-                json.loads(file.read_text())
+                harness.read_json(file)
             elif file.suffix == ".pt":
                 torch.load(file, weights_only=True)
             elif not harness.is_record_of_time(file.name):
@@ -65,7 +64,7 @@ class DiskTest(harness.TrainedTest):
                 np.load(file)
 
     def assert_goes_on(self, logdir):
-        """With --resume the stopped training ends as the undisturbed one."""
+        """With --resume the training ends like the uninterrupted one."""
         result = self.run_in(logdir, "--exp_name=kept", "--resume", "--epochs=6")
         self.assert_finished(result)
         for name, content in harness.snapshot(self.whole).items():
@@ -73,7 +72,7 @@ class DiskTest(harness.TrainedTest):
                 self.assertEqual((logdir / "kept" / name).read_bytes(), content, name)
 
     def test_no_folder(self):
-        """A regular file where a folder is wanted."""
+        """A regular file in place of a folder."""
         (self.folder / "file").write_text("")
         for logdir, name in ((self.folder / "file", "run"), (self.folder / "file" / "x", "run"),
                              (self.folder, "file")):  # fmt: skip
@@ -94,7 +93,7 @@ class DiskTest(harness.TrainedTest):
                 self.assert_harmless(result, logdir / "kept", self.good, logdir)
 
     def test_full_disk(self):
-        """The training of "kept" goes on until the disk is full, and later, with more room, ends."""
+        """The training "kept" continues until the disk is full, and to the end once there is more space."""
         sizes = sum(-(-len(content) // 4096) * 4 for content in self.good.values())
         state = -(-len(self.good["training-state.pt"]) // 4096) * 4
         model = -(-len(self.good["best-val-model.pt"]) // 4096) * 4

@@ -1,10 +1,9 @@
-"""Downloads of the published data sets, from a local HTTP server that fails in every way."""
+"""Downloads of the published data sets from a local HTTP server that fails in many ways."""
 
 import contextlib
 import hashlib
 import http.server
 import io
-import os
 import signal
 import subprocess
 import threading
@@ -24,10 +23,9 @@ def qg_bytes(number):
 
 
 class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; `behave` maps a name to a list with what to do at each request, in order:
-    "cut" (half of what is asked for, then gone), "busy" (503), "norange" (all, whatever was asked),
-    "page" (a web page), "wrong" (other bytes), "slow" (a little, then a long wait) or a status.
-    """
+    """Serves `files`; `behave` maps a name to the responses to its next requests: "cut" (half of the content, then
+    closed), "busy" (503), "norange" (ignores the range), "page" (a web page), "wrong" (wrong content), "slow"
+    (a third, then a long wait) or a status."""
 
     daemon_threads = True
 
@@ -46,7 +44,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
-        # A proxy is asked for the whole URL.
+        # A proxy receives the whole URL.
         name = self.path.split("?")[0].rsplit("/", 1)[-1]
         self.server.requests.append((self.path, self.headers.get("Range")))
         plan = self.server.behave.get(name, [])
@@ -76,7 +74,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
         self.end_headers()
         body = content[first:]
-        with contextlib.suppress(OSError):  # the other end may be gone
+        with contextlib.suppress(OSError):  # the client may have closed it
             if what == "cut":
                 self.wfile.write(body[: len(body) // 2])
                 self.close_connection = True
@@ -139,7 +137,7 @@ class DownloadTest(harness.ProgramTest):
         self.assert_whole()
         self.server.requests.clear()
         self.assert_finished(self.run_program())
-        # A folder with some of the files is used as it is.
+        # A folder with only some of the files is used unchanged.
         (self.datasets / "QG_jets.npz").unlink()
         result = self.run_program("qg", "--download")
         self.assert_finished(result)
@@ -168,7 +166,7 @@ class DownloadTest(harness.ProgramTest):
             with self.subTest(plan=plan):
                 self.server.behave = {"QG_jets_1.npz": [plan]}
                 self.assert_refused(self.run_program(), "QG_jets_1.npz", expected)
-                # What is whole stays, nothing else has a name, and the same command goes on.
+                # Complete files stay, the others keep their temporary names, and the same command continues.
                 self.assertEqual(self.names(), ["QG_jets.npz", *(["QG_jets_1.npz.part"] if isinstance(plan, int)
                                                                  else []), "unfinished-download"])  # fmt: skip
         self.assert_finished(self.run_program())
@@ -188,7 +186,7 @@ class DownloadTest(harness.ProgramTest):
                 self.assert_whole()
 
     def test_interrupted(self):
-        """Ctrl-C leaves a part that goes on, and no file that a training would take for all."""
+        """Ctrl-C leaves a partial file, which the next run continues and no training uses."""
         self.server.behave = {"QG_jets_1.npz": ["slow"]}
         program = subprocess.Popen(harness.command("qg", *self.command("qg")), stdout=subprocess.PIPE,
                                    env=harness.environment() | self.environment())  # fmt: skip
@@ -198,7 +196,7 @@ class DownloadTest(harness.ProgramTest):
         while not (part.exists() and part.stat().st_size == expected):
             self.assertLess(time.monotonic(), end)
             time.sleep(0.05)
-        # Another process keeps away meanwhile.
+        # Meanwhile another process is refused.
         self.assert_refused(self.run_program(), "another process is downloading")
         program.send_signal(signal.SIGINT)
         self.assertNotEqual(program.wait(timeout=30), 0)
@@ -210,7 +208,7 @@ class DownloadTest(harness.ProgramTest):
         self.assertEqual(self.server.requests[0][1], f"bytes={expected}-")
 
     def test_top_pins_checksums(self):
-        self.assert_refused(self.run_program("top"), self.data)  # not without being asked
+        self.assert_refused(self.run_program("top"), self.data)  # only with --download
         result = self.run_program("top", "--download")
         self.assert_finished(result)
         sums = dict(line.split()[::-1] for line in (self.data / "SHA256SUMS").read_text().splitlines())

@@ -1,6 +1,5 @@
-"""--boost along any axis, at random and with rotations, and what --equivariance tells of it."""
+"""--boost along each axis, in random directions and with rotations, and the study of --equivariance."""
 
-import json
 import shutil
 import sys
 
@@ -22,7 +21,7 @@ class EquivarianceTest(harness.ProgramTest):
         cls.trained = harness.train("top", cls.folder, cls.data, "trained", "--n_hidden=8", "--pooling=jet")
 
     def scaled(self, name: str, factor: float):
-        """The experiment with another weight of phi_x's last Linear: translations `factor` as long."""
+        """A copy of the experiment whose translations are `factor` times as long."""
         run = self.folder / name
         shutil.copytree(self.trained, run)
         state = torch.load(run / "best-val-model.pt", weights_only=True)
@@ -33,21 +32,18 @@ class EquivarianceTest(harness.ProgramTest):
         return run
 
     def run_test(self, name: str, *words):
-        result = harness.run("top", "--test_mode", "--exp_name", name, "--logdir", self.folder, "--datadir",
-                             self.data, "--device=cpu", *words)  # fmt: skip
-        self.assert_finished(result)
-        return result
+        self.assert_finished(harness.test_mode("top", self.folder / name, "--datadir", self.data, *words))
 
     def study(self, name: str, *words):
         self.run_test(name, "--boost", ",".join(map(str, BETAS)), "--equivariance=12", *words)
-        return json.loads((self.folder / name / "equivariance.json").read_text())
+        return harness.read_json(self.folder / name / "equivariance.json")
 
     def shift(self, study, beta, variant):
         frame = next(frame for frame in study["frames"] if frame["beta"] == beta)
         return frame["variants"][variant]["rms_shift"]
 
     def test_without_clamp_reached(self):
-        """Translations far below the bound: all that moves the scores is rounding."""
+        """Translations far below the clamp: only rounding changes the scores."""
         study = self.study(self.scaled("short", 1).name)
         self.assertEqual((study["jets"], study["axis"], study["rotated"]), (12, "x", False))
         self.assertEqual([frame["beta"] for frame in study["frames"]], [0, *BETAS])
@@ -62,7 +58,7 @@ class EquivarianceTest(harness.ProgramTest):
         self.assertEqual(self.shift(study, 0, "double, clamp"), 0)
 
     def test_with_clamp_reached(self):
-        """Long translations: the clamp breaks the symmetry, and without it the symmetry is there."""
+        """Long translations: only the clamp breaks the symmetry."""
         study = self.study(self.scaled("long", 3e5).name)
         at_rest = study["frames"][0]["variants"]
         self.assertGreater(at_rest["double, clamp"]["clamped"], 0.05)
@@ -72,7 +68,7 @@ class EquivarianceTest(harness.ProgramTest):
         self.assertLess(free, 1e-3 * clamped)
 
     def test_frames(self):
-        """Along other axes, at random, rotated: other jets, the same scores where no clamp is reached."""
+        """Other axes, random directions, rotations: without the clamp the scores stay the same."""
         run = self.scaled("frames", 1)
         self.run_test("frames")
         at_rest = np.load(run / "score.npy")
@@ -82,11 +78,11 @@ class EquivarianceTest(harness.ProgramTest):
             study = self.study("frames", *words)
             self.assertLess(self.shift(study, 0.9, "double, no clamp"), 1e-9, words)
             found[words] = self.shift(study, 0.99999, "float, no clamp")
-            record = json.loads((run / "boost-0.9.json").read_text())
-            test = json.loads((run / "test-result.json").read_text())
+            record = harness.read_json(run / "boost-0.9.json")
+            test = harness.read_json(run / "test-result.json")
             self.assertAlmostEqual(record["loss"], test["test_loss"], delta=1e-3)
             self.assertEqual(record.get("rotated", False), "--rotate" in words)
-        # Rounding tells the frames apart.
+        # The frames differ: each has its own rounding.
         self.assertEqual(len(set(found.values())), len(found), found)
         np.testing.assert_array_equal(np.load(run / "score.npy"), at_rest)
 
@@ -96,8 +92,7 @@ class EquivarianceTest(harness.ProgramTest):
                                 (["--equivariance=5"], ["--equivariance", "--boost"]),
                                 (["--equivariance=0", "--boost=0.5"], ["--equivariance", "at least 1"]),
                                 (["--boost=1"], ["--boost", "velocity"])):  # fmt: skip
-            result = harness.run("top", "--test_mode", "--exp_name=trained", "--logdir", self.folder, *words)
-            self.assert_refused(result, *expected)
+            self.assert_refused(harness.test_mode("top", self.trained, *words), *expected)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,7 @@
-"""The published files' own formats: pandas tables with blosc against the converted layout, and
-quark/gluon arrays in every form that numpy writes, give the same score.npy, bit for bit.
+"""score.npy is the same, bit for bit, for top jets from pandas tables with Blosc and from the converted
+layout, and for quark/gluon arrays in every form that numpy writes.
 """
 
-import os
 import zipfile
 
 import numpy as np
@@ -12,7 +11,7 @@ import harness
 
 
 def write_table(file, arrays, complib="blosc", complevel=9, rows_in_chunk=None):
-    """As pandas wrote the published files: DataFrame.to_hdf(..., format="table")."""
+    """As pandas wrote the published files, with DataFrame.to_hdf(..., format="table")."""
     jets = len(arrays["is_signal"])
     row = np.dtype([("index", "<i8"), ("values_block_0", "<f4", (804,)), ("values_block_1", "<i8", (2,))])
     values = np.zeros(jets, row)
@@ -40,8 +39,7 @@ class FormatsTest(harness.ProgramTest):
 
     @classmethod
     def run_test(cls, task, *files, **options):
-        return harness.run(task, "--test_mode", "--device=cpu", "--batch_size=8", "--logdir", cls.logs,
-                           "--exp_name", task, "--test_data", *files, **options)  # fmt: skip
+        return harness.test_mode(task, cls.logs / task, "--batch_size=8", "--test_data", *files, **options)
 
     @classmethod
     def score(cls, task, *files, **options):
@@ -70,7 +68,7 @@ class FormatsTest(harness.ProgramTest):
         self.assertEqual(self.score("top", *parts), self.top_scores)
 
     def test_plugin_path_of_another_program(self):
-        """HDF5 then looks there alone; a conda environment sets this."""
+        """HDF5 then searches only there; conda environments set this variable."""
         write_table(self.folder / "raw.h5", harness.top_arrays("test"))
         elsewhere = self.folder / "plugins"
         elsewhere.mkdir(exist_ok=True)
@@ -78,7 +76,7 @@ class FormatsTest(harness.ProgramTest):
         self.assertEqual(self.score("top", self.folder / "raw.h5", env=environment), self.top_scores)
 
     def test_training_on_tables(self):
-        """The same epochs, from tables in two files a split."""
+        """The same training from tables, with two files per split."""
         raw = self.folder / "raw"
         raw.mkdir()
         for split, jets in harness.TOP_SPLITS.items():

@@ -2,8 +2,8 @@
 
     python check_metrics.py METRICS_TOOL
 
-METRICS_TOOL is the program of tests/tools/metrics_tool.cpp. Random scores of many sizes, class
-balances and densities of ties go through both. Exits with status 1 at the first difference.
+METRICS_TOOL is the program of tests/tools/metrics_tool.cpp. Both compute the figures of random scores
+with many sizes, class balances and densities of ties. Exits with status 1 at the first difference.
 """
 
 import json
@@ -14,6 +14,8 @@ import warnings
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
+from figures import rejection
+
 NAMES = ("background_efficiency", "signal_efficiency", "threshold")
 
 
@@ -21,7 +23,7 @@ def random_cases(rng):
     """Yields (label [N] int, score [N] float32) with both classes in each."""
     for size in (2, 3, 4, 5, 7, 10, 30, 100, 1000, 20000):
         for signal_fraction in (0.5, 0.1, 0.9, 0.01):
-            for levels in (1, 2, 3, 10, 100, None):  # different scores; None: hardly any ties
+            for levels in (1, 2, 3, 10, 100, None):  # number of different scores; None: hardly any ties
                 for separation in (0.0, 1.0, 10.0):
                     num_signal = min(max(round(size * signal_fraction), 1), size - 1)
                     label = rng.permutation(np.arange(size) < num_signal).astype(int)
@@ -31,8 +33,8 @@ def random_cases(rng):
                     yield label, score.astype(np.float32)
 
 
-def figures(tool, cases):
-    """Our figures of all cases, by one run of the tool."""
+def our_figures(tool, cases):
+    """The figures of all cases from one run of the tool."""
     lines = []
     for label, score in cases:
         lines.append(str(len(label)))
@@ -46,19 +48,14 @@ def figures(tool, cases):
     return results
 
 
-def rejection(fpr, tpr, signal_efficiency):
-    background = fpr[np.argmin(np.abs(tpr - signal_efficiency))]
-    return None if background == 0 else 1 / background
-
-
 def difference(label, score, ours):
-    """What differs between our figures and scikit-learn's, None if nothing."""
+    """The first difference between our figures and scikit-learn's, or None."""
     curve = roc_curve(label, score, drop_intermediate=True)
     for name, theirs in zip(NAMES, curve):
         mine = np.array(ours[name], dtype=float)
         if len(mine) != len(theirs):
             return f"{name}: {len(mine)} points, scikit-learn {len(theirs)}"
-        # The first threshold is infinite in both. Written so that NaN is a difference.
+        # The first threshold is infinite in both. NaN counts as a difference.
         same = np.append(mine[0] == theirs[0], np.abs(mine[1:] - theirs[1:]) <= 1e-15)
         if not same.all():
             where = int(np.argmin(same))
@@ -76,9 +73,9 @@ def difference(label, score, ours):
 def main():
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    warnings.simplefilter("error")  # scikit-learn only warns where a figure is undefined
+    warnings.simplefilter("error")  # scikit-learn only warns if a figure is undefined
     cases = list(random_cases(np.random.default_rng(99)))
-    for number, ((label, score), ours) in enumerate(zip(cases, figures(sys.argv[1], cases))):
+    for number, ((label, score), ours) in enumerate(zip(cases, our_figures(sys.argv[1], cases))):
         found = difference(label, score, ours)
         if found:
             sys.exit(f"case {number} ({len(label)} jets, {label.sum()} signal): {found}")

@@ -1,5 +1,5 @@
-"""Users' own jets: the same scores as from top files, K classes, weights, scalars, ids, no labels, bad
-jets; loss and AUC against torch and scikit-learn; `jets info`; from ROOT files.
+"""Users' own jets: the same scores as from top files; several classes, weights, scalars, ids, missing
+labels, bad jets; loss and AUC against torch and scikit-learn; `jets info`; conversion from ROOT.
 """
 
 import json
@@ -15,13 +15,13 @@ torch = harness.load_torch()
 
 
 def own_of_top(split, **more):
-    """The arrays of a user's file with jets of the top sample."""
+    """The arrays of an own-jets file with jets of the top sample."""
     arrays = harness.top_arrays(split)
     return {"X": arrays["Pmu"], "y": arrays["is_signal"]} | more
 
 
 def three_classes(first, count, seed):
-    """Top jets, QCD jets, and QCD jets without their soft half: class 2. With scalars and weights."""
+    """Top jets, QCD jets, and QCD jets without soft particles as class 2, with scalars, weights and ids."""
     arrays = harness.top_arrays("train", first, count)
     X, y = arrays["Pmu"].copy(), arrays["is_signal"].astype(np.int64)
     narrow = (y == 0) & (np.arange(count) % 4 < 2)
@@ -35,7 +35,7 @@ def three_classes(first, count, seed):
 
 
 class OwnJetsTest(harness.ProgramTest):
-    """A top experiment `top`, and `three` of three classes with scalars and weights, no beams."""
+    """With a top experiment `top` and an experiment `three` with three classes, scalars and weights, without beams."""
 
     @classmethod
     def setUpClass(cls):
@@ -54,9 +54,7 @@ class OwnJetsTest(harness.ProgramTest):
         return self.folder / f"{name}.npz"
 
     def run_test(self, name, *files, **options):
-        result = harness.run("top", "--test_mode", "--device=cpu", "--batch_size=8", "--logdir", self.logs,
-                             "--exp_name", name, "--test_data", *files, **options)  # fmt: skip
-        return result
+        return harness.test_mode("top", self.logs / name, "--batch_size=8", "--test_data", *files, **options)
 
     def scores(self, name, *files):
         self.assert_finished(self.run_test(name, *files))
@@ -72,7 +70,7 @@ class OwnJetsTest(harness.ProgramTest):
         fortran = self.own("fortran", X=np.asfortranarray(arrays["X"]), y=arrays["y"])
         np.testing.assert_array_equal(self.scores("top", fortran), expected)
         single = self.own("single", X=arrays["X"].astype(np.float32), y=arrays["y"])
-        np.testing.assert_array_equal(self.scores("top", single), expected)  # as the sample stores them
+        np.testing.assert_array_equal(self.scores("top", single), expected)  # the precision of the sample
 
     def test_mass_as_scalar_is_the_default(self):
         arrays = own_of_top("test")
@@ -106,7 +104,7 @@ class OwnJetsTest(harness.ProgramTest):
         np.testing.assert_array_equal(bare[:, 0], -1)
         np.testing.assert_array_equal(np.load(run / "score.npz")["id"], arrays["id"])
         self.assertFalse((run / "test-result.json").exists())
-        # Jets without ids leave no ids of others behind.
+        # A test on jets without ids removes the ids of the previous one.
         self.scores("top", self.top_data / "test.h5")
         self.assertFalse((run / "score.npz").exists())
 
@@ -121,7 +119,7 @@ class OwnJetsTest(harness.ProgramTest):
 
     def test_three_classes(self):
         run = self.logs / "three"
-        args = json.loads((run / "args.json").read_text())
+        args = harness.read_json(run / "args.json")
         self.assertEqual((args["n_class"], args["n_scalar"], args["no_beams"]), (3, 2, True))
         state = torch.load(run / "best-val-model.pt", weights_only=True)
         self.assertEqual(tuple(state["module.embedding.weight"].shape), (8, 2))
@@ -130,7 +128,7 @@ class OwnJetsTest(harness.ProgramTest):
         score = np.load(run / "score.npy")
         self.assertEqual(score.shape, (60, 4))
         np.testing.assert_array_equal(score[:, 0], test["y"])
-        result = json.loads((run / "test-result.json").read_text())
+        result = harness.read_json(run / "test-result.json")
         y, w, p = test["y"], test["weight"], score[:, 1:].astype(np.float64)
         p /= p.sum(axis=1, keepdims=True)
         self.assertAlmostEqual(result["test_loss"], log_loss(y, p, sample_weight=w), delta=1e-6)
@@ -140,20 +138,18 @@ class OwnJetsTest(harness.ProgramTest):
         accuracy = accuracy_score(y, p.argmax(axis=1), sample_weight=w)
         self.assertAlmostEqual(result["test_acc"], accuracy, delta=1e-9)
         self.assertNotAlmostEqual(accuracy, accuracy_score(y, p.argmax(axis=1)), delta=1e-6)
-        # To scikit-learn in single precision, as the scores are: its ties are then ours.
+        # In single precision, so that scikit-learn finds the same ties.
         of_class = [roc_auc_score(y == k, score[:, 1 + k], sample_weight=w) for k in range(3)]
         np.testing.assert_allclose(result["test_auc_of_class"], of_class, rtol=0, atol=1e-12)
         macro = roc_auc_score(y, p, multi_class="ovr", sample_weight=w)
         self.assertAlmostEqual(result["test_auc"], macro, delta=1e-9)
         np.testing.assert_array_equal(np.load(run / "score.npz")["id"], test["id"])
         before = harness.results(run)
-        result = harness.run("top", "--test_mode", "--device=cpu", "--batch_size=8", "--logdir", self.logs,
-                             "--exp_name=three", "--datadir", self.three_data)  # fmt: skip
-        self.assert_finished(result)
+        self.assert_finished(harness.test_mode("top", run, "--batch_size=8", "--datadir", self.three_data))
         self.assertEqual(harness.results(run), before)
 
     def test_weights_count_in_training(self):
-        """Weights of one unit or another give the same training; other weights another."""
+        """A common factor in all weights does not change a training; other weights do."""
         losses = []
         for name, scale in (("unit", 1.0), ("pico", 2.0**-40), ("flat", None)):
             data = self.folder / name
@@ -163,7 +159,7 @@ class OwnJetsTest(harness.ProgramTest):
                 arrays["weight"] = np.ones(len(arrays["y"])) if scale is None else scale * arrays["weight"]
                 np.savez(data / f"{split}.npz", **arrays)
             run = harness.train("top", self.logs, data, name, "--epochs=1", "--dropout=0")
-            losses.append(json.loads((run / "train-result.json").read_text())["train_loss"][0])
+            losses.append(harness.read_json(run / "train-result.json")["train_loss"][0])
         self.assertEqual(losses[0], losses[1])
         self.assertNotEqual(losses[0], losses[2])
 

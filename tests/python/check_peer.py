@@ -1,7 +1,7 @@
 """Trains small networks with the programs and compares them with the peer in Python.
 
-What is compared: the checkpoint key for key, every score of the test split, the figures of
-test-result.json with scikit-learn's, and the records' keys.
+Compared are every key of the checkpoint, every score of the test split, the figures of test-result.json
+with scikit-learn's, and the keys of the records.
 """
 
 import json
@@ -11,7 +11,9 @@ import sys
 import numpy as np
 from sklearn.metrics import roc_auc_score, roc_curve
 
+import figures
 import harness
+from harness import read_json as read
 
 torch = harness.load_torch()
 import peer  # noqa: E402  (it imports torch)
@@ -23,22 +25,12 @@ TRAIN_LISTS = ["epochs", "lr", "train_time", "val_time", "train_loss", "val_loss
                "val_acc"]  # fmt: skip
 TRAIN_RESULT = [*TRAIN_LISTS, "best_val", "best_epoch"]
 TEST_RESULT = ["test_loss", "test_acc", "test_auc", "test_1/eB_0.3", "test_1/eB_0.5"]
-TOLERANCE = 1e-5  # of probabilities: float network against double
-
-
-def read(file):
-    return json.loads(file.read_text())
-
-
-def rejection(label, score, efficiency):
-    fpr, tpr, _ = roc_curve(label, score, drop_intermediate=True)
-    background = fpr[np.argmin(np.abs(tpr - efficiency))]
-    return None if background == 0 else 1 / background
+TOLERANCE = 1e-5  # of probabilities, between a float and a double network
 
 
 class PeerTest(harness.ProgramTest):
     def assert_scores(self, run, jets, n_nodes, n_scalar):
-        """score.npy in `run` is what the peer gives, with best-val-model.pt."""
+        """score.npy in `run` agrees with the peer's scores for best-val-model.pt."""
         scores = np.load(run / "score.npy")
         self.assertEqual((scores.dtype, scores.shape), (np.float32, (len(jets), 3)))
         network = peer.load(run / "best-val-model.pt", read(run / "args.json"), n_scalar)
@@ -49,7 +41,7 @@ class PeerTest(harness.ProgramTest):
         self.assertGreater(np.ptp(expected[:, 1]), 100 * TOLERANCE, "the scores hardly differ")
 
     def assert_figures(self, run):
-        """test-result.json has the figures that scikit-learn finds in score.npy."""
+        """test-result.json has scikit-learn's figures of score.npy."""
         result = read(run / "test-result.json")
         label, p = np.load(run / "score.npy")[:, 0].astype(int), np.load(run / "score.npy")[:, 1:]
         loss = -np.log(p[np.arange(len(p)), label].astype(float)).mean()
@@ -57,7 +49,8 @@ class PeerTest(harness.ProgramTest):
         self.assertAlmostEqual(result["test_acc"], (p.argmax(1) == label).mean(), delta=1e-12)
         self.assertAlmostEqual(result["test_auc"], roc_auc_score(label, p[:, 1]), delta=1e-12)
         for key, efficiency in (("test_1/eB_0.3", 0.3), ("test_1/eB_0.5", 0.5)):
-            expected = rejection(label, p[:, 1], efficiency)
+            background, signal, _ = roc_curve(label, p[:, 1], drop_intermediate=True)
+            expected = figures.rejection(background, signal, efficiency)
             if expected is None:
                 self.assertIsNone(result[key])
             else:
@@ -85,14 +78,12 @@ class PeerTest(harness.ProgramTest):
         copy.mkdir()
         for file in ("args.json", "best-val-model.pt", "train-result.json"):
             shutil.copy(run / file, copy)
-        result = harness.run(task, "--test_mode", "--device=cpu", "--datadir", self.data,
-                             "--logdir", run.parent, "--exp_name", name, *words)  # fmt: skip
-        self.assert_finished(result)
+        self.assert_finished(harness.test_mode(task, copy, "--datadir", self.data, *words))
         return copy
 
 
 class TopTest(PeerTest):
-    """Batch size 7 in the test: the batches don't divide the 60 jets."""
+    """60 test jets, which batches of 7 do not divide."""
 
     @classmethod
     def setUpClass(cls):
@@ -123,7 +114,7 @@ class TopTest(PeerTest):
         self.assert_scores(run, self.jets, nodes, 2)
         run = harness.train("top", self.folder, self.data, "jet", "--pooling=jet", "--epochs=1")
         self.assert_scores(run, self.jets, nodes, 2)
-        # Remembered: a test without the flag pools alike.
+        # args.json keeps the pooling: a test without the flag uses it too.
         again = self.retest("top", run, "jet-again", "--batch_size=3")
         self.assert_scores(again, self.jets, nodes, 2)
 
@@ -137,8 +128,8 @@ class TopTest(PeerTest):
         self.assert_scores(again, self.jets, [202] * len(self.jets), 2)
 
     def test_boost_through_the_clamp(self):
-        """A network whose translations are clamped is not invariant: boosted losses differ, and are
-        the peer's of boosted four-momenta, beams too, with the scalars of before."""
+        """A network with clamped translations is not invariant: a boost changes its loss to that of the peer for
+        boosted four-momenta (beams included) and unchanged scalars."""
         run = self.retest("top", self.run_folder, "clamped", "--pooling=jet")
         state = torch.load(run / "best-val-model.pt", weights_only=True)
         state["module.LGEBs.0.phi_x.2.weight"] *= 1e5
@@ -197,7 +188,7 @@ class QuarkGluonTest(PeerTest):
     def test_n_nodes(self):
         run = self.retest("qg", self.run_folder, "wide", "--num_data=200", "--n_nodes=300")
         self.assert_scores(run, self.jets[160:180], [300] * 20, 8)
-        # An experiment without a record of it, as the published one, means 139.
+        # Without n_nodes in args.json, as in the published experiment, it is 139.
         run = self.retest("qg", self.run_folder, "seed", "--num_data=200")
         args = read(run / "args.json")
         del args["n_nodes"], args["pooling"]

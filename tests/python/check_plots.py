@@ -177,7 +177,7 @@ class PicturesTest(unittest.TestCase):
                           r"Background rejection $1/\varepsilon_B$"))  # fmt: skip
         labels = [text.get_text() for text in axes.get_legend().get_texts()]
         self.assertEqual(labels, ["one", "three (mean of 3 runs)", "random guess"])
-        # Between the points of a curve of thousands of them a line is as good as the next point.
+        # Among thousands of points, interpolation is as good as the nearest point.
         x, mean = axes.get_lines()[1].get_data()
         half = np.abs(x - 0.5).argmin()
         each = [run.figures()[2] for run in runs]

@@ -1,6 +1,5 @@
-"""What the programs print and which files they write: training, test mode, boosts, --init_from."""
+"""The lines and files that the programs write: training, test mode, boosts, --init_from."""
 
-import json
 import re
 import shutil
 import sys
@@ -27,7 +26,7 @@ def num_parameters(S, H, L):
 
 
 def names_in(folder):
-    """Of the files; those of events without time and machine."""
+    """Names of the files; event files without time and host."""
     return {re.sub(r"(?<=tfevents)\..*", "", name) for name in harness.snapshot(folder)}
 
 
@@ -36,7 +35,7 @@ def loaded(file):
 
 
 class ProgramsTest(harness.ProgramTest):
-    """A small experiment of each task, trained once."""
+    """With a small experiment of each task, trained once."""
 
     @classmethod
     def setUpClass(cls):
@@ -64,7 +63,7 @@ class ProgramsTest(harness.ProgramTest):
         return self.logs(task) / name
 
     def assert_lines(self, task, *patterns):
-        """Whole lines of the training's output that match, in this order."""
+        """The output of the training has whole lines that match, in this order."""
         lines = iter(self.output[task].splitlines())
         for pattern in patterns:
             self.assertTrue(any(re.fullmatch(pattern, line) for line in lines), pattern)
@@ -85,11 +84,11 @@ class ProgramsTest(harness.ProgramTest):
             )  # fmt: skip
             self.assertRegex(self.output[task], rf"(?m)^ {valid} samples: ")
             self.assertRegex(self.output[task], r"(?m)^n_nodes: ")
-        # 20 test jets in batches of 8; the quark/gluon sample's 10 have no batch 2 to report on.
+        # 20 test jets in batches of 8; the 10 quark/gluon jets have no batch 2 to report.
         self.assertRegex(self.output["top"], r"(?m)^>> test \t Epoch \d/\d \t Batch 2/3 \t Loss ")
 
     def test_network_size(self):
-        """The published widths give the published numbers, by the formula of test_lines."""
+        """The formula of test_lines gives the published numbers for the published widths."""
         self.assertEqual(num_parameters(2, 72, 6), 224072)
         self.assertEqual(num_parameters(8, 72, 6), 227096)
 
@@ -121,7 +120,7 @@ class ProgramsTest(harness.ProgramTest):
         self.assertEqual(len(names), 2)
         for name in names:
             self.assertRegex(name, r"\A[A-Za-z0-9]{8}\Z")
-            args = json.loads((logs / name / "args.json").read_text())
+            args = harness.read_json(logs / name / "args.json")
             self.assertEqual(args["exp_name"], name)
 
     def test_test_mode(self):
@@ -131,7 +130,7 @@ class ProgramsTest(harness.ProgramTest):
             before = harness.results(run)
             self.assert_finished(self.run_program(task, "tested", "--test_mode", "--batch_size=8"))
             after = harness.results(run)
-            self.assertEqual(after, before)  # the test at the end of the training gave the same
+            self.assertEqual(after, before)  # as in the test at the end of the training
             (run / "args.json").unlink()
             words = harness.SMALL if task == "top" else (*harness.SMALL, "--n_nodes=139")
             result = self.run_program(task, "tested", "--test_mode", *words)
@@ -143,12 +142,12 @@ class ProgramsTest(harness.ProgramTest):
         run = self.copy("qg", "bare")
         (run / "train-result.json").unlink()
         self.assert_finished(self.run_program("qg", "bare", "--test_mode"))
-        keys = list(json.loads((run / "test-result.json").read_text()))
+        keys = list(harness.read_json(run / "test-result.json"))
         self.assertEqual(keys, FIGURES)
         self.assertFalse((run / "train-result.json").exists())
 
     def test_figures_without_value(self):
-        """Jets of one class have no curve. Perfect scores leave no background: "> n" of n jets."""
+        """Jets of one class have no ROC curve. With n background jets and perfect scores 1/eB is "> n"."""
         run = self.copy("qg", "one-class")
         arrays = harness.qg_arrays()
         quarks = {name: values[arrays["y"] == 1] for name, values in arrays.items()}
@@ -156,9 +155,9 @@ class ProgramsTest(harness.ProgramTest):
         words = ["--test_mode", "--test_data", self.folder / "quarks.npz"]
         self.assert_finished(self.run_program("qg", "one-class", *words))
         self.assertEqual(np.load(run / "score.npy").shape, (len(quarks["y"]), 3))
-        result = json.loads((run / "test-result.json").read_text())
+        result = harness.read_json(run / "test-result.json")
         self.assertEqual([result[key] for key in FIGURES[2:]], [None] * 3)
-        # Of the best and the worst jet the best is called quark.
+        # The best and the worst jet, labelled quark and gluon.
         p1 = np.load(run / "score.npy")[:, 2]
         two = {"X": quarks["X"][[p1.argmax(), p1.argmin()]], "y": np.array([1.0, 0.0])}
         np.savez(self.folder / "two.npz", **two)
@@ -166,11 +165,11 @@ class ProgramsTest(harness.ProgramTest):
         found = self.run_program("qg", "one-class", *words)
         self.assert_finished(found)
         self.assertRegex(found.stdout, r"AUC: 1\.0000 \t 1/eB 0\.3: > 1 \t 1/eB 0\.5: > 1\n\Z")
-        result = json.loads((run / "test-result.json").read_text())
+        result = harness.read_json(run / "test-result.json")
         self.assertEqual([result[key] for key in FIGURES[2:]], [1, None, None])
 
     def test_contradictions(self):
-        """Test mode takes the network from args.json; a flag given can only agree."""
+        """Test mode takes the network from args.json; a flag may not contradict it."""
         run = self.copy("top", "contradicted")
         before = harness.snapshot(run)
         for flag, given, saved in (("n_hidden", "5", "4"), ("n_layers", "3", "2"),
@@ -186,7 +185,7 @@ class ProgramsTest(harness.ProgramTest):
         for task, other in (("top", "qg"), ("qg", "top")):
             run = self.copy(task, "of-other-task")
             shutil.copy(self.logs(other) / "trained" / "best-val-model.pt", run)
-            args = json.loads((run / "args.json").read_text())
+            args = harness.read_json(run / "args.json")
             result = self.run_program(task, "of-other-task", "--test_mode")
             self.assert_refused(result, run / "best-val-model.pt", "another task", "top tagging",
                                 "quark/gluon tagging")  # fmt: skip
@@ -194,23 +193,23 @@ class ProgramsTest(harness.ProgramTest):
                                       run / "best-val-model.pt")  # fmt: skip
             self.assert_refused(result, run / "best-val-model.pt", "another task")
             self.assertFalse((self.logs(task) / "new").exists())
-            self.assertEqual(json.loads((run / "args.json").read_text()), args)
+            self.assertEqual(harness.read_json(run / "args.json"), args)
 
     def test_boost(self):
         run = self.copy("top", "boosted")
         result = self.run_program("top", "boosted", "--test_mode", "--boost", "0,0.3,0.9")
         self.assert_finished(result)
-        test = json.loads((run / "test-result.json").read_text())
+        test = harness.read_json(run / "test-result.json")
         for name, beta in (("boost-0.json", 0), ("boost-0.3.json", 0.3), ("boost-0.9.json", 0.9)):
-            record = json.loads((run / name).read_text())
+            record = harness.read_json(run / name)
             self.assertEqual(list(record), ["beta", "acc", "loss"])
             self.assertEqual(record["beta"], beta)
-            # Invariant but for rounding, and for translations that reach the clamp.
+            # Invariant except for rounding and clamped translations.
             self.assertAlmostEqual(record["loss"], test["test_loss"], delta=1e-4 * (beta > 0))
-        self.assertEqual(json.loads((run / "boost-0.json").read_text())["acc"], test["test_acc"])
+        self.assertEqual(harness.read_json(run / "boost-0.json")["acc"], test["test_acc"])
 
     def start_from(self, file, name):
-        """Trains one epoch of hardly any steps from `file`; returns what best-val-model.pt holds."""
+        """Trains one epoch from `file` with a tiny learning rate; returns the content of best-val-model.pt."""
         result = self.run_program("top", name, *harness.SMALL, "--epochs=1", "--lr=1e-12",
                                   "--weight_decay=0", "--init_from", file)  # fmt: skip
         self.assert_finished(result)
@@ -219,7 +218,7 @@ class ProgramsTest(harness.ProgramTest):
     def test_init_from(self):
         file = self.logs("top") / "trained" / "best-val-model.pt"
         state = loaded(file)
-        # As the published file: an OrderedDict behind "module."; and as torch saves a bare model.
+        # As in the published file, with "module." before each name; and as torch saves a model by itself.
         torch.save(state, self.folder / "published.pt")
         bare = {name.removeprefix("module."): t.double() if t.is_floating_point() else t
                 for name, t in state.items()}  # fmt: skip

@@ -1,10 +1,9 @@
 """Scores sample jets with the published checkpoints and compares them with the peer in Python.
 
-The checkpoints are read from the folder in LORENTZNET_REFERENCE, else ../shared/reference beside
-the project. Where it isn't there, "[skipped]" tells ctest so.
+The folder LORENTZNET_REFERENCE has the checkpoints, by default ../shared/reference beside the project.
+Without it, the output "[skipped]" makes ctest skip the test.
 """
 
-import json
 import os
 import shutil
 import sys
@@ -14,7 +13,7 @@ import numpy as np
 
 import harness
 
-NUM_JETS = 40  # of each task
+NUM_JETS = 40  # per task
 PUBLISHED = ("args.json", "best-val-model.pt", "train-result.json")
 
 
@@ -25,15 +24,13 @@ def reference() -> Path:
 
 class PublishedTest(harness.ProgramTest):
     def score(self, task, *words):
-        """score.npy of the published checkpoint."""
+        """The scores of the published checkpoint."""
         run = self.folder / "logs" / task
         run.mkdir(parents=True)
         for name in PUBLISHED:
             shutil.copy(reference() / task / name, run)
         before = harness.snapshot(run)
-        result = harness.run(task, "--test_mode", "--device=cpu", "--logdir", run.parent,
-                             "--exp_name", task, *words, threads=2)  # fmt: skip
-        self.assert_finished(result)
+        self.assert_finished(harness.test_mode(task, run, *words, threads=2))
         after = harness.results(run)
         self.assertEqual({name: after[name] for name in before}, before)
         self.assertEqual(set(after) - set(before), {"score.npy", "test-result.json", "test-uncertainty.json"})
@@ -43,13 +40,13 @@ class PublishedTest(harness.ProgramTest):
         import peer
 
         run = reference() / task
-        args = json.loads((run / "args.json").read_text())
+        args = harness.read_json(run / "args.json")
         network = peer.load(run / "best-val-model.pt", args, n_scalar)
         logits = peer.logits(network, jets, n_nodes)
         expected = peer.torch.from_numpy(logits).softmax(1).numpy()
         np.testing.assert_array_equal(scores[:, 0], [jet.label for jet in jets])
         np.testing.assert_allclose(scores[:, 1:], expected, rtol=0, atol=1e-5)
-        # p0 and p1 are both stored, so their logarithms are exact enough for any logit.
+        # Both p0 and p1 are stored, so the difference of logits is precise even for p near 0 or 1.
         found = np.log(scores[:, 2].astype(float)) - np.log(scores[:, 1].astype(float))
         np.testing.assert_allclose(found, logits[:, 1] - logits[:, 0], rtol=0, atol=2e-4)
 

@@ -1,4 +1,4 @@
-"""Several processes over the loopback: they train as one, and end as one when something fails."""
+"""Several processes over the loopback: they train like one, and all end when one fails."""
 
 import json
 import os
@@ -30,15 +30,24 @@ class RanksTest(harness.ProgramTest):
                 "--exp_name=run", *more]  # fmt: skip
 
     def train(self, logs, *more, count=2):
-        """Trains to the end. Returns the experiment's folder and rank 0's lines."""
+        """Trains to the end. Returns the folder of the experiment and the lines of rank 0."""
         results = launchers.run_ranks(count, "qg", *self.words(logs, *more))
-        for result in results:
-            self.assert_finished(result)
+        self.assert_all_finished(results)
         self.assertEqual([result.stdout for result in results[1:]], [""] * (count - 1))
         return self.folder / logs / "run", results[0].stdout
 
+    def assert_all_finished(self, results):
+        for result in results:
+            self.assert_finished(result)
+
+    def start_two(self, logs, *of_second):
+        """Starts two ranks, the second with other flags."""
+        first, second = launchers.variables_of_ranks(2)
+        return [*launchers.start_ranks([first], "qg", *self.words(logs)),
+                *launchers.start_ranks([second], "qg", *self.words(logs, *of_second))]  # fmt: skip
+
     def assert_ended(self, results, status, *expected):
-        """All with this status, and one line in all."""
+        """All ranks with this status, and one line on stderr in total."""
         self.assertEqual([result.returncode for result in results], [status] * len(results),
                          [result.stderr for result in results])  # fmt: skip
         lines = [line for result in results for line in result.stderr.splitlines()]
@@ -47,19 +56,18 @@ class RanksTest(harness.ProgramTest):
             self.assertIn(text, lines[0])
 
     def test_same_as_one_process(self):
-        """The losses are those of one process at twice the batch; the program is in float."""
+        """The losses are those of one process with twice the batch size, within float precision."""
         ours, lines = self.train("two", "--dropout=0", "--batch_size=4", "--lr=1e-4")
         result = harness.run("qg", *self.words("one", "--dropout=0", "--batch_size=8", "--lr=1e-4"))
         self.assert_finished(result)
-        two, one = (json.loads((self.folder / logs / "run" / "train-result.json").read_text())
-                    for logs in ("two", "one"))  # fmt: skip
+        two, one = (harness.read_json(self.folder / logs / "run" / "train-result.json") for logs in ("two", "one"))
         for key in ("train_loss", "val_loss"):
             np.testing.assert_allclose(two[key], one[key], rtol=1e-5)
         self.assertIn("Processes: 2 (torchrun)", lines)
         self.assertRegex(lines, r"\n train samples: 80\n")
 
     def test_scores_of_any_number_of_ranks(self):
-        """score.npy and every figure, to the last digit."""
+        """score.npy and every figure are the same, bit for bit."""
         trained = harness.train("top", self.folder / "top", harness.write_top(self.folder / "t"),
                                 "run", "--n_hidden=8")  # fmt: skip
         words = ["--test_mode", "--exp_name=run", "--logdir", trained.parent, "--datadir",
@@ -70,8 +78,7 @@ class RanksTest(harness.ProgramTest):
             for count in (2, 3, 4):
                 (trained / "score.npy").unlink()
                 results = launchers.run_ranks(count, "top", *words, f"--kernel={kernel}")
-                for result in results:
-                    self.assert_finished(result)
+                self.assert_all_finished(results)
                 self.assertEqual(harness.results(trained), expected, (count, kernel))
 
     def test_mpirun(self):
@@ -86,16 +93,13 @@ class RanksTest(harness.ProgramTest):
         same_run.check(self.folder / "mpirun" / "run", ours)
 
     def test_srun(self):
-        """Slurm's variables, set by hand; the list of hosts names this machine."""
+        """With the variables of Slurm; its list of hosts names this machine."""
         port = str(launchers.free_port())
         variables = [{"SLURM_PROCID": str(rank), "SLURM_STEP_NUM_TASKS": "2", "SLURM_JOB_ID": "7",
                       "SLURM_LOCALID": str(rank), "SLURM_STEP_NODELIST": "localhost",
                       "MASTER_PORT": port} for rank in range(2)]  # fmt: skip
-        results = launchers.wait_for(
-            launchers.start_ranks(variables, "qg", *self.words("srun"))
-        )
-        for result in results:
-            self.assert_finished(result)
+        results = launchers.wait_for(launchers.start_ranks(variables, "qg", *self.words("srun")))
+        self.assert_all_finished(results)
         self.assertIn("Processes: 2 (Slurm)", results[0].stdout)
 
     def test_bad_launch(self):
@@ -106,30 +110,22 @@ class RanksTest(harness.ProgramTest):
 
     def test_bad_input_is_told_once(self):
         results = launchers.run_ranks(3, "qg", *self.words("bad", "--epochs=none"))
-        self.assert_ended(results, 2, "rank ", ": --epochs", "none")  # the first that said it
+        self.assert_ended(results, 2, "rank ", ": --epochs", "none")  # the first rank to report it
         results = launchers.run_ranks(2, "qg", *self.words("bad", "--datadir", self.folder / "nowhere"))
         self.assert_ended(results, 2, "rank ", "nowhere")
         self.assertFalse((self.folder / "bad").exists())
 
     def test_one_rank_fails(self):
-        """In reading its data, while the other waits for it."""
-        variables = launchers.variables_of_ranks(2)
+        """When it reads its data, while the other rank waits for it."""
         start = time.monotonic()
-        processes = launchers.start_ranks(variables[:1], "qg", *self.words("fails"))
-        processes += launchers.start_ranks(
-            variables[1:], "qg", *self.words("fails", "--datadir", self.folder / "nowhere")
-        )
+        processes = self.start_two("fails", "--datadir", self.folder / "nowhere")
         self.assert_ended(launchers.wait_for(processes), 2, "rank 1: ", "nowhere")
         self.assertLess(time.monotonic() - start, 30)
 
     def test_other_jets(self):
         other = harness.write_qg(self.folder / "other", harness.qg_arrays(first=50))
-        variables = launchers.variables_of_ranks(2)
-        processes = launchers.start_ranks(variables[:1], "qg", *self.words("jets"))
-        processes += launchers.start_ranks(
-            variables[1:], "qg", *self.words("jets", "--datadir", other)
-        )
-        self.assert_ended(launchers.wait_for(processes), 2, "rank 1 has other jets than rank 0")
+        results = launchers.wait_for(self.start_two("jets", "--datadir", other))
+        self.assert_ended(results, 2, "rank 1 has other jets than rank 0")
 
     def test_loss_that_is_not_finite(self):
         words = self.words("infinite", "--lr=1e30", "--warmup_epochs=0")
@@ -138,17 +134,16 @@ class RanksTest(harness.ProgramTest):
                           "QG_jets.npz: jet ")  # fmt: skip
 
     def kill(self, rank, other_sleeps):
-        """Trains with 2 ranks of which one is killed; returns what the other says."""
+        """Trains with 2 ranks and kills one of them; returns the result of the other."""
         processes = launchers.start_ranks(
             launchers.variables_of_ranks(2), "qg",
             *self.words(f"lost-{rank}", "--epochs=1000", "--overwrite"),
         )  # fmt: skip
-        while not processes[0].stdout.readline().startswith("Epoch 0"):
-            self.assertIsNone(processes[0].poll(), "it ended before it was disturbed")
+        launchers.wait_for_line(processes[0], "Epoch 0")
         other = processes[1 - rank]
         if other_sleeps:
             other.send_signal(signal.SIGSTOP)
-            time.sleep(0.05)  # until the one to be killed waits, too
+            time.sleep(0.05)  # until the rank that is killed waits for it
         processes[rank].kill()
         processes[rank].wait()
         other.send_signal(signal.SIGCONT)
@@ -162,41 +157,38 @@ class RanksTest(harness.ProgramTest):
             self.assert_ended([other], 1, f"rank {rank} is gone")
 
     def test_write_to_killed_rank(self):
-        """Who sleeps meanwhile writes to a closed socket: most often a SIGPIPE, and no word of it."""
+        """A rank that is stopped meanwhile then writes to a closed socket, which usually raises SIGPIPE."""
         for _ in range(5):
             self.assert_ended([self.kill(0, other_sleeps=True)], 1, "rank 0 is gone")
 
     def test_stopped_training_goes_on(self):
-        """A signal to one rank stops both, between two steps; with --resume the bits are the same."""
+        """A signal to one rank stops both between two steps; --resume gives the same result, bit for bit."""
         whole, _ = self.train("whole", "--epochs=3")
         words = self.words("parts", "--epochs=3", "--log_interval=1")
         processes = launchers.start_ranks(launchers.variables_of_ranks(2), "qg", *words)
-        while not processes[0].stdout.readline().startswith(">> train \t Epoch 2"):
-            self.assertIsNone(processes[0].poll())
+        launchers.wait_for_line(processes[0], ">> train \t Epoch 2")
         processes[1].send_signal(signal.SIGTERM)
         results = launchers.wait_for(processes)
         self.assertEqual([result.returncode for result in results], [143, 143])
         self.assertRegex(results[0].stdout, r"Stopped by signal 15; .*--resume")
         resume = ("--resume", "--exp_name=run", "--device=cpu")
         state = harness.snapshot(self.folder / "parts")
-        for result in launchers.run_ranks(2, "qg", *resume, "--logdir", self.folder / "parts"):
-            self.assert_finished(result)
-        args = json.loads((self.folder / "parts" / "run" / "args.json").read_text())
+        self.assert_all_finished(launchers.run_ranks(2, "qg", *resume, "--logdir", self.folder / "parts"))
+        args = harness.read_json(self.folder / "parts" / "run" / "args.json")
         args["log_interval"] = 100
         (self.folder / "parts" / "run" / "args.json").write_text(json.dumps(args))
         same_run.check(self.folder / "parts" / "run", whole)
-        # With another number of ranks it goes on too, and says what changes.
+        # It also continues with another number of ranks, and reports what changes.
         for count, logs in ((3, "three"), (1, "alone")):
             harness.restore(self.folder / logs, state)
             words = (*resume, "--logdir", self.folder / logs)
             results = launchers.run_ranks(count, "qg", *words)
-            for result in results:
-                self.assert_finished(result)
+            self.assert_all_finished(results)
             self.assertIn(f"The number of ranks changes from 2 to {count}: a step is of "
                           f"{8 * count} jets, not of 16", results[0].stdout)  # fmt: skip
 
     def test_restart_of_an_experiment_without_a_name(self):
-        """One name for all ranks and all starts."""
+        """All ranks and restarts use the same name."""
         logdir = self.folder / "nameless"
         words = [word for word in self.words("nameless", "--epochs=30") if word != "--exp_name=run"]
         command = launchers.torchrun(2, *harness.command("qg", *words), restarts=1)
@@ -213,7 +205,7 @@ class RanksTest(harness.ProgramTest):
         self.assertEqual(len(list(logdir.glob("*/test-result.json"))), 1)
 
     def test_disturbed(self):
-        """A short form of what disturb_ranks.py does more often."""
+        """One kill and one stop; disturb_ranks.py repeats them."""
         with tempfile.TemporaryDirectory(prefix="lorentznet-") as folder:
             disturber = disturb_ranks.Disturber(Path(folder), ranks=2, seed=3)
             self.assertIn("same bits", disturber.kill(0))

@@ -1,9 +1,8 @@
-"""What a run shows and records while it goes: TensorBoard's events, run.log, the live line of a
-terminal, -v and -q, the table at the end.
+"""What a run displays and records: TensorBoard's events, run.log, the live line in a terminal, -v and -q,
+the table at the end.
 """
 
 import fcntl
-import json
 import os
 import pty
 import re
@@ -27,7 +26,7 @@ STEP = {"step/loss", "step/accuracy", "step/learning_rate", "step/jets_per_secon
 
 
 def events(run):
-    """{tag: [(step, value)]} as Python's TensorBoard reads the folder."""
+    """{tag: [(step, value)]} as TensorBoard reads the folder."""
     accumulator = EventAccumulator(str(run), size_guidance={"scalars": 0})
     accumulator.Reload()
     return {tag: [(event.step, event.value) for event in accumulator.Scalars(tag)]
@@ -35,7 +34,7 @@ def events(run):
 
 
 def on_terminal(words, columns=120):
-    """Runs a program with a terminal as stdout. Returns status, all it wrote, and when what came."""
+    """Runs a program with a terminal as stdout. Returns its status, stdout and stderr."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
     process = subprocess.Popen(words, stdout=theirs, stderr=subprocess.PIPE,
@@ -45,7 +44,7 @@ def on_terminal(words, columns=120):
     while select.select([ours], [], [], 120)[0]:
         try:
             text += os.read(ours, 65536)
-        except OSError:  # the other end is closed
+        except OSError:  # the program has closed it
             break
     os.close(ours)
     errors = process.communicate(timeout=120)[1]
@@ -60,10 +59,10 @@ class RecordsTest(harness.ProgramTest):
         cls.run_folder = harness.train("qg", cls.folder, cls.data, "run", "--epochs=3", "--log_interval=4")
 
     def record(self, run):
-        return json.loads((run / "train-result.json").read_text())
+        return harness.read_json(run / "train-result.json")
 
     def assert_epochs(self, run):
-        """The epochs' events are the lists of train-result.json; 10 steps an epoch."""
+        """The events of the epochs agree with train-result.json; an epoch has 10 steps."""
         found, record = events(run), self.record(run)
         for tag, key in EPOCH.items():
             self.assertEqual([value for _, value in found[tag]], list(np.float32(record[key])), tag)
@@ -76,7 +75,7 @@ class RecordsTest(harness.ProgramTest):
                          {"epoch/clamped_fraction", "epoch/val_auc", "epoch/val_1_eB_0.3", "epoch/val_1_eB_0.5"}
                          & set(found))  # fmt: skip
         self.assertIn("epoch/val_auc", found)
-        for tag in STEP:  # the first of an epoch, and every fourth
+        for tag in STEP:  # the first step of an epoch and every fourth
             self.assertEqual([step for step, _ in found[tag]], [1, 5, 9, 11, 15, 19, 21, 25, 29], tag)
         for tag in ("step/loss", "step/jets_per_second", "step/gradient_norm"):
             self.assertTrue(all(value > 0 for _, value in found[tag]), tag)
@@ -89,22 +88,20 @@ class RecordsTest(harness.ProgramTest):
         record = self.record(self.run_folder)
         jets = harness.qg_arrays()
         np.savez(self.folder / "val.npz", X=jets["X"][-10:], y=jets["y"][-10:])
-        result = harness.run("qg", "--test_mode", "--exp_name=run", "--logdir", self.folder, "--device=cpu",
-                             "--test_data", self.folder / "val.npz")  # fmt: skip
-        self.assert_finished(result)
+        self.assert_finished(harness.test_mode("qg", self.run_folder, "--test_data", self.folder / "val.npz"))
         rows = np.load(self.run_folder / "score.npy")
         found = dict(events(self.run_folder)["epoch/val_auc"])
         self.assertAlmostEqual(found[10 * (record["best_epoch"] + 1)], roc_auc_score(rows[:, 0], rows[:, 2]), places=6)
 
     def test_mean_of_steps(self):
-        """With a line for every step, the steps' losses are what train-result.json has the mean of."""
+        """With an event for every step, the mean loss of the steps is the loss in train-result.json."""
         run = harness.train("qg", self.folder, self.data, "every", "--epochs=2", "--log_interval=1")
         found, record = self.assert_epochs(run), self.record(run)
         losses = np.array([value for _, value in found["step/loss"]]).reshape(2, 10)
         np.testing.assert_allclose(losses.mean(axis=1), record["train_loss"], rtol=1e-6)
 
     def test_resumed(self):
-        """Stopped and killed again and again: each epoch is there once, steps rise, nothing is void."""
+        """After several stops and kills each epoch and each step is recorded once, in order."""
         logs = self.folder / "resumed"
         words = [*harness.SMALL, "--epochs=5", "--datadir", self.data, "--log_interval=1"]
         for attempt, number in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)):
@@ -124,7 +121,7 @@ class RecordsTest(harness.ProgramTest):
         self.assertEqual(set(steps), set(range(1, 51)))
 
     def test_log_file(self):
-        """All lines of stdout, each with its time, and a test behind the training adds to it."""
+        """It has all lines of stdout with their times, and a later test appends to it."""
         result = harness.run("qg", *harness.SMALL, "--datadir", self.data, "--logdir", self.folder,
                              "--exp_name=logged", "--log_interval=3")  # fmt: skip
         self.assert_finished(result)
@@ -134,8 +131,7 @@ class RecordsTest(harness.ProgramTest):
         stamped = re.findall(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (.*)$", text)
         self.assertIn("qg_tagging 0.1.0, LibTorch 2.", stamped[0])
         self.assertIn(result.stdout.splitlines()[-1], stamped)
-        test = ("--test_mode", "--exp_name=logged", "--logdir", self.folder, "--datadir", self.data)
-        self.assert_finished(harness.run("qg", *test))
+        self.assert_finished(harness.test_mode("qg", self.folder / "logged", "--datadir", self.data))
         self.assertTrue((self.folder / "logged" / "run.log").read_text().startswith(text))
 
     def test_table(self):
@@ -166,7 +162,7 @@ class RecordsTest(harness.ProgramTest):
                                    r"loss \d\.\d+  acc \d\.\d+")  # fmt: skip
             self.assertLess(len(line), 120)
         self.assertTrue(any("  lr " in line for line in drawn))
-        # What is left on the screen: no bar, no line of progress, but all the others.
+        # The screen keeps all lines except the bar and the lines of progress.
         screen = re.sub(r"[^\n]*\r\x1b\[K", "", text)
         self.assertNotIn(" jets/s", screen)
         self.assertNotIn(">> ", screen)
@@ -191,7 +187,7 @@ class RecordsTest(harness.ProgramTest):
         self.assert_refused(both, "--verbose", "--quiet")
 
     def test_overwrite(self):
-        """No record of the experiment before is left."""
+        """No record of the previous experiment remains."""
         run = harness.train("qg", self.folder, self.data, "again", "--epochs=1")
         (run / "plots").mkdir()
         (run / "plots" / "roc.png").write_bytes(b"old")
@@ -202,16 +198,15 @@ class RecordsTest(harness.ProgramTest):
         self.assertEqual((run / "run.log").read_text().count("LibTorch"), 1)
 
     def test_uncertainties(self):
-        """test-uncertainty.json against a bootstrap of numpy's random numbers."""
-        rows, random = np.load(self.run_folder / "score.npy"), np.random.default_rng(1)
+        """test-uncertainty.json against a bootstrap with numpy's random numbers."""
+        random = np.random.default_rng(1)
         run = self.folder / "uncertain"
         data = harness.write_qg(self.folder / "more", harness.qg_arrays(count=1000))
         harness.restore(run, self.good_files())
-        self.assert_finished(harness.run("qg", "--test_mode", "--exp_name=uncertain", "--logdir", self.folder,
-                                         "--test_data", data / "datasets" / "QG_jets.npz"))  # fmt: skip
+        self.assert_finished(harness.test_mode("qg", run, "--test_data", data / "datasets" / "QG_jets.npz"))
         rows = np.load(run / "score.npy")
         drawn = [rows[random.integers(len(rows), size=len(rows))] for _ in range(400)]
-        found = json.loads((run / "test-uncertainty.json").read_text())
+        found = harness.read_json(run / "test-uncertainty.json")
         for key, figure in (("test_acc", lambda r: np.mean((r[:, 2] > r[:, 1]) == r[:, 0])),
                             ("test_auc", lambda r: roc_auc_score(r[:, 0], r[:, 2]))):  # fmt: skip
             low, high = np.percentile([figure(r) for r in drawn], (16, 84))

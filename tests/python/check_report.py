@@ -1,4 +1,4 @@
-"""--report, read in a real browser: headless Chromium."""
+"""--report, opened in headless Chromium."""
 
 import importlib.util
 import json
@@ -12,7 +12,7 @@ import numpy as np
 import harness
 
 BROWSERS = ("chromium-headless-shell", "chromium")
-# What the page is after it was loaded, with the sizes of its pictures as the browser decoded them.
+# Records in the loaded page the sizes of its pictures as decoded by the browser.
 PROBE = """<script>addEventListener("load", () => { document.body.dataset.pictures =
 JSON.stringify([...document.images].map(i => [i.id, i.naturalWidth, i.naturalHeight])) });</script>"""
 
@@ -32,7 +32,7 @@ class ReportTest(harness.ProgramTest):
         return found
 
     def page(self, file):
-        """The report's DOM, after its scripts have run and its pictures are loaded."""
+        """The DOM of the report once its pictures are loaded."""
         copy = self.folder / "page.html"
         copy.write_text(file.read_text().replace("</body>", PROBE + "</body>"))
         result = subprocess.run([self.browser(), "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000",
@@ -41,20 +41,19 @@ class ReportTest(harness.ProgramTest):
         return result.stdout
 
     def test_report(self):
-        words = ("--test_mode", "--exp_name=trained", "--logdir", self.folder, "--device=cpu",
-                 "--test_data", self.folder / "test.npz", "--boost=0,0.9", "--equivariance=4")  # fmt: skip
-        result = harness.run("qg", *words, "--report")
+        result = harness.test_mode("qg", self.trained, "--test_data", self.folder / "test.npz", "--boost=0,0.9",
+                                   "--equivariance=4", "--report")  # fmt: skip
         self.assert_finished(result)
         report = self.trained / "report.html"
         self.assertIn(f"Report: {report}\n", result.stdout)
         text = report.read_text()
-        self.assertNotRegex(text, r"(src|href)=\"(?!data:)")  # all is in the file
+        self.assertNotRegex(text, r"(src|href)=\"(?!data:)")  # the file is self-contained
         page = self.page(report)
         pictures = json.loads(re.search(r"data-pictures=\"([^\"]*)\"", page)[1].replace("&quot;", '"'))
         self.assertEqual([name for name, *_ in pictures], ["training", "roc", "scores", "equivariance", "symmetry"])
         for name, width, height in pictures:
             self.assertGreater(min(width, height), 500, name)
-        test = json.loads((self.trained / "test-result.json").read_text())
+        test = harness.read_json(self.trained / "test-result.json")
         cells = dict(re.findall(r"<(?:td|span)[^>]* id=\"([a-z0-9-]+)\"[^>]*>([^<]*)<", page))
         self.assertEqual(cells["jets"], "600")
         self.assertEqual(cells["loss"], f"{test['test_loss']:.4f}")
@@ -63,27 +62,27 @@ class ReportTest(harness.ProgramTest):
             value = cells[cell].split()[0]
             last_digit = 10.0 ** -len(value.partition(".")[2])
             self.assertAlmostEqual(float(value), test[key], delta=0.5001 * last_digit)
-        args = json.loads((self.trained / "args.json").read_text())
+        args = harness.read_json(self.trained / "args.json")
         for name in ("n_hidden", "lr", "epochs"):
             self.assertRegex(page, rf"<td>{name}</td><td>{args[name]}</td>")
         for words in ("0.9156", "42.4 ± 0.4", "LibTorch", "Test jets</td><td>600", "plain"):
             self.assertIn(words, page)
 
     def test_scripts_are_not_there(self):
-        """Said before the test, not after it."""
+        """Reported before the test, not after it."""
         before = harness.snapshot(self.trained)
-        result = harness.run("qg", "--test_mode", "--exp_name=trained", "--logdir", self.folder, "--report",
-                             "--datadir", self.data, env={"LORENTZNET_SCRIPTS": str(self.folder)})  # fmt: skip
+        result = harness.test_mode("qg", self.trained, "--report", "--datadir", self.data,
+                                   env={"LORENTZNET_SCRIPTS": str(self.folder)})  # fmt: skip
         self.assert_harmless(result, self.trained, before, "--report", "report.py", "LORENTZNET_SCRIPTS")
 
     def test_packages_are_not_there(self):
         if importlib.util.find_spec("matplotlib") is not None:
-            self.skipTest("this Python has matplotlib of its own")
+            self.skipTest("this Python has its own matplotlib")
         scripts = self.folder / "scripts"
         shutil.copytree(harness.PROJECT / "scripts", scripts)  # without .deps beside it
         before = harness.snapshot(self.trained)
-        result = harness.run("qg", "--test_mode", "--exp_name=trained", "--logdir", self.folder, "--report",
-                             "--datadir", self.data, env={"LORENTZNET_SCRIPTS": str(scripts), "PYTHONPATH": ""})  # fmt: skip
+        result = harness.test_mode("qg", self.trained, "--report", "--datadir", self.data,
+                                   env={"LORENTZNET_SCRIPTS": str(scripts), "PYTHONPATH": ""})  # fmt: skip
         self.assert_harmless(result, self.trained, before, "--report", "setup.sh --plots")
 
 

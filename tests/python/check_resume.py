@@ -1,5 +1,5 @@
-"""A training that is stopped, by a signal or by force, and resumed ends with the bits of one that
-never was. The moments are drawn at random, from a fixed seed.
+"""A training that is stopped or killed and then resumed ends like an uninterrupted one, bit for bit. The
+moments are random, with a fixed seed.
 """
 
 import json
@@ -21,9 +21,8 @@ STOPPED = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
 
 
 def stop_at_line(process, wanted, number, delay):
-    """Sends the signal `number` `delay` seconds after the `wanted`-th line of the training.
-
-    Returns the lines up to there, all if there are fewer of the training."""
+    """Sends the signal `number` `delay` seconds after the `wanted`-th line of the training. Returns the lines up to
+    that one, or all if there are fewer."""
     lines = []
     for line in process.stdout:
         lines.append(line)
@@ -36,7 +35,7 @@ def stop_at_line(process, wanted, number, delay):
 
 
 def steps_in(output):
-    """(epoch, batch) of the lines of training, in the order of `output`."""
+    """(epoch, batch) of the training lines in `output`."""
     return re.findall(r"(?m)^>> train \t Epoch (\d+)/\d+ \t Batch (\d+)/", output)
 
 
@@ -54,7 +53,7 @@ class ResumeTest(harness.ProgramTest):
                              **options)  # fmt: skip
 
     def whole(self, task, *words, **options):
-        """The undisturbed training with these flags."""
+        """The uninterrupted training with these flags."""
         key = (task, *words, *options.items())
         if key not in self.undisturbed:
             logs = f"whole-{len(self.undisturbed)}"
@@ -67,7 +66,7 @@ class ResumeTest(harness.ProgramTest):
                                    env=harness.environment(threads), stdout=subprocess.PIPE,
                                    stderr=subprocess.PIPE)  # fmt: skip
         with process:
-            # Half of the time in the midst of a step or of writing, else as soon as possible.
+            # Half of the signals come at once, the others in the middle of a step or a write.
             delay = self.random.choice((0, self.random.uniform(0, 0.04)))
             before = stop_at_line(process, self.random.randint(*lines), number, delay)
             if twice:
@@ -77,14 +76,14 @@ class ResumeTest(harness.ProgramTest):
         self.steps += steps_in(output)
         self.assertEqual(errors, "")
         if process.returncode != 0:
-            # Behind the training, in the test at the end, a signal ends the program at once.
+            # In the test after the training a signal ends the program at once.
             self.assertIn(process.returncode, (STOPPED[number], -number))
         if process.returncode == 128 + number:
             self.assertRegex(output, rf"Stopped by signal {int(number)}; .*--resume.*\n\Z")
         return process.returncode
 
     def disturbed(self, task, logs, numbers, *words, threads=1, lines=(1, 9), twice=False):
-        """Trains with one stop for each of `numbers`, and then to the end."""
+        """Trains with one stop per signal in `numbers`, and then to the end."""
         logdir = self.folder / logs
         start = [*harness.SMALL, *TRAINING, "--datadir", self.data[task], "--logdir", logdir,
                  "--exp_name=run", *words]  # fmt: skip
@@ -100,19 +99,19 @@ class ResumeTest(harness.ProgramTest):
         return logdir / "run"
 
     def assert_same(self, run, whole):
-        """All files but for times."""
+        """All files are the same except for times."""
         same_run.check(run, whole)
 
     def test_signals(self):
         numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGTERM, signal.SIGTERM]
         run = self.disturbed("qg", "signals", numbers)
         self.assert_same(run, self.whole("qg"))
-        # No step was taken twice: 4 epochs of 10, the first of each has no line.
+        # No step was repeated: 4 epochs of 10 steps, whose first has no line.
         expected = [(str(epoch), str(batch)) for epoch in range(1, 5) for batch in range(1, 10)]
         self.assertEqual(self.steps, expected)
 
     def test_second_signal(self):
-        """It ends the program at once, whatever has been saved by then."""
+        """A second signal ends the program at once, saved or not."""
         run = self.disturbed("qg", "twice", [signal.SIGTERM] * 3, twice=True)
         self.assert_same(run, self.whole("qg"))
 
@@ -130,7 +129,7 @@ class ResumeTest(harness.ProgramTest):
         numbers = [signal.SIGTERM, signal.SIGINT, signal.SIGKILL, signal.SIGTERM]
         run = self.disturbed("top", "interval", numbers, *words)
         self.assert_same(run, self.whole("top", *words))
-        record = json.loads((run / "train-result.json").read_text())
+        record = harness.read_json(run / "train-result.json")
         self.assertEqual(record["epochs"], [0, 2])
         self.assertEqual(len({record["lr"][0], *record["lr"]}), 2)
 
@@ -139,12 +138,12 @@ class ResumeTest(harness.ProgramTest):
         self.assert_same(run, self.whole("top"))
 
     def test_fused_kernel(self):
-        """By default it takes networks of this width; the others here are too narrow for it."""
+        """The default for this width; the other networks here are too narrow for it."""
         run = self.disturbed("qg", "fused", [signal.SIGTERM, signal.SIGKILL], "--n_hidden=8")
         self.assert_same(run, self.whole("qg", "--n_hidden=8"))
 
     def test_init_from_before_the_first_state(self):
-        """Killed before anything was saved: --resume begins anew, from the same weights."""
+        """Killed before anything is saved: --resume starts again from the same weights."""
         source = self.whole("qg") / "best-val-model.pt"
         words = ("--init_from", source, "--seed=5")
         whole = self.train("qg", "init-whole", *words)
@@ -152,21 +151,21 @@ class ResumeTest(harness.ProgramTest):
         self.assert_same(run, whole)
 
     def test_more_epochs(self):
-        """The first two of four epochs, and then the others."""
+        """Two of four epochs, then the other two."""
         run = self.train("qg", "longer", "--epochs=2")
         resume = ["--logdir", run.parent, "--exp_name=run", "--resume"]
         self.assert_finished(harness.run("qg", *resume, "--epochs=4", "--num_workers=0"))
-        args = json.loads((run / "args.json").read_text())
+        args = harness.read_json(run / "args.json")
         self.assertEqual((args["epochs"], args["num_workers"]), (4, 0))
         args["num_workers"] = 3
         (run / "args.json").write_text(json.dumps(args))
         self.assert_same(run, self.whole("qg"))
-        # Once more: there is nothing left to train, and the test gives the same.
+        # Again: nothing is left to train, and the test gives the same result.
         self.assert_finished(harness.run("qg", *resume, "--num_workers=3"))
         self.assert_same(run, self.whole("qg"))
 
     def test_dropout_is_there(self):
-        """The random generator is part of what is resumed only if something draws from it."""
+        """Dropout has an effect, so the tests above also cover the random generator."""
         with_dropout, without = self.whole("qg"), self.train("qg", "none", "--dropout=0")
         self.assertFalse(np.array_equal(np.load(with_dropout / "score.npy"),
                                         np.load(without / "score.npy")))  # fmt: skip

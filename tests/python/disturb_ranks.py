@@ -1,10 +1,11 @@
-"""Kills and stops processes of trainings, each at a random moment, and looks at what becomes of it.
+"""Kills and stops processes of trainings at random moments and checks how the trainings end.
 
     python3 tests/python/disturb_ranks.py --kills 20 --stops 10 [--ranks N] [--seed N]
 
-A kill (SIGKILL of one rank under torchrun --max-restarts) must end in the files of the undisturbed
-training, bit for bit but for times. A stop (SIGSTOP of one of the ranks that were started by hand)
-must end all others within seconds, with a status other than 0 and one line that names the rank.
+After a kill (SIGKILL of one rank under torchrun --max-restarts) the training must end with the files of
+an undisturbed one, bit for bit except for times. After a stop (SIGSTOP of one rank, started without
+torchrun) all other ranks must end within seconds, with a status other than 0 and one line in total,
+which names the stopped rank.
 """
 
 import argparse
@@ -25,11 +26,11 @@ import same_run
 
 TRAINING = ("--epochs=8", "--num_workers=3", "--dropout=0.2", "--log_interval=1", "--num_data=100",
             "--n_hidden=8")  # fmt: skip
-TIMEOUT = 3  # seconds after which a rank hangs
+TIMEOUT = 3  # seconds after which a rank counts as hanging
 
 
 def ranks_below(pid: int) -> dict[int, int]:
-    """Process ids of the ranks that the launcher `pid` has started, by rank."""
+    """Process ids by rank of the ranks started by the launcher `pid`."""
     found = {}
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         try:
@@ -39,7 +40,7 @@ def ranks_below(pid: int) -> dict[int, int]:
                 program = Path(f"/proc/{child}/exe").resolve().name
                 if rank and program.endswith("_tagging"):
                     found[int(rank[0])] = child
-        except OSError:  # gone meanwhile
+        except OSError:  # it has ended
             continue
     return found
 
@@ -57,7 +58,7 @@ class Disturber:
         self.whole = folder / "whole" / "run"
 
     def torchrun(self, logs: str, disturb=lambda process: None) -> subprocess.CompletedProcess:
-        """Trains under torchrun in the folder `logs`."""
+        """Trains under torchrun with the log folder `logs`."""
         program = harness.command("qg", *words_of(self.data, self.folder / logs))
         command = launchers.torchrun(self.ranks, *program, restarts=3)
         with subprocess.Popen(command, env=launchers.environment(), text=True,
@@ -70,16 +71,16 @@ class Disturber:
         return result
 
     def kill(self, number: int) -> str:
-        """Returns what happened; raises if it is not what should."""
+        """Returns what happened; raises an error if the training does not end as it must."""
         while not (happened := self.try_to_kill(f"kill-{number}")):
-            shutil.rmtree(self.folder / f"kill-{number}")  # the moment was behind the training's end
+            shutil.rmtree(self.folder / f"kill-{number}")  # the training had already ended
         return happened
 
     def try_to_kill(self, logs: str) -> str:
         happened = []
 
         def disturb(process):
-            # torchrun takes some time to start the ranks.
+            # torchrun needs time to start the ranks.
             while len(pids := ranks_below(process.pid)) < self.ranks:
                 if process.poll() is not None:
                     raise RuntimeError("torchrun has not started the ranks")
@@ -100,7 +101,7 @@ class Disturber:
 
     @property
     def training_seconds(self) -> float:
-        """About how long the ranks of the undisturbed training took."""
+        """How long the ranks of an undisturbed training take."""
         if not hasattr(self, "_training_seconds"):
             start = time.monotonic()
             for result in launchers.run_ranks(self.ranks, "qg",
@@ -117,9 +118,7 @@ class Disturber:
         processes = launchers.start_ranks(variables, "qg", *words)
         rank = self.random.randrange(self.ranks)
         try:
-            while not processes[0].stdout.readline().startswith(">> train"):
-                if processes[0].poll() is not None:
-                    raise RuntimeError(processes[0].stderr.read())
+            launchers.wait_for_line(processes[0], ">> train")
             delay = self.random.uniform(0, self.training_seconds)
             time.sleep(delay)
             processes[rank].send_signal(signal.SIGSTOP)
@@ -135,7 +134,7 @@ class Disturber:
                 process.stderr.close()
         lines = [line for result in results for line in result.stderr.splitlines()]
         if len(lines) != 1 or not re.search(rf": rank {rank} hangs: .* {TIMEOUT} s", lines[0]):
-            raise RuntimeError(f"rank {rank} was stopped, and this was said: {lines}")
+            raise RuntimeError(f"rank {rank} was stopped, but the ranks printed: {lines}")
         if any(result.returncode != 1 for result in results):
             raise RuntimeError(f"status {[result.returncode for result in results]}")
         return f"rank {rank} stopped after {delay:.2f} s: all ended within {seconds:.1f} s, it is named"

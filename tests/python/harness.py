@@ -1,11 +1,11 @@
-"""What the tests of the programs share: how to run them, small data sets, the files of a folder.
+"""Shared by the tests of the programs: running them, small data sets, the files of a folder.
 
-A test script takes --bin DIR, the folder of top_tagging and qg_tagging, and, where it needs torch,
---libtorch and --stubs as torch_without_cuda.import_torch does; what else it is given goes to
-unittest. It exits with status 0 if everything holds, else 1.
+A test script takes --bin DIR, the folder of the programs, and for torch --libtorch and --stubs (see
+torch_without_cuda.import_torch); other arguments go to unittest. It exits with status 0 if all tests pass.
 """
 
 import argparse
+import json
 import os
 import shutil
 import subprocess
@@ -31,7 +31,8 @@ def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Tests of the programs.", allow_abbrev=False)
     parser.add_argument("--bin", type=Path, default=PROJECT / "build" / "release" / "bin")
     parser.add_argument("--libtorch", type=Path, default=PROJECT / ".deps" / "python")
-    parser.add_argument("--stubs", type=Path, help="folder to keep stand-in libraries in")
+    parser.add_argument("--stubs", type=Path, default=Path(tempfile.gettempdir()) / f"lorentznet-stubs-{os.getuid()}",
+                        help="folder for stand-in libraries")  # fmt: skip
     options, sys.argv[1:] = parser.parse_known_args()
     options.bin = options.bin.resolve()
     return options
@@ -41,11 +42,10 @@ OPTIONS = _parse_options()
 
 
 def load_torch():
-    """Torch, in a process of few threads: other tests run at the same time."""
+    """Torch with one thread, because other tests run at the same time."""
     from torch_without_cuda import import_torch
 
-    stubs = OPTIONS.stubs or Path(tempfile.gettempdir()) / f"lorentznet-stubs-{os.getuid()}"
-    torch = import_torch(OPTIONS.libtorch.resolve(), stubs)
+    torch = import_torch(OPTIONS.libtorch.resolve(), OPTIONS.stubs)
     torch.set_num_threads(1)
     return torch
 
@@ -55,9 +55,9 @@ def command(task: str, *words) -> list[str]:
 
 
 def environment(threads: int = 1, **more: str) -> dict[str, str]:
-    """This process's, without a launcher's variables. Threads that wait leave the core to others."""
+    """This process's without the variables of a launcher; waiting threads do not occupy a core."""
     kept = {k: v for k, v in os.environ.items() if k not in ("RANK", "WORLD_SIZE", "LOCAL_RANK")}
-    # No test reaches for the published data by mistake.
+    # No test downloads the published data by mistake.
     return kept | {"OMP_NUM_THREADS": str(threads), "OMP_WAIT_POLICY": "PASSIVE",
                    "LORENTZNET_PUBLISHED_FILES": str(Path(__file__).with_name("no_published_files.tsv"))} | more
 
@@ -70,6 +70,16 @@ def run(task: str, *words, threads: int = 1, env=None, **options) -> subprocess.
     )  # fmt: skip
 
 
+def test_mode(task: str, run_folder: Path, *words, **options) -> subprocess.CompletedProcess:
+    """Tests the network of an experiment on the CPU."""
+    return run(task, "--test_mode", "--device=cpu", "--logdir", run_folder.parent, "--exp_name", run_folder.name,
+               *words, **options)  # fmt: skip
+
+
+def read_json(file: Path) -> dict:
+    return json.loads(file.read_text())
+
+
 def snapshot(folder: Path) -> dict[str, bytes]:
     """Contents of all files below `folder` by relative name."""
     files = (file for file in sorted(folder.rglob("*")) if file.is_file())
@@ -77,7 +87,7 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def is_record_of_time(name: str) -> bool:
-    """Whether a file of an experiment tells when things happened: it is never the same twice."""
+    """Whether a file of an experiment contains times, so that it differs in each run."""
     return name == "run.log" or name.startswith("events.out.tfevents.")
 
 
@@ -87,7 +97,7 @@ def results(folder: Path) -> dict[str, bytes]:
 
 
 def restore(folder: Path, contents: dict[str, bytes]):
-    """Makes `folder` what it was when `contents` was its snapshot."""
+    """Restores `folder` to its snapshot `contents`."""
     shutil.rmtree(folder, ignore_errors=True)
     for name, content in contents.items():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
@@ -122,7 +132,7 @@ def write_h5(file: Path, arrays: dict[str, np.ndarray]) -> Path:
 
 
 def write_top(datadir: Path, **replaced) -> Path:
-    """A top data folder; `replaced` gives other arrays for a split."""
+    """A top data folder; `replaced` has the arrays of splits that differ from the sample."""
     datadir.mkdir(parents=True, exist_ok=True)
     for split in TOP_SPLITS:
         write_h5(datadir / f"{split}.h5", replaced.get(split) or top_arrays(split))
@@ -134,7 +144,7 @@ def write_data(task: str, datadir: Path) -> Path:
 
 
 class ProgramTest(unittest.TestCase):
-    """A test class with a folder of its own, `self.folder`, that all its tests share."""
+    """A test class whose tests share a temporary folder, `self.folder`."""
 
     @classmethod
     def setUpClass(cls):
@@ -147,27 +157,26 @@ class ProgramTest(unittest.TestCase):
         self.assertEqual((result.returncode, result.stderr), (0, ""), result.args)
 
     def assert_refused(self, result: subprocess.CompletedProcess, *expected: str):
-        """Status 2 and one line on stderr, with each of `expected` in it."""
+        """Status 2 and one line on stderr that contains each of `expected`."""
         self.assertEqual(result.returncode, 2, (result.args, result.stderr))
         self.assertRegex(result.stderr, r"\A(top|qg)_tagging: [^\n]+\n\Z", result.args)
         for text in expected:
             self.assertIn(str(text), result.stderr, result.args)
 
     def assert_harmless(self, result, folder: Path, before: dict[str, bytes], *expected):
-        """Refused, and the files of `folder` are those of `before`, byte for byte, or are made so. An
-        experiment's log tells what was refused, and is no result.
-        """
+        """Refused without changing the files in `folder` from `before`, byte for byte, except for run.log, which
+        records the refusal. Restores them if they were changed."""
         after = snapshot(folder)
         changed = [name for name in sorted({*before, *after})
                    if before.get(name) != after.get(name) and not name.endswith("run.log")]  # fmt: skip
         if changed:
             restore(folder, before)
         self.assert_refused(result, *expected)
-        self.assertEqual(changed, [], f"files that were touched in {folder}")
+        self.assertEqual(changed, [], f"changed files in {folder}")
 
 
 def train(task: str, logdir: Path, datadir: Path, name: str, *words, **options):
-    """Trains a small network; throws if that fails. Returns the experiment's folder."""
+    """Trains a small network, which must succeed. Returns the folder of the experiment."""
     result = run(task, *SMALL, "--datadir", datadir, "--logdir", logdir, "--exp_name", name,
                  *words, **options)  # fmt: skip
     if result.returncode != 0:
@@ -176,9 +185,8 @@ def train(task: str, logdir: Path, datadir: Path, name: str, *words, **options):
 
 
 class TrainedTest(ProgramTest):
-    """A test class with a quark/gluon experiment `self.kept` of one epoch, trained on `self.data`;
-    `self.good` are its files.
-    """
+    """A test class with a quark/gluon experiment `self.kept`, trained on `self.data` for one epoch; `self.good` are
+    its files."""
 
     @classmethod
     def setUpClass(cls):

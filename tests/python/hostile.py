@@ -1,4 +1,4 @@
-"""Checkpoint files that nobody wrote by accident, made without torch: zip archives of pickles."""
+"""Malicious checkpoint files, made without torch: zip archives with pickles."""
 
 import struct
 import zipfile
@@ -46,7 +46,7 @@ def call(module: str, attribute: str, argument: str) -> bytes:
 
 
 def write(file: Path, pickle: bytes, compress: bool = False, **records: bytes) -> Path:
-    """`pickle` is the value without the frame; `records` are storages by key."""
+    """`pickle` is the value without protocol and stop; `records` are storages by key."""
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
     with zipfile.ZipFile(file, "w", method) as archive:
         archive.writestr("archive/data.pkl", PROTOCOL + pickle + STOP)
@@ -58,7 +58,7 @@ def write(file: Path, pickle: bytes, compress: bool = False, **records: bytes) -
 
 
 def pickles(trap: Path) -> dict[str, bytes]:
-    """Values that must not be taken; those with calls would create the file `trap`."""
+    """Values that must be refused; those with calls would create the file `trap`."""
     small = dict(key="s", numel=4)
     return {
         "os-system": call("os", "system", f"touch {trap}"),

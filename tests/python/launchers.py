@@ -1,24 +1,22 @@
-"""Runs the programs as several processes: started by hand with the variables of a launcher, or by
-torchrun from LibTorch's wheel.
+"""Runs a program as several processes: started directly, with the variables of a launcher, or by torchrun
+from LibTorch's wheel.
 """
 
-import os
 import socket
 import subprocess
 import sys
-import tempfile
 from pathlib import Path
 
 import harness
 
 TESTS = Path(__file__).resolve().parent
-# What launchers set; a test's processes must not inherit those of the tests' own launcher.
+# Variables that launchers set; the processes must not inherit those of the tests' own launcher.
 PREFIXES = ("OMPI_", "PMI_", "PMIX_", "SLURM_", "TORCHELASTIC_", "MASTER_", "MPI_LOCAL")
 NAMES = ("RANK", "WORLD_SIZE", "LOCAL_RANK", "LOCAL_WORLD_SIZE", "GROUP_RANK")
 
 
 def environment(**more: str) -> dict[str, str]:
-    """The harness's, without any launcher's variables."""
+    """The harness's without the variables of any launcher."""
     kept = {k: v for k, v in harness.environment().items()
             if k not in NAMES and not k.startswith(PREFIXES)}  # fmt: skip
     return kept | more
@@ -38,7 +36,7 @@ def variables_of_ranks(count: int) -> list[dict[str, str]]:
 
 
 def start_ranks(variables: list[dict[str, str]], task: str, *words) -> list[subprocess.Popen]:
-    """One process for each dictionary of variables."""
+    """Starts one process per dictionary of variables."""
     return [
         subprocess.Popen(harness.command(task, *words), env=environment(**own), text=True,
                          stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -46,8 +44,15 @@ def start_ranks(variables: list[dict[str, str]], task: str, *words) -> list[subp
     ]  # fmt: skip
 
 
+def wait_for_line(process: subprocess.Popen, start: str):
+    """Reads stdout up to a line that starts like this; the process must print one."""
+    while not process.stdout.readline().startswith(start):
+        if process.poll() is not None:
+            raise AssertionError(f"ended before a line '{start}': {process.stderr.read()}")
+
+
 def wait_for(processes, timeout=120) -> list[subprocess.CompletedProcess]:
-    """Waits for all; whoever is late is killed, and the test fails."""
+    """Waits for all processes; on a timeout kills the rest and fails."""
     results = []
     try:
         for process in processes:
@@ -69,9 +74,8 @@ def run_ranks(count: int, task: str, *words, timeout=120) -> list[subprocess.Com
 
 def torchrun(count: int, *words, restarts: int = 0) -> list[str]:
     """The command line of torchrun."""
-    stubs = harness.OPTIONS.stubs or Path(tempfile.gettempdir()) / f"lorentznet-stubs-{os.getuid()}"
     return [
-        sys.executable, str(TESTS / "run_torchrun.py"), str(harness.OPTIONS.libtorch), str(stubs),
+        sys.executable, str(TESTS / "run_torchrun.py"), str(harness.OPTIONS.libtorch), str(harness.OPTIONS.stubs),
         "--no-python", f"--nproc-per-node={count}", f"--max-restarts={restarts}",
         "--monitor-interval=0.1", f"--master-port={free_port()}", *map(str, words),
     ]  # fmt: skip

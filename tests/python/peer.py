@@ -1,7 +1,7 @@
-"""LorentzNet once more, in Python, from the formulas: what the programs are compared with.
+"""An independent LorentzNet in Python, written from the formulas, with which the programs are compared.
 
-Nothing here is fast and nothing is shared with the C++ code. A jet is evaluated on its own, all
-ordered pairs of its particles as rows [h_i, h_j, s_ij, t_ij]. harness.load_torch() comes first.
+It shares nothing with the C++ code and is slow: one jet at a time, with all ordered pairs of its particles
+as rows [h_i, h_j, s_ij, t_ij]. Call harness.load_torch() before importing it.
 """
 
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ class Jet:
     p4: np.ndarray  # [n, 4] (E, px, py, pz) [GeV]
     scalars: np.ndarray  # [n, S]
     label: int
-    columns: np.ndarray  # columns of the file that particles stand in
+    columns: np.ndarray  # columns of the file that contain particles
 
 
 def psi(value):
@@ -83,10 +83,10 @@ class LorentzNet(nn.Module):
 
 
 def load(checkpoint: Path, args: dict, n_scalar: int) -> LorentzNet:
-    """A network of double precision, in evaluation mode, with a checkpoint's tensors, all of them."""
+    """A network in double precision and evaluation mode with all tensors of a checkpoint."""
     state = torch.load(checkpoint, weights_only=True, map_location="cpu")
     if not all(name.startswith("module.") for name in state):
-        raise ValueError(f"{checkpoint}: a name without 'module.'")
+        raise ValueError(f"{checkpoint}: a name does not start with 'module.'")
     network = LorentzNet(n_scalar, args["n_hidden"], args["n_layers"], args["c_weight"])
     network.load_state_dict({k.removeprefix("module."): v for k, v in state.items()}, strict=True)
     return network.double().eval()
@@ -98,7 +98,7 @@ def logits(network: LorentzNet, jets: list[Jet], n_nodes: list[int]) -> np.ndarr
 
 
 def read_top(file: Path) -> list[Jet]:
-    """Jets of a file of the converted layout."""
+    """Jets of a file in the converted layout."""
     with h5py.File(file) as data:
         arrays = zip(data["Pmu"][:], data["label"][:], data["is_signal"][:], strict=True)
         return [_top_jet(p4, present, label) for p4, present, label in arrays]
@@ -106,7 +106,7 @@ def read_top(file: Path) -> list[Jet]:
 
 def _top_jet(p4, present, label) -> Jet:
     towers = p4[p4[:, 0] != 0]
-    # Towers are massless up to rounding, so the mass depends on the order of the operations.
+    # Towers are massless up to rounding, so their mass depends on the order of operations.
     mass = np.sqrt(np.abs(2 * towers[:, 0] ** 2 - _sum_in_order(towers**2)))
     scalars = np.zeros((len(towers) + 2, 2))
     scalars[2:, 0] = np.log1p(mass)
@@ -119,7 +119,7 @@ def _sum_in_order(rows):
 
 
 def boost_along_x(jet: Jet, beta: float) -> Jet:
-    """The jet and its beams with momentum added along x; the scalars stay."""
+    """The jet and its beams boosted along x; the scalars are unchanged."""
     gamma = 1 / np.sqrt(1 - beta**2)
     transform = np.eye(4)
     transform[:2, :2] = [[gamma, gamma * beta], [gamma * beta, gamma]]
@@ -127,7 +127,7 @@ def boost_along_x(jet: Jet, beta: float) -> Jet:
 
 
 def batch_n_nodes(jets: list[Jet], batch_size: int) -> list[int]:
-    """n_nodes of each top jet: 2 beams and the columns that any jet of its batch uses."""
+    """n_nodes of each top jet: 2 beams plus the columns that any jet of its batch uses."""
     widths = []
     for first in range(0, len(jets), batch_size):
         batch = jets[first : first + batch_size]

@@ -1,4 +1,4 @@
-"""torchrun of the LibTorch in a folder, on a machine without the CUDA libraries."""
+"""Runs torchrun from a folder's LibTorch on a machine without the CUDA libraries."""
 
 import sys
 from pathlib import Path

@@ -1,8 +1,7 @@
 """Imports a CUDA build of torch on a machine without the CUDA libraries.
 
-The shared libraries of such a wheel name cuBLAS, cuDNN and others that a CPU computation never
-calls. An empty library stands in for each that is missing; function addresses are then resolved
-when called, that is never.
+The wheel's shared libraries need cuBLAS, cuDNN and others, which a CPU computation never calls. Each
+missing library is replaced by an empty one; lazy binding never looks up its functions.
 """
 
 import ctypes
@@ -14,7 +13,7 @@ from pathlib import Path
 
 
 def missing_libraries(torch_folder: Path) -> list[str]:
-    """Names of the shared libraries that torch's need and neither its wheel nor the system has."""
+    """Shared libraries that torch needs but neither its wheel nor the system has."""
     own = sorted((torch_folder / "lib").glob("*.so*"))
     present = {file.name for file in own}
     present |= {file.name for file in (torch_folder.parent / "nvidia").rglob("*.so*")}
@@ -26,10 +25,8 @@ def missing_libraries(torch_folder: Path) -> list[str]:
 
 
 def import_torch(libtorch_parent: Path, stub_dir: Path):
-    """Imports and returns the torch that lies in `libtorch_parent`.
-
-    Stand-ins are made with the C compiler in `stub_dir` when they are not there yet.
-    """
+    """Imports and returns the torch in `libtorch_parent`. Builds missing libraries with the C compiler in
+    `stub_dir`, once."""
     stub_dir.mkdir(parents=True, exist_ok=True)
     for name in missing_libraries(libtorch_parent / "torch"):
         ctypes.CDLL(str(_stub(name, stub_dir)), mode=ctypes.RTLD_GLOBAL)
@@ -54,7 +51,7 @@ def _loads(name: str) -> bool:
 def _stub(name: str, folder: Path) -> Path:
     library = folder / name
     if not library.exists():
-        # Made under another name first: tests that run at the same time share the folder.
+        # Built under a temporary name, because tests that run at the same time share the folder.
         partial = folder / f"{name}.{os.getpid()}.partial"
         compiler = os.environ.get("CC", "cc")
         subprocess.run(
