@@ -8,12 +8,12 @@
 
 namespace lorentznet {
 
-/// A cursor over bytes that never leaves them: every length is checked against the bytes left, and
-/// one that doesn't fit throws InputError. Numbers are little-endian. The bytes aren't copied, so
-/// they must outlive the reader and the views that it returns.
+/// Reads bytes in order and never beyond their end: \throws InputError if fewer bytes are left than
+/// asked for. Numbers are little-endian. The bytes are not copied, so they must outlive the reader
+/// and the views that it returns.
 class BoundedReader {
  public:
-  /// `what` begins every message: "FILE" or "FILE: part of it".
+  /// Every message begins with `what`: "FILE" or "FILE: part of it".
   BoundedReader(std::string_view bytes, std::string what);
 
   std::size_t position() const { return position_; }
@@ -28,10 +28,10 @@ class BoundedReader {
 
   /// The next `count` bytes.
   std::string_view take(std::uint64_t count);
-  /// The bytes up to the next newline, which is passed over and not returned.
+  /// The bytes up to the next newline, which is skipped.
   std::string_view line();
 
-  /// Throws InputError "WHAT: byte POSITION: MESSAGE".
+  /// \throws InputError "WHAT: byte POSITION: MESSAGE"
   [[noreturn]] void fail(const std::string& message) const;
 
  private:
@@ -52,17 +52,17 @@ class BoundedReader {
   std::size_t position_ = 0;
 };
 
-/// Bytes that are read once, from front to back: a file or an entry of an archive.
+/// Bytes that are read once, in order: a file or an entry of an archive.
 class ByteSource {
  public:
   virtual ~ByteSource() = default;
 
-  /// Reads the next bytes into `out` and returns how many: out.size() unless the source ends
-  /// before. Throws InputError when the bytes can't be had or are damaged.
+  /// Reads the next bytes into `out`. \return their number: out.size() unless the source ends first
+  /// \throws InputError if the bytes cannot be read or are damaged
   virtual std::size_t read(std::span<char> out) = 0;
 
-  /// Number of bytes that the container announces in all. A hostile container may announce
-  /// anything: use it to compare with, not to allocate.
+  /// Number of bytes in all, as announced by the container. A hostile container may announce
+  /// anything: compare with it, but do not allocate by it.
   virtual std::uint64_t announced_size() const = 0;
 };
 

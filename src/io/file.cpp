@@ -31,18 +31,12 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
-// A rename is durable only when the folder that holds the name is.
+/// A rename is durable only after its folder is synced.
 void sync_folder(const std::filesystem::path& folder) {
   const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   if (!descriptor.is_open()) fail_write(folder, "be opened to sync it");
-  // EINVAL: a file system that knows no sync of folders.
+  // EINVAL: a file system that cannot sync folders.
   if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail_write(folder, "be synced");
-}
-
-[[noreturn]] void fail(const std::filesystem::path& path) {
-  const int reason = errno;
-  throw InputError(path.string() +
-                   ": cannot be mapped: " + std::generic_category().message(reason));
 }
 
 }  // namespace
@@ -66,7 +60,7 @@ void FileDescriptor::write_all(std::string_view bytes, const std::filesystem::pa
     const ssize_t written = ::write(fd_, bytes.data(), bytes.size());
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail_write(path, "be written");
-    // A short write is not an error by itself; the next call tells the reason.
+    // A short write is not an error by itself; the next call reports the reason.
     bytes.remove_prefix(static_cast<std::size_t>(written));
   }
 }
@@ -91,13 +85,13 @@ std::size_t FileSource::read(std::span<char> out) {
 }
 
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) {
-  constexpr std::size_t chunk = 1 << 16;
+  constexpr std::size_t kChunk = 1 << 16;
   FileSource source(path);
   std::string contents;
-  // The size on record isn't trusted: it is 0 for a pipe, and a file may grow.
+  // Not by the recorded size, which is 0 for a pipe and may change.
   for (bool more = true; more;) {
     const std::size_t before = contents.size();
-    contents.resize(before + std::max(chunk, before));
+    contents.resize(before + std::max(kChunk, before));
     const std::size_t got = source.read(std::span(contents).subspan(before));
     more = before + got == contents.size();
     contents.resize(before + got);
@@ -113,7 +107,7 @@ std::string read_file(const std::filesystem::path& path, std::size_t max_bytes) 
 
 WholeFile::WholeFile(std::filesystem::path target) : target_(std::move(target)) {
   const std::string stem = target_.string() + "." + std::to_string(::getpid()) + ".";
-  // O_EXCL makes the name unique even against another machine of a shared file system.
+  // O_EXCL makes the name unique even if another machine shares the file system.
   for (int number = 0; !file_.is_open(); ++number) {
     partial_ = stem + std::to_string(number) + ".partial";
     file_ = FileDescriptor(::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
@@ -152,11 +146,11 @@ void write_file_whole(const std::filesystem::path& path, std::string_view conten
 MappedFile map_file(const std::filesystem::path& path) {
   const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   struct stat status {};
-  if (!file.is_open() || ::fstat(file.get(), &status) != 0) fail(path);
+  if (!file.is_open() || ::fstat(file.get(), &status) != 0) fail_read(path, "mapped");
   const auto size = static_cast<std::size_t>(status.st_size);
   if (size == 0) return {};
   void* const begin = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file.get(), 0);
-  if (begin == MAP_FAILED) fail(path);
+  if (begin == MAP_FAILED) fail_read(path, "mapped");
   std::shared_ptr<const void> memory(
       begin, [size](const void* mapped) { ::munmap(const_cast<void*>(mapped), size); });
   return {memory, {static_cast<const char*>(begin), size}};
@@ -177,13 +171,13 @@ std::vector<std::filesystem::path> list_files(const std::filesystem::path& folde
 }
 
 std::string describe_files(const std::vector<std::filesystem::path>& files) {
-  constexpr std::size_t most_names = 10;
+  constexpr std::size_t kMostNames = 10;
   if (files.empty()) return "there is no such file at all";
   std::string names;
-  for (std::size_t place = 0; place < std::min(files.size(), most_names); ++place) {
+  for (std::size_t place = 0; place < std::min(files.size(), kMostNames); ++place) {
     names += (names.empty() ? "" : ", ") + files[place].filename().string();
   }
-  if (files.size() > most_names) names += ", ... (" + std::to_string(files.size()) + " files)";
+  if (files.size() > kMostNames) names += ", ... (" + std::to_string(files.size()) + " files)";
   return "there is " + names;
 }
 

@@ -23,24 +23,23 @@ class FileDescriptor {
 
   int get() const { return fd_; }
   bool is_open() const { return fd_ >= 0; }
-  /// Gives the descriptor away: the caller closes it.
+  /// The caller now has to close the descriptor.
   int release() noexcept;
 
-  /// Writes all of `bytes`. Throws std::system_error that names `path` when the system takes less
-  /// (disk full, quota, file-size limit).
+  /// Writes all of `bytes`. \throws std::system_error that names `path` if that fails (disk full,
+  /// quota, file-size limit)
   void write_all(std::string_view bytes, const std::filesystem::path& path) const;
 
  private:
   int fd_ = -1;
 };
 
-/// A file opened for reading from front to back. Throws InputError when it can't be opened or read.
+/// A file opened for reading in order. \throws InputError if it cannot be opened or read
 class FileSource : public ByteSource {
  public:
   explicit FileSource(std::filesystem::path path);
   std::size_t read(std::span<char> out) override;
   std::uint64_t announced_size() const override { return size_; }
-  const std::filesystem::path& path() const { return path_; }
 
  private:
   std::filesystem::path path_;
@@ -48,15 +47,15 @@ class FileSource : public ByteSource {
   std::uint64_t size_ = 0;
 };
 
-/// The contents of a file. Throws InputError when it can't be read or holds more than `max_bytes`.
+/// The contents of a file. \throws InputError if it cannot be read or holds more than `max_bytes`
 std::string read_file(const std::filesystem::path& path, std::size_t max_bytes);
 
-/// A file that appears under its name whole or not at all.
+/// Writes a file such that it appears under its name complete or not at all.
 ///
 /// Bytes go to "TARGET.PID.N.partial" in the same folder; commit() makes them durable and renames
-/// the file to TARGET. Without commit(), or when anything fails, the temporary file is removed
-/// and a TARGET that was there before is untouched. Every failing system call throws
-/// std::system_error, whose message names the file and the system's reason.
+/// the file to TARGET. Without commit(), or after an error, the temporary file is removed and an
+/// earlier TARGET stays unchanged. Every failing system call throws std::system_error, whose
+/// message names the file and the system's reason.
 class WholeFile {
  public:
   explicit WholeFile(std::filesystem::path target);
@@ -74,14 +73,14 @@ class WholeFile {
   FileDescriptor file_;
 };
 
-/// Makes a file's bytes durable, and gives it the name `target`. Throws std::system_error.
+/// Makes a file's bytes durable and renames it to `target`. \throws std::system_error
 void make_durable(const std::filesystem::path& file, const std::filesystem::path& target);
 
-/// Writes `contents` to `path` by way of a WholeFile.
+/// Writes `contents` to `path` through a WholeFile.
 void write_file_whole(const std::filesystem::path& path, std::string_view contents);
 
-/// A file's bytes, mapped for reading. They stay while the pointer or a copy of it lives, also when
-/// the file's name is given to another file.
+/// A file's bytes, mapped for reading. They stay valid while `memory` or a copy of it lives, even
+/// if another file replaces this one.
 struct MappedFile {
   std::shared_ptr<const void> memory;
   std::span<const char> bytes;
@@ -90,12 +89,12 @@ struct MappedFile {
 /// \throws InputError if the file cannot be opened or mapped
 MappedFile map_file(const std::filesystem::path& path);
 
-/// The files whose names end in one of `extensions` (".h5"), sorted by name. Throws InputError
-/// where there is no such folder.
+/// The files whose names end in one of `extensions` (".h5"), sorted by name. \throws InputError if
+/// the folder cannot be listed
 std::vector<std::filesystem::path> list_files(const std::filesystem::path& folder,
                                               const std::vector<std::string>& extensions);
 
-/// "there is a.h5, b.h5" of a folder's files, for messages about what is missing.
+/// "there is a.h5, b.h5", for messages about missing files.
 std::string describe_files(const std::vector<std::filesystem::path>& files);
 
 }  // namespace lorentznet

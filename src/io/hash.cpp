@@ -15,7 +15,7 @@ namespace {
 EVP_MD_CTX* as_context(void* context) { return static_cast<EVP_MD_CTX*>(context); }
 
 void require(int status) {
-  if (status != 1) throw std::runtime_error("SHA-256 is not to be had from OpenSSL");
+  if (status != 1) throw std::runtime_error("OpenSSL does not provide SHA-256");
 }
 
 }  // namespace
@@ -31,24 +31,24 @@ void Sha256::add(std::span<const char> bytes) {
 }
 
 std::string Sha256::finish() {
-  constexpr char hex[] = "0123456789abcdef";
+  constexpr char kHex[] = "0123456789abcdef";
   std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
   unsigned size = 0;
   require(EVP_DigestFinal_ex(as_context(context_.get()), digest.data(), &size));
   std::string text;
   for (unsigned place = 0; place < size; ++place) {
-    text += hex[digest[place] >> 4];
-    text += hex[digest[place] & 15];
+    text += kHex[digest[place] >> 4];
+    text += kHex[digest[place] & 15];
   }
   return text;
 }
 
 std::string sha256_of_file(const std::filesystem::path& path) {
-  constexpr std::size_t chunk = std::size_t{1} << 20;
+  constexpr std::size_t kChunk = std::size_t{1} << 20;
   FileSource source(path);
-  std::vector<char> bytes(chunk);
+  std::vector<char> bytes(kChunk);
   Sha256 sum;
-  for (std::size_t got = chunk; got == chunk;) {
+  for (std::size_t got = kChunk; got == kChunk;) {
     got = source.read(bytes);
     sum.add(std::span(bytes).first(got));
   }

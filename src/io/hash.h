@@ -9,7 +9,7 @@
 
 namespace lorentznet {
 
-/// SHA-256 of bytes that come piece by piece.
+/// SHA-256 of bytes added piece by piece.
 class Sha256 {
  public:
   Sha256();
@@ -27,7 +27,7 @@ class Sha256 {
 /// SHA-256 of a file. \throws InputError if it cannot be read
 std::string sha256_of_file(const std::filesystem::path& path);
 
-/// XXH3 of `bytes`, 64 bits, at the speed of memory: finds damage, not forgery.
+/// 64-bit XXH3, as fast as memory. It detects damage, not forgery.
 std::uint64_t fast_hash(std::span<const std::byte> bytes);
 
 }  // namespace lorentznet

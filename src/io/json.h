@@ -5,12 +5,12 @@
 
 namespace lorentznet {
 
-/// Keeps the order of its keys, as the published files have them.
+/// Keeps the order of its keys, like the published program's files.
 using Json = nlohmann::ordered_json;
 
-/// Reads a JSON object. \throws InputError naming the file if it is missing or holds something else
+/// Reads a JSON object. \throws InputError if the file is missing or holds something else
 Json read_json(const std::filesystem::path& file);
-/// Writes with the published files' indentation, whole or not at all.
+/// Writes `json` through a WholeFile, indented like the published program's files.
 void write_json(const std::filesystem::path& file, const Json& json);
 
 }  // namespace lorentznet

@@ -16,16 +16,16 @@
 namespace lorentznet {
 namespace {
 
-// libzip takes an empty file for an empty archive and doesn't tell a cut-off archive from a file of
-// another kind, so look before it does.
+/// libzip accepts an empty file as an empty archive, and has one error for a truncated archive and
+/// a file that is none.
 std::string describe_unreadable(const std::filesystem::path& path) {
   FileSource source(path);
   std::array<char, 4> magic{};
   const std::size_t got = source.read(magic);
   if (got == 0) return "is empty, expected a zip archive";
   if (std::string_view(magic.data(), got) == "PK\x03\x04") {
-    return "is a cut-off zip archive: its " + std::to_string(source.announced_size()) +
-           " bytes don't end with a table of contents";
+    return "is a truncated zip archive: its " + std::to_string(source.announced_size()) +
+           " bytes do not end with a table of contents";
   }
   return "is not a zip archive: it begins with " + in_quotes({magic.data(), got}) +
          ", expected 'PK\\x03\\x04'";
@@ -49,8 +49,7 @@ std::shared_ptr<zip> open_archive(const std::filesystem::path& path) {
     zip_error_init_with_code(&error, code);
     throw InputError(path.string() + ": damaged zip archive: " + libzip_message(error));
   }
-  // Nothing was changed, so there is nothing to write on closing.
-  return {archive, zip_discard};
+  return {archive, zip_discard};  // zip_close would write
 }
 
 zip_stat_t stat_entry(zip* archive, std::uint64_t index, const std::string& what) {
@@ -62,7 +61,7 @@ zip_stat_t stat_entry(zip* archive, std::uint64_t index, const std::string& what
   return status;
 }
 
-constexpr time_t same_time = 315619200;  // 1980-01-02: the same contents are the same bytes
+constexpr time_t kSameTime = 315619200;  // 1980-01-02: equal contents make equal archives
 
 [[noreturn]] void fail(const char* reason) {
   throw std::runtime_error(std::string("cannot make a zip archive: ") + reason);
@@ -79,7 +78,7 @@ std::string contents_of(zip_source_t* source) {
   if (zip_source_open(source) != 0) fail(zip_error_strerror(zip_source_error(source)));
   const zip_int64_t got = zip_source_read(source, bytes.data(), bytes.size());
   zip_source_close(source);
-  if (got != static_cast<zip_int64_t>(bytes.size())) fail("cut off");
+  if (got != static_cast<zip_int64_t>(bytes.size())) fail("truncated");
   return bytes;
 }
 
@@ -93,7 +92,7 @@ void add_entry(zip_t* archive, const std::string& name, const std::string& conte
   }
   const auto index = static_cast<zip_uint64_t>(place);
   if (zip_set_file_compression(archive, index, ZIP_CM_STORE, 0) != 0 ||
-      zip_file_set_mtime(archive, index, same_time, 0) != 0) {
+      zip_file_set_mtime(archive, index, kSameTime, 0) != 0) {
     fail(zip_strerror(archive));
   }
 }
@@ -110,7 +109,7 @@ ZipStream::ZipStream(std::shared_ptr<zip> archive, std::uint64_t index, std::str
       checksum_(checksum) {
   file_.reset(zip_fopen_index(archive_.get(), index, checksum ? ZIP_FL_COMPRESSED : 0));
   if (!file_) throw InputError(what_ + ": cannot be unpacked: " + zip_strerror(archive_.get()));
-  if (!checksum) return;  // libzip itself compares the checksum
+  if (!checksum) return;  // libzip unpacks and compares the checksum
   inflater_ =
       std::make_unique<Inflater>([this](std::span<char> out) { return read_from_archive(out); });
 }
@@ -151,7 +150,7 @@ std::size_t ZipStream::read(std::span<char> out) {
   return filled;
 }
 
-// libzip compares the checksum when it meets the end, which takes one more read.
+/// libzip compares the checksum when it reaches the end, which takes one more read.
 void ZipStream::verify_end() {
   if (ended_) return;
   char extra = 0;
@@ -216,7 +215,7 @@ std::unique_ptr<ZipStream> ZipArchive::stream(std::string_view name) const {
 }
 
 std::string ZipArchive::read(std::string_view name, std::uint64_t max_bytes) const {
-  constexpr std::uint64_t first_chunk = 1 << 16;
+  constexpr std::uint64_t kFirstChunk = 1 << 16;
   const auto source = stream(name);
   const std::uint64_t size = source->announced_size();
   if (size > max_bytes) {
@@ -227,7 +226,7 @@ std::string ZipArchive::read(std::string_view name, std::uint64_t max_bytes) con
   std::string contents;
   do {
     const std::size_t before = contents.size();
-    contents.resize(std::min(size, std::max<std::uint64_t>(first_chunk, 2 * before)));
+    contents.resize(std::min(size, std::max<std::uint64_t>(kFirstChunk, 2 * before)));
     source->read(std::span(contents).subspan(before));
   } while (contents.size() < size);
   return contents;
@@ -239,7 +238,7 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& en
   const std::unique_ptr<zip_source_t, SourceCloser> memory(
       zip_source_buffer_create(nullptr, 0, 0, &error));
   if (!memory) fail(zip_error_strerror(&error));
-  zip_source_keep(memory.get());  // the archive's, which it gives back on closing
+  zip_source_keep(memory.get());  // for the archive, which frees it on closing
   std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
       zip_open_from_source(memory.get(), ZIP_TRUNCATE, &error), zip_discard);
   if (!archive) fail(zip_error_strerror(&error));

@@ -1,5 +1,3 @@
-struct zip;
-struct zip_file;
 #pragma once
 
 #include <cstddef>
@@ -17,12 +15,15 @@ struct zip_file;
 #include "io/bytes.h"
 #include "io/inflate.h"
 
+struct zip;  // libzip's
+struct zip_file;
+
 namespace lorentznet {
 
-/// One entry of a zip archive, read from front to back. It keeps the archive open.
+/// An entry of a zip archive, read in order. It keeps the archive open.
 class ZipStream : public ByteSource {
  public:
-  /// The checksum and the announced size have been verified when the last byte is returned.
+  /// Checks the checksum and the announced size before it returns the last byte.
   std::size_t read(std::span<char> out) override;
   std::uint64_t announced_size() const override { return announced_; }
 
@@ -32,7 +33,7 @@ class ZipStream : public ByteSource {
     void operator()(zip_file* file) const;
   };
 
-  /// \param checksum  CRC-32 of the unpacked entry, where it is to be unpacked here
+  /// \param checksum  CRC-32 of the unpacked entry, if it is deflated: libzip unpacks other entries
   ZipStream(std::shared_ptr<zip> archive, std::uint64_t index, std::string what,
             std::uint64_t announced, std::optional<std::uint32_t> checksum);
   std::size_t read_some(std::span<char> out);
@@ -50,25 +51,22 @@ class ZipStream : public ByteSource {
   bool ended_ = false;
 };
 
-/// A zip archive (stored or deflated entries, zip64) opened for reading.
-///
-/// Everything wrong with it throws InputError: not a zip, cut off, an entry twice, missing,
-/// encrypted or damaged. Not for use from several threads at once, its streams included.
+/// A zip archive (stored or deflated entries, zip64) opened for reading. \throws InputError if it
+/// is not a zip or truncated, or if an entry is duplicated, missing, encrypted or damaged. Only one
+/// thread at a time may use it and its streams.
 class ZipArchive {
  public:
   explicit ZipArchive(std::filesystem::path path);
 
   const std::filesystem::path& path() const { return path_; }
-  /// Names of the entries in the archive's order.
+  /// Names of the entries, in order.
   const std::vector<std::string>& names() const { return names_; }
   bool has(std::string_view name) const { return index_.find(name) != index_.end(); }
-  /// The size of an entry that the archive announces (unpacked).
+  /// The unpacked size of an entry, as announced by the archive.
   std::uint64_t announced_size(std::string_view name) const;
-
   bool is_compressed(std::string_view name) const;
-
-  /// The contents of an entry. Memory grows with what the entry delivers, whatever it announces.
-  /// Throws InputError when it is larger than `max_bytes`.
+  /// The contents of an entry. Memory grows with the bytes that are there, not with the announced
+  /// size. \throws InputError if the entry is larger than `max_bytes`
   std::string read(std::string_view name, std::uint64_t max_bytes) const;
   std::unique_ptr<ZipStream> stream(std::string_view name) const;
 
@@ -81,7 +79,7 @@ class ZipArchive {
   std::map<std::string, std::uint64_t, std::less<>> index_;
 };
 
-/// A zip archive of stored entries. entries: name, contents.
+/// The bytes of a zip archive of stored entries. entries: name, contents.
 std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries);
 
 }  // namespace lorentznet

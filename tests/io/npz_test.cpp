@@ -111,11 +111,11 @@ TEST_CASE("rows outlive their reader") {
   CHECK(values == expected);
 }
 
-TEST_CASE("a cut-off npz is refused") {
+TEST_CASE("a truncated npz is refused") {
   const TemporaryFolder folder;
   const std::string whole = read_file(numpy_file("deflated.npz"), 1 << 20);
   const auto path = write_file(folder, "a.npz", whole.substr(0, whole.size() / 2));
-  CHECK_THAT(input_error([&] { NpzReader reader(path); }), Contains("cut-off zip archive"));
+  CHECK_THAT(input_error([&] { NpzReader reader(path); }), Contains("truncated zip archive"));
 }
 
 TEST_CASE("rows that end before the announced size are refused") {
