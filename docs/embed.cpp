@@ -15,7 +15,7 @@ int main(int argc, char** argv) {
   LorentzNet network(LorentzNetOptions{.n_scalar = 2, .n_hidden = 72, .n_layers = 6});
   load_model_state(*network, read_state_dict(argv[1]), argv[1]);
   network->eval();
-  JetSet jets = read_top_jets(argv[2], 8);  // or fill p4, offsets, column and label yourself
+  JetSet jets = read_jets(argv[2], 8);  // or fill p4, offsets, column and label yourself
   Batch batch = make_batch(jets, file_order(jets.num_jets()), top_tagging(),
                            {.pooling = Pooling::kJet}, /*for_training=*/false);
   at::Tensor logits = network->forward(batch);  // [J, 2]

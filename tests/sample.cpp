@@ -9,7 +9,7 @@ namespace lorentznet::test {
 
 JetSet sample_jets(const Task& task, std::int64_t count) {
   const std::filesystem::path data = std::filesystem::path(LORENTZNET_SOURCE_DIR) / "data";
-  if (task.name == "top") return read_top_jets(data / "top" / "train.h5", count);
+  if (task.name == "top") return read_jets(data / "top" / "train.h5", count);
   return read_quark_gluon_jets(data / "qg" / "datasets" / "QG_jets.npz", count);
 }
 

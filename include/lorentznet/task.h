@@ -15,9 +15,12 @@ struct DataSelection {
   std::filesystem::path datadir;
   std::int64_t num_train = -1;  ///< top: this many training jets, the first of each file; -1: all
   std::int64_t num_data = -1;   ///< quark/gluon: the first jets of the data set; -1: all
-  bool test_only = false;       ///< leave train and val empty
+  bool test_only = false;       ///< train and val stay empty
   BadJetRule bad_jets = {};
-  bool cache = false;  ///< keep what was read in a mapped file beside the files (jet_cache.h)
+  /// Keep the jets of large files (64 MB and more in all) beside these, in a file that is mapped
+  /// into memory the next time. It is in the folder ".lorentznet-cache", or in the one that the
+  /// environment variable LORENTZNET_CACHE names.
+  bool cache = false;
 };
 
 /// All that top tagging and quark/gluon tagging differ in.

@@ -4,14 +4,16 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <memory>
 #include <string>
 #include <vector>
 
+#include "data/array_file.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 
-/// Keeps HDF5 from printing its error stack as long as it lives.
+/// Keeps HDF5 from printing its error stack while it lives.
 class SilencedHdf5Errors {
  public:
   SilencedHdf5Errors();
@@ -24,8 +26,8 @@ class SilencedHdf5Errors {
   void* print_data_ = nullptr;
 };
 
-/// Data set of an HDF5 file, read in blocks of rows. Every error is an InputError that names the
-/// file, the data set and the reason.
+/// A data set of an HDF5 file, read in blocks of rows. Every error is an InputError with the file,
+/// the data set and the reason.
 class Hdf5Dataset {
  public:
   Hdf5Dataset(const H5::H5File& file, const std::string& file_name, const std::string& name);
@@ -33,12 +35,13 @@ class Hdf5Dataset {
   const std::vector<std::int64_t>& shape() const { return shape_; }
   std::int64_t rows() const { return shape_.empty() ? 0 : shape_[0]; }
   const H5::DataSet& handle() const { return dataset_; }
+  H5T_class_t type_class() const { return dataset_.getTypeClass(); }
 
   /// Reads rows [first, first + count) as `memory_type` into `values`, which has room for them.
   void read_rows(std::int64_t first, std::int64_t count, const H5::DataType& memory_type,
                  void* values) const;
 
-  /// Throws the error "FILE: data set 'NAME': REASON".
+  /// \throws InputError "FILE: data set 'NAME' REASON"
   [[noreturn]] void fail(const std::string& reason) const;
 
  private:
@@ -54,7 +57,7 @@ class Hdf5Dataset {
 /// Reason of HDF5's innermost failure, in one line: "truncated file: eof = 4096, ...".
 std::string hdf5_reason();
 
-/// What `f` returns; what the HDF5 library throws becomes an InputError about `file`.
+/// Returns f(). \throws InputError about `file` in place of the HDF5 library's exceptions
 template <typename F>
 auto catch_hdf5_errors(const std::string& file, F f) {
   try {
@@ -64,44 +67,27 @@ auto catch_hdf5_errors(const std::string& file, F f) {
   }
 }
 
-/// HDF5 file opened for reading.
-class Hdf5File {
+/// An HDF5 file opened for reading.
+class Hdf5File : public ArrayFile {
  public:
-  /// Throws InputError where there is no file, or one that isn't HDF5 or is damaged.
+  /// \throws InputError if there is no such file, or if it is damaged or not HDF5
   explicit Hdf5File(const std::filesystem::path& path);
 
-  const std::string& name() const { return name_; }
-  /// True if the object /A/B of path "A/B" is there.
-  bool has(const std::string& object) const;
-  /// Names of the objects at the top.
-  std::vector<std::string> names() const;
-  /// The same for messages: "'Pmu', 'label'", or "nothing".
-  std::string contents() const;
-  Hdf5Dataset dataset(const std::string& name) const;
+  const std::string& name() const override { return name_; }
+  /// Whether the object /A/B of path "A/B" exists.
+  bool has(const std::string& object) const override;
+  /// Names of the objects in the root group.
+  std::vector<std::string> names() const override;
+  StoredArray describe(const std::string& array) const override;
+  std::unique_ptr<ArrayRows> rows(const std::string& array) const override;
+  std::vector<std::int64_t> integers(const std::string& array) const override;
+  const Hdf5File* hdf5() const override { return this; }
+  Hdf5Dataset dataset(const std::string& name) const { return {file_, name_, name}; }
 
  private:
   SilencedHdf5Errors silenced_;  // before the file: closing it may fail too
   std::string name_;
   H5::H5File file_;
 };
-
-constexpr H5Z_filter_t kBloscFilter = 32001;
-
-using Extents = std::vector<hsize_t>;
-
-/// Of each axis; none of a single value.
-Extents extents_of(const H5::DataSpace& space);
-/// Of the chunks of a data set of `axes` axes that is stored in chunks.
-Extents chunk_extents(const H5::DSetCreatPropList& layout, std::size_t axes);
-/// The filter at `place`, in the order of writing.
-H5Z_filter_t filter_at(const H5::DSetCreatPropList& layout, int place);
-
-/// Why the chunks that hold rows first .. first + count - 1 must not be read; empty if they may be.
-///
-/// HDF5 (1.10 at least) copies a whole chunk from what the filters gave, however short that is. So
-/// the size that blosc's header announces, and whether a chunk went through the filters at all, are
-/// compared with the chunk's here. (deflate has a checksum, which finds such damage.)
-/// \throws H5::Exception where HDF5 finds damage itself
-std::string damaged_chunk(const H5::DataSet& dataset, std::int64_t first, std::int64_t count);
 
 }  // namespace lorentznet

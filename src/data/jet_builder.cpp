@@ -2,27 +2,29 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
 #include <utility>
+
+#include "io/message.h"
 
 namespace lorentznet {
 namespace {
 
-constexpr double max_energy = 1e12;   // [GeV]: more than any accelerator or cosmic ray
-constexpr double min_energy = 1e-15;  // [GeV]: far below a photon's of visible light
+constexpr double kMaxEnergy = 1e12;   // [GeV] above any accelerator or cosmic ray
+constexpr double kMinEnergy = 1e-15;  // [GeV] far below a photon of visible light
 
 std::string describe(const double* p4) {
   return "(" + format_number(p4[0]) + ", " + format_number(p4[1]) + ", " + format_number(p4[2]) +
          ", " + format_number(p4[3]) + ")";
 }
 
-/// Of a particle. Not so for numbers that are not finite. The momentum's limit is generous, for
-/// files that keep few digits; but (px, py, pz, E) or (pT, y, phi, id) taken for (E, px, py, pz) is
-/// found.
+/// False also if a number is not finite. The limit on the momentum allows for files with few
+/// digits, but still finds (px, py, pz, E) or (pT, y, phi, id) in place of (E, px, py, pz).
 bool is_four_momentum(const double* p4) {
-  constexpr double rounding = 1.01;
+  constexpr double kRounding = 1.01;
   const double momentum2 = p4[1] * p4[1] + p4[2] * p4[2] + p4[3] * p4[3];
-  return p4[0] >= min_energy && p4[0] <= max_energy &&
-         momentum2 <= rounding * rounding * p4[0] * p4[0];
+  return p4[0] >= kMinEnergy && p4[0] <= kMaxEnergy &&
+         momentum2 <= kRounding * kRounding * p4[0] * p4[0];
 }
 
 template <typename T>
@@ -31,6 +33,18 @@ void cut(std::vector<T>& values, std::size_t size) {
 }
 
 }  // namespace
+
+bool is_particle_shape(const std::vector<std::int64_t>& shape) {
+  return shape.size() == 3 && shape[1] >= 1 && shape[1] <= kMaxColumns && shape[2] == 4;
+}
+
+std::int64_t jets_to_read(std::int64_t available, std::int64_t max_jets) {
+  if (max_jets < -1) {
+    throw std::invalid_argument("number of jets to read: " + std::to_string(max_jets) +
+                                " (-1 means all)");
+  }
+  return max_jets == -1 ? available : std::min(available, max_jets);
+}
 
 JetBuilder::JetBuilder(std::string file, std::int64_t rows, const BadJetRule& rule)
     : file_(std::move(file)), rows_(rows), rule_(rule) {}
@@ -49,9 +63,9 @@ void JetBuilder::refuse(std::int64_t column, const double* p4) const {
   if (!(p4[0] > 0)) {
     fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not positive");
   }
-  if (p4[0] > max_energy || p4[0] < min_energy) {
-    fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not from " +
-         format_number(min_energy) + " to " + format_number(max_energy));
+  if (p4[0] > kMaxEnergy || p4[0] < kMinEnergy) {
+    fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not between " +
+         format_number(kMinEnergy) + " and " + format_number(kMaxEnergy));
   }
   fail("(E, px, py, pz) = " + describe(p4) + in_column + " has more momentum than energy");
 }
@@ -76,7 +90,7 @@ void JetBuilder::end_jet(double label, int num_classes) {
   if (!(label >= 0 && label < num_classes && label == std::floor(label))) {
     fail("label " + format_number(label) +
          (num_classes == 2 ? " is neither 0 nor 1"
-                           : " is no class 0, 1, ..., " + std::to_string(num_classes - 1)));
+                           : " is not one of 0, 1, ..., " + std::to_string(num_classes - 1)));
   }
   end(static_cast<std::int8_t>(label));
 }
@@ -87,26 +101,26 @@ void JetBuilder::end(std::int8_t label) {
   const auto constituents = static_cast<std::int64_t>(column_.size());
   if (constituents == offsets_.back()) fail("no particles");
   const auto jet = static_cast<std::int64_t>(label_.size());
-  const bool goes_on =
+  const bool continues =
       !sources_.empty() && row_ - sources_.back().first_row == jet - sources_.back().first_jet;
-  if (!goes_on) sources_.push_back({file_, jet, row_});
+  if (!continues) sources_.push_back({file_, jet, row_});
   offsets_.push_back(constituents);
   label_.push_back(label);
   ++row_;
-  if (row_ == rows_ / kFirstPart) make_room();
+  if (row_ == rows_ / kFirstPart) reserve();
 }
 
-void JetBuilder::make_room() {
-  const auto room_for_all = [](auto& values) { values.reserve((kFirstPart + 1) * values.size()); };
-  room_for_all(p4_);
-  room_for_all(column_);
-  room_for_all(species_);
-  room_for_all(scalars_);
+void JetBuilder::reserve() {
+  const auto for_all_rows = [](auto& values) { values.reserve((kFirstPart + 1) * values.size()); };
+  for_all_rows(p4_);
+  for_all_rows(column_);
+  for_all_rows(species_);
+  for_all_rows(scalars_);
 }
 
 void JetBuilder::set_weight(double weight) {
   if (!(std::isfinite(weight) && weight >= 0)) {
-    fail("weight " + format_number(weight) + " is not a number from 0 on");
+    fail("weight " + format_number(weight) + " is not a finite number of at least 0");
   }
   weight_.push_back(weight);
 }
@@ -118,9 +132,9 @@ void JetBuilder::fail(const std::string& reason) const {
 void JetBuilder::skip(const BadJet& bad) {
   if (!rule_.skip) throw;
   skipped_.emplace_back(bad.what());
-  constexpr double rounding = 1e-9;  // .001 is no binary number
+  constexpr double kRounding = 1e-9;  // .001 is not a binary number
   const auto most =
-      static_cast<std::size_t>(rule_.most * static_cast<double>(rows_) * (1 + rounding));
+      static_cast<std::size_t>(rule_.most * static_cast<double>(rows_) * (1 + kRounding));
   if (skipped_.size() > most) {
     throw_file_error(file_, std::to_string(skipped_.size()) + " bad jets among the first " +
                                 std::to_string(row_ + 1) + ", more than " +

@@ -8,51 +8,66 @@
 #include <utility>
 #include <vector>
 
-#include "io/message.h"
 #include "lorentznet/error.h"
 #include "lorentznet/jets.h"
 
 namespace lorentznet {
 
-/// The error of one jet, which BadJetRule decides about.
+/// The error of one jet: BadJetRule says whether the jet is skipped.
 class BadJet : public InputError {
  public:
   using InputError::InputError;
 };
 
-/// Collects the jets of one file, row by row from row 0, and checks what the layouts have in
-/// common. Every error is a BadJet "FILE: jet ROW (counted from 0): REASON".
+/// Number of columns that JetSet::column can hold.
+inline constexpr std::int64_t kMaxColumns = 32768;
+
+/// Whether `shape` is [jets, particles, 4], with 1 to kMaxColumns particles.
+bool is_particle_shape(const std::vector<std::int64_t>& shape);
+
+/// How many of `available` jets to read if at most `max_jets` are wanted; -1: all.
+/// \throws std::invalid_argument for max_jets < -1
+std::int64_t jets_to_read(std::int64_t available, std::int64_t max_jets);
+
+/// Collects the jets of one file, row by row from row 0, and makes the checks that all layouts
+/// share. Every error is a BadJet "FILE: jet ROW (counted from 0): REASON".
 class JetBuilder {
  public:
-  /// `rows` to be read in all, of which `rule` lets some be bad.
+  /// `rows` is the number of jets to read, of which `rule` allows some to be bad.
   explicit JetBuilder(std::string file, std::int64_t rows = 0, const BadJetRule& rule = {});
 
+  std::int64_t rows() const { return rows_; }
+
+  /// Whether a column is empty: (0, 0, 0, 0). Refuses a momentum with energy 0.
+  template <typename Number>
+  bool is_empty(std::int64_t column, const Number* p4) const {
+    if (p4[0] != 0) return false;
+    if (p4[1] == 0 && p4[2] == 0 && p4[3] == 0) return true;
+    fail("column " + std::to_string(column) + " has a momentum but energy 0");
+  }
   /// Adds a constituent to the current jet. p4: [4] = (E, px, py, pz) in GeV; `column` is its place
-  /// in the padded layout. Refuses what is no four-momentum of a particle: numbers that are not
-  /// finite, energies that are not positive or beyond all that nature has, and momenta above the
-  /// energy by more than the rounding of two decimal digits.
+  /// in the padded layout. Refuses numbers that are not finite, energies that are not positive or
+  /// beyond anything physical, and momenta above the energy by more than 1 %.
   void add_constituent(std::int64_t column, const double* p4);
-  /// The same with its place in the one-hot of species.
+  /// The same, with its place in the one-hot vector of species.
   void add_constituent(std::int64_t column, const double* p4, int species);
-  /// The same with scalars that the file gives. Refuses such as are not finite.
+  /// The same, with scalars from the file, which must be finite.
   void add_constituent(std::int64_t column, const double* p4, std::span<const double> scalars);
 
-  /// Ends the current jet. Refuses labels other than 0 and 1 and jets without constituents.
-  void end_jet(double label) { end_jet(label, 2); }
-  /// The same with labels below `num_classes`.
-  void end_jet(double label, int num_classes);
-  /// Ends the current jet, whose label is not known.
+  /// Ends the current jet. Refuses jets without constituents, and labels that are not one of 0, 1,
+  /// ..., num_classes - 1.
+  void end_jet(double label, int num_classes = 2);
   void end_jet_without_label();
 
-  /// Of the current jet, before it ends. Refuses weights that are negative or not finite.
+  /// Called before the jet ends. Refuses weights that are negative or not finite.
   void set_weight(double weight);
   void set_id(std::int64_t id) { id_.push_back(id); }
 
-  /// Throws the error of the current jet.
+  /// \throws BadJet about the current jet
   [[noreturn]] void fail(const std::string& reason) const;
 
-  /// Calls `add`, which adds and ends one jet. If that jet is bad, it is left out where the rule
-  /// says so, and its error is rethrown where not. \throws InputError if too many are bad
+  /// Calls `add`, which adds and ends one jet. A bad jet is skipped if the rule says so.
+  /// \throws BadJet otherwise, and InputError if too many are bad
   template <typename Add>
   void add_row(Add add) {
     try {
@@ -62,17 +77,16 @@ class JetBuilder {
     }
   }
 
-  /// Hands over the jets that were ended.
+  /// The jets that were ended.
   JetSet finish() &&;
 
  private:
-  /// Of the rows; by then it is known how much room all of them take.
+  /// Memory for all rows is reserved after 1/16 of them: by then the file has proved that they
+  /// exist, and how much memory they take.
   static constexpr std::int64_t kFirstPart = 16;
 
-  /// Throws the error of a constituent that is none.
   [[noreturn]] void refuse(std::int64_t column, const double* p4) const;
-  /// Once, so that nothing is copied as it grows. Not by what a header announces alone.
-  void make_room();
+  void reserve();
   void skip(const BadJet& bad);
   void remove_unfinished();
   void end(std::int8_t label);
@@ -89,16 +103,21 @@ class JetBuilder {
   std::vector<std::string> skipped_;
 };
 
-/// Values that a block of doubles holds: 4 MiB.
+/// Number of doubles in a block: 4 MiB.
 inline constexpr std::int64_t kValuesInBlock = std::int64_t{1} << 19;
 
-/// Reads rows [0, rows) in blocks, each by a thread ahead of its use: unpacking a file and checking
-/// its jets each take about half of the time. `read`(first, count, block) runs in one thread at a
-/// time, `use`(first, count, block) in this one. Rethrows what they throw.
-template <typename Block, typename Read, typename Use>
-void for_blocks(std::int64_t rows, std::int64_t rows_in_block, Read read, Use use) {
+/// Reads builder.rows() jets in blocks. A second thread reads one block ahead, as unpacking a file
+/// and checking its jets take about the same time.
+/// \param read  read(first, count, block) reads rows [first, first + count)
+/// \param add   add(builder, block, row, place) adds and ends the jet of `row`, which is jet
+/// `place`
+///              of the block
+/// \throws what they throw
+template <typename Block, typename Read, typename Add>
+JetSet read_in_blocks(JetBuilder builder, std::int64_t rows_in_block, Read read, Add add) {
+  const std::int64_t rows = builder.rows();
   Block now, next;
-  std::future<void> reading;  // behind the blocks: its thread ends before they do
+  std::future<void> reading;  // after the blocks: its destructor waits for the thread
   const auto count_from = [&](std::int64_t first) { return std::min(rows_in_block, rows - first); };
   const auto start = [&](std::int64_t first) {
     if (first >= rows) return;
@@ -109,8 +128,11 @@ void for_blocks(std::int64_t rows, std::int64_t rows_in_block, Read read, Use us
     reading.get();
     std::swap(now, next);
     start(first + rows_in_block);
-    use(first, count_from(first), std::as_const(now));
+    for (std::int64_t place = 0; place < count_from(first); ++place) {
+      builder.add_row([&] { add(builder, std::as_const(now), first + place, place); });
+    }
   }
+  return std::move(builder).finish();
 }
 
 }  // namespace lorentznet

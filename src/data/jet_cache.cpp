@@ -4,6 +4,7 @@
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
@@ -13,7 +14,6 @@
 #include "io/file.h"
 #include "io/hash.h"
 #include "lorentznet/error.h"
-#include "lorentznet/readers.h"
 
 namespace lorentznet {
 namespace {
@@ -23,10 +23,10 @@ using nlohmann::json;
 
 static_assert(std::endian::native == std::endian::little, "caches are little-endian");
 
-constexpr std::string_view magic = "LNJETS\r\n";
-constexpr int version = 1;  // of the format, and of what the readers make of a file
-constexpr std::size_t alignment = 64;
-constexpr std::size_t max_header = std::size_t{256} << 20;
+constexpr std::string_view kMagic = "LNJETS\r\n";
+constexpr int kVersion = 1;  // of the format, and of what the readers make of a file
+constexpr std::size_t kAlignment = 64;
+constexpr std::size_t kMaxHeader = std::size_t{256} << 20;
 
 std::uint64_t hash_of(std::string_view bytes) { return fast_hash(std::as_bytes(std::span(bytes))); }
 
@@ -37,9 +37,9 @@ std::string in_hex(std::uint64_t value) {
   return text;
 }
 
-/// Calls visit(name, column) for each column of a set.
+/// Calls visit(name, array) for each array of a set.
 template <typename Jets, typename Visit>
-void for_columns(Jets& jets, Visit visit) {
+void for_arrays(Jets& jets, Visit visit) {
   visit("p4", jets.p4);
   visit("offsets", jets.offsets);
   visit("species", jets.species);
@@ -51,11 +51,13 @@ void for_columns(Jets& jets, Visit visit) {
 }
 
 template <typename T>
-std::string_view bytes_of(const SharedArray<T>& column) {
-  return {reinterpret_cast<const char*>(column.data()), column.size() * sizeof(T)};
+std::string_view bytes_of(const SharedArray<T>& array) {
+  return {reinterpret_cast<const char*>(array.data()), array.size() * sizeof(T)};
 }
 
-std::size_t aligned(std::size_t place) { return (place + alignment - 1) / alignment * alignment; }
+std::size_t aligned(std::size_t place) {
+  return (place + kAlignment - 1) / kAlignment * kAlignment;
+}
 
 json describe_key(const CacheKey& key) {
   json names = json::array();
@@ -70,8 +72,8 @@ std::int64_t time_of(const Path& file) {
   return std::filesystem::last_write_time(file).time_since_epoch().count();
 }
 
-/// Whether files are what they were. A file of the same size with another time, as after a copy, is
-/// compared by its checksum.
+/// Whether the files are the same as before. A file of the same size with another time, as after a
+/// copy, is compared by its checksum.
 bool are_unchanged(const CacheKey& key, const json& sources) {
   if (sources.size() != key.files.size()) return false;
   for (std::size_t place = 0; place < key.files.size(); ++place) {
@@ -95,9 +97,9 @@ json describe_jets(const JetSet& jets) {
     header["sources_of_jets"].push_back({source.file, source.first_jet, source.first_row});
   }
   header["skipped"] = jets.skipped;
-  std::size_t place = 0;  // from the first byte behind the header
-  for_columns(jets, [&](const char* name, const auto& column) {
-    const auto bytes = bytes_of(column);
+  std::size_t place = 0;  // from the end of the header
+  for_arrays(jets, [&](const char* name, const auto& array) {
+    const auto bytes = bytes_of(array);
     header["columns"][name] = {
         {"place", place}, {"bytes", bytes.size()}, {"xxh3", in_hex(hash_of(bytes))}};
     place = aligned(place + bytes.size());
@@ -106,26 +108,26 @@ json describe_jets(const JetSet& jets) {
   return header;
 }
 
-/// A column of the mapped file. \throws InputError if it is not in it, or not what was written
+/// An array in the mapped file. \throws InputError if it is damaged
 template <typename T>
-SharedArray<T> column_of(const MappedFile& file, std::size_t data, const json& entry) {
+SharedArray<T> array_of(const MappedFile& file, std::size_t data, const json& entry) {
   const auto place = entry.at("place").get<std::size_t>();
   const auto size = entry.at("bytes").get<std::size_t>();
-  if (place % alignment != 0 || place > file.bytes.size() - data ||
+  if (place % kAlignment != 0 || place > file.bytes.size() - data ||
       size > file.bytes.size() - data - place || size % sizeof(T) != 0) {
-    throw InputError("a column is outside of the cache");
+    throw InputError("an array is outside of the cache");
   }
   const auto bytes = file.bytes.subspan(data + place, size);
   if (in_hex(hash_of({bytes.data(), bytes.size()})) != entry.at("xxh3").get<std::string>()) {
-    throw InputError("a column of the cache is damaged");
+    throw InputError("an array of the cache is damaged");
   }
   return {{reinterpret_cast<const T*>(bytes.data()), size / sizeof(T)}, file.memory};
 }
 
 JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
   JetSet jets;
-  for_columns(jets, [&]<typename T>(const char* name, SharedArray<T>& column) {
-    column = column_of<T>(file, data, header.at("columns").at(name));
+  for_arrays(jets, [&]<typename T>(const char* name, SharedArray<T>& array) {
+    array = array_of<T>(file, data, header.at("columns").at(name));
   });
   for (const auto& source : header.at("sources_of_jets")) {
     jets.sources.push_back({source.at(0), source.at(1), source.at(2)});
@@ -137,11 +139,11 @@ JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
 JetSet read_whole(const Path& path, const CacheKey& key) {
   const MappedFile file = map_file(path);
   BoundedReader reader({file.bytes.data(), file.bytes.size()}, path.string());
-  if (reader.take(magic.size()) != magic) reader.fail("is no cache of jets");
-  if (reader.u64() != version) reader.fail("is of another version");
+  if (reader.take(kMagic.size()) != kMagic) reader.fail("is not a cache of jets");
+  if (reader.u64() != kVersion) reader.fail("is of another version");
   const auto size = reader.u64();
   const auto hash = reader.u64();
-  if (size > max_header) reader.fail("has a header that is too long");
+  if (size > kMaxHeader) reader.fail("has a header that is too long");
   const auto text = reader.take(size);
   if (hash_of(text) != hash) reader.fail("has a damaged header");
   const json header = json::parse(text);
@@ -161,33 +163,27 @@ std::string number_bytes(std::uint64_t value) {
   return bytes;
 }
 
-using Path = std::filesystem::path;
-
 std::uintmax_t total_size(const std::vector<Path>& files) {
   std::uintmax_t bytes = 0;
   for (const Path& file : files) {
-    std::error_code none;  // a file that is not there is told by its reader
+    std::error_code none;  // the reader reports a missing file
     const auto size = std::filesystem::file_size(file, none);
     if (!none) bytes += size;
   }
   return bytes;
 }
 
-/// Found before the work, not after it.
+/// Checks this before the jets are read, not after.
 void require_writable(const Path& folder) {
   try {
     std::filesystem::create_directories(folder);
     WholeFile probe(folder / "probe");  // removed without commit()
   } catch (const std::system_error& error) {
-    throw InputError(folder.string() + ": the cache of the jets cannot be written (" +
+    throw InputError(folder.string() + ": the jets' cache cannot be written (" +
                      error.code().message() +
-                     "); --no_cache works without one, LORENTZNET_CACHE names another folder");
+                     "); use --no_cache, or set LORENTZNET_CACHE to another folder");
   }
 }
-
-}  // namespace
-
-std::string cache_name(const CacheKey& key) { return in_hex(hash_of(describe_key(key).dump())); }
 
 json describe_sources(const CacheKey& key) {
   json sources = json::array();
@@ -204,13 +200,13 @@ void write_cache(const Path& path, const CacheKey& key, const json& sources, con
   header["key"] = describe_key(key);
   header["sources"] = sources;
   const std::string text = header.dump();
-  std::string start(magic);
-  start += number_bytes(version) + number_bytes(text.size()) + number_bytes(hash_of(text)) + text;
+  std::string start(kMagic);
+  start += number_bytes(kVersion) + number_bytes(text.size()) + number_bytes(hash_of(text)) + text;
   start.resize(aligned(start.size()), '\0');
   WholeFile file(path);
   file.append(start);
-  for_columns(jets, [&](const char*, const auto& column) {
-    const auto bytes = bytes_of(column);
+  for_arrays(jets, [&](const char*, const auto& array) {
+    const auto bytes = bytes_of(array);
     file.append(bytes);
     file.append(std::string(aligned(bytes.size()) - bytes.size(), '\0'));
   });
@@ -226,16 +222,18 @@ std::optional<JetSet> read_cache(const Path& path, const CacheKey& key) {
   } catch (const json::exception&) {
     return std::nullopt;
   } catch (const std::filesystem::filesystem_error&) {
-    return std::nullopt;  // a source is gone, which its reader will tell
+    return std::nullopt;  // a source is gone, which its reader will report
   }
 }
+
+}  // namespace
 
 Path cache_file(const CacheKey& key) {
   const char* const elsewhere = std::getenv("LORENTZNET_CACHE");
   const Path folder = elsewhere != nullptr && *elsewhere != '\0'
                           ? Path(elsewhere)
                           : key.files.at(0).parent_path() / ".lorentznet-cache";
-  return folder / (cache_name(key) + ".jets");
+  return folder / (in_hex(hash_of(describe_key(key).dump())) + ".jets");
 }
 
 JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& read,
@@ -248,25 +246,13 @@ JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& re
   const JetSet jets = read();
   if (sources != describe_sources(key)) {
     throw InputError(key.files[0].string() +
-                     ": this file, or one beside it, changed while it was read");
+                     ": this file, or another one of the data set, changed while it was read");
   }
   write_cache(file, key, sources, jets);
-  // The mapped jets take the place of those in memory; they can only be missing if another process
-  // removed them.
+  // Prefer mapped jets to those in memory. They can only be missing if another process removed
+  // them.
   if (auto mapped = read_cache(file, key)) return std::move(*mapped);
   return jets;
-}
-
-JetSet read_top_split_cached(const std::vector<std::filesystem::path>& files, std::int64_t max_jets,
-                             const BadJetRule& rule) {
-  return read_through_cache({files, max_jets, rule},
-                            [&] { return read_top_split(files, max_jets, rule); });
-}
-
-JetSet read_quark_gluon_files_cached(const std::vector<std::filesystem::path>& files,
-                                     std::int64_t max_jets, const BadJetRule& rule) {
-  return read_through_cache({files, max_jets, rule},
-                            [&] { return read_quark_gluon_files(files, max_jets, rule); });
 }
 
 }  // namespace lorentznet

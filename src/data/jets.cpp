@@ -18,7 +18,7 @@ std::vector<JetSource>::const_iterator source_of(const std::vector<JetSource>& s
   return after == sources.begin() ? sources.end() : after - 1;
 }
 
-/// Adds a source; where it only goes on with the rows of the last one, there is nothing to add.
+/// Adds a source, unless it only continues the rows of the last one.
 void add_source(std::vector<JetSource>& sources, const JetSource& source) {
   if (!sources.empty()) {
     const JetSource& last = sources.back();
@@ -32,23 +32,23 @@ void add_source(std::vector<JetSource>& sources, const JetSource& source) {
 
 void append_values(auto& to, const auto& from) { to.append({from.data(), from.size()}); }
 
-/// A column of which a set may have none.
+/// Of an array that may be empty.
 template <typename T>
 SharedArray<T> part_if_any(const SharedArray<T>& values, std::int64_t first, std::int64_t count) {
   return values.empty() ? values : values.part(first, count);
 }
 
 std::string file_of(const JetSet& jets) {
-  return jets.sources.empty() || jets.sources.front().file.empty() ? "jets of no file"
+  return jets.sources.empty() || jets.sources.front().file.empty() ? "jets without a file"
                                                                    : jets.sources.front().file;
 }
 
 void require_same(const JetSet& a, const JetSet& b, bool same, const std::string& what) {
   if (same) return;
-  throw InputError(file_of(a) + " and " + file_of(b) + " do not go together: " + what);
+  throw InputError(file_of(a) + " and " + file_of(b) + " do not match: " + what);
 }
 
-void check_goes_together(const JetSet& a, const JetSet& b) {
+void require_match(const JetSet& a, const JetSet& b) {
   require_same(a, b, a.species.empty() == b.species.empty(), "one has species, the other has none");
   require_same(a, b, a.num_scalars() == b.num_scalars(),
                std::to_string(a.num_scalars()) + " scalars a particle against " +
@@ -84,7 +84,7 @@ std::string JetSet::describe(std::int64_t jet) const {
 }
 
 JetSet JetSet::slice(std::int64_t first, std::int64_t count) const {
-  // Written without first + count, which could overflow.
+  // Not first + count > num_jets(): the sum could overflow.
   if (first < 0 || count < 0 || first > num_jets() || count > num_jets() - first) {
     throw std::out_of_range("slice of " + std::to_string(count) + " jets from jet " +
                             std::to_string(first) + " of a set of " + std::to_string(num_jets()) +
@@ -122,7 +122,7 @@ void JetSet::append(const JetSet& other) {
     return;
   }
   if (&other == this) return append(JetSet(other));
-  if (num_jets() > 0 && other.num_jets() > 0) check_goes_together(*this, other);
+  if (num_jets() > 0 && other.num_jets() > 0) require_match(*this, other);
   const std::int64_t jets_before = num_jets();
   const std::int64_t constituents_before = num_constituents();
   append_values(p4, other.p4);

@@ -1,19 +1,22 @@
 #include "data/layout.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
-#include "data/array_file.h"
-#include "data/hdf5_file.h"
 #include "data/particles.h"
-#include "data/top_jets.h"
 #include "io/message.h"
-#include "io/npz.h"
 #include "lorentznet/readers.h"
 
 namespace lorentznet {
 namespace {
+
+constexpr const char* kTable = "table/table";
+
+bool has_any(const ArrayFile& file, std::initializer_list<const char*> names) {
+  return std::any_of(names.begin(), names.end(), [&](const char* name) { return file.has(name); });
+}
 
 bool is_pdg_id(double value) {
   const double size = std::abs(value);
@@ -21,13 +24,13 @@ bool is_pdg_id(double value) {
          particle_mass(static_cast<int>(size)).has_value();
 }
 
-bool has_pdg_ids(const NpzReader& file) {
-  constexpr std::int64_t jets_looked_at = 100;
-  NpyRows rows = file.rows("X");
-  const auto& shape = rows.header().shape;
+bool has_pdg_ids(const ArrayFile& file) {
+  constexpr std::int64_t kMostJets = 100;
+  const auto rows = file.rows("X");
+  const auto& shape = rows->shape();
   if (shape.size() != 3 || shape[2] != 4) return false;
   std::vector<double> values;
-  rows.read(jets_looked_at, values);
+  rows->read(std::min(shape[0], kMostJets), values);
   bool any = false;
   for (std::size_t place = 3; place < values.size(); place += 4) {
     if (!is_pdg_id(values[place])) return false;
@@ -36,101 +39,25 @@ bool has_pdg_ids(const NpzReader& file) {
   return any;
 }
 
-FileLayout layout_of_npz(const std::filesystem::path& path) {
-  const NpzReader file(path);
-  if (!file.has("X")) {
-    throw_file_error(path.string(), "no array 'X', so it holds no jets");
-  }
-  for (const char* own : {"scalars", "weight", "id"}) {
-    if (file.has(own)) return FileLayout::kOwn;
-  }
-  return file.has("y") && has_pdg_ids(file) ? FileLayout::kQuarkGluon : FileLayout::kOwn;
-}
-
-std::string storage_of(const Hdf5Dataset& dataset) {
-  const H5::DSetCreatPropList list = dataset.handle().getCreatePlist();
-  if (list.getLayout() != H5D_CHUNKED) return "not compressed";
-  std::string filters;
-  for (int place = 0; place < list.getNfilters(); ++place) {
-    unsigned flags = 0, config = 0;
-    std::size_t num_values = 0;
-    const H5Z_filter_t filter =
-        list.getFilter(place, flags, num_values, nullptr, 0, nullptr, config);
-    if (!filters.empty()) filters += ", ";
-    switch (filter) {
-      case H5Z_FILTER_DEFLATE:
-        filters += "gzip";
-        break;
-      case H5Z_FILTER_SHUFFLE:
-        filters += "shuffle";
-        break;
-      case H5Z_FILTER_FLETCHER32:
-        filters += "checksum";
-        break;
-      case 32001:
-        filters += "blosc";
-        break;
-      default:
-        filters += "filter " + std::to_string(filter);
-    }
-  }
-  std::vector<hsize_t> chunk(dataset.shape().size());
-  list.getChunk(static_cast<int>(chunk.size()), chunk.data());
-  return (filters.empty() ? "not compressed" : filters) + ", chunks " +
-         format_shape({chunk.begin(), chunk.end()});
-}
-
-std::string type_of(const Hdf5Dataset& dataset) {
-  const auto size = std::to_string(dataset.handle().getDataType().getSize());
-  switch (dataset.handle().getTypeClass()) {
-    case H5T_FLOAT:
-      return "f" + size;
-    case H5T_INTEGER:
-      return (dataset.handle().getIntType().getSign() == H5T_SGN_NONE ? "u" : "i") + size;
-    case H5T_COMPOUND:
-      return "table, rows of " + size + " bytes";
-    default:
-      return "other";
-  }
-}
-
-std::vector<StoredArray> arrays_of_hdf5(const std::filesystem::path& path) {
-  const Hdf5File file(path);
-  return catch_hdf5_errors(file.name(), [&] {
-    std::vector<StoredArray> arrays;
-    auto names = file.names();
-    if (file.has("table/table")) names = {"table/table"};
-    for (const auto& name : names) {
-      const Hdf5Dataset dataset = file.dataset(name);
-      arrays.push_back({name, dataset.shape(), type_of(dataset), storage_of(dataset)});
-    }
-    return arrays;
-  });
-}
-
-std::vector<StoredArray> arrays_of_npz(const std::filesystem::path& path) {
-  const NpzReader file(path);
-  std::vector<StoredArray> arrays;
-  for (const auto& name : file.names()) {
-    const NpyHeader header = file.header(name);
-    const bool fortran = header.fortran_order && header.shape.size() > 1;
-    arrays.push_back({name, header.shape, header.descr.substr(1),
-                      std::string(file.is_compressed(name) ? "deflated" : "stored") +
-                          (fortran ? ", Fortran order" : "")});
-  }
-  return arrays;
-}
-
 }  // namespace
 
-FileLayout layout_of(const std::filesystem::path& path) {
-  if (is_zip_file(path)) return layout_of_npz(path);
-  const Hdf5File file(path);
-  return catch_hdf5_errors(file.name(), [&] {
-    if (file.has("X")) return FileLayout::kOwn;
-    static_cast<void>(open_top_layout(file));
-    return file.has("table/table") ? FileLayout::kTopTable : FileLayout::kTopConverted;
-  });
+FileLayout layout_of(const ArrayFile& file) {
+  if (file.has("X")) return FileLayout::kOwn;
+  const std::string contents = "; the file holds " + list_in_quotes(file.names());
+  if (file.hdf5() == nullptr) throw_file_error(file.name(), "no array 'X'" + contents);
+  if (file.has(kTable)) return FileLayout::kTopTable;
+  if (has_any(file, {"Nobj", "Pmu", "label", "is_signal"})) return FileLayout::kTopConverted;
+  throw_file_error(file.name(),
+                   "neither the data sets Nobj, Pmu, label and is_signal, nor X, nor the table "
+                   "/table/table" +
+                       contents);
+}
+
+FileLayout probable_layout_of(const ArrayFile& file) {
+  const FileLayout layout = layout_of(file);
+  const bool may_be_quark_gluon = layout == FileLayout::kOwn && file.hdf5() == nullptr &&
+                                  file.has("y") && !has_any(file, {"scalars", "weight", "id"});
+  return may_be_quark_gluon && has_pdg_ids(file) ? FileLayout::kQuarkGluon : layout;
 }
 
 std::string describe(FileLayout layout) {
@@ -147,14 +74,28 @@ std::string describe(FileLayout layout) {
   return "own jets";
 }
 
-JetSet read_jets_of(const std::filesystem::path& file, FileLayout layout, const BadJetRule& rule) {
-  if (layout == FileLayout::kQuarkGluon) return read_quark_gluon_jets(file, -1, rule);
-  if (layout == FileLayout::kOwn) return read_own_jets(file, -1, rule);
-  return read_top_jets(file, -1, rule);
+JetSet read_jets(const ArrayFile& file, FileLayout layout, std::int64_t max_jets,
+                 const BadJetRule& rule) {
+  switch (layout) {
+    case FileLayout::kQuarkGluon:
+      return read_quark_gluon_jets(file, max_jets, rule);
+    case FileLayout::kOwn:
+      return read_own_jets(file, max_jets, rule);
+    default:
+      return read_top_jets(*file.hdf5(), layout == FileLayout::kTopTable, max_jets, rule);
+  }
 }
 
-std::vector<StoredArray> stored_arrays(const std::filesystem::path& path) {
-  return is_zip_file(path) ? arrays_of_npz(path) : arrays_of_hdf5(path);
+JetSet read_jets(const std::filesystem::path& path, std::int64_t max_jets, const BadJetRule& rule) {
+  const auto file = open_array_file(path);
+  return read_jets(*file, layout_of(*file), max_jets, rule);
+}
+
+std::vector<StoredArray> stored_arrays(const ArrayFile& file) {
+  if (file.hdf5() != nullptr && file.has(kTable)) return {file.describe(kTable)};
+  std::vector<StoredArray> arrays;
+  for (const auto& name : file.names()) arrays.push_back(file.describe(name));
+  return arrays;
 }
 
 }  // namespace lorentznet

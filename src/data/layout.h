@@ -1,37 +1,40 @@
 #pragma once
 
 #include <cstdint>
-#include <filesystem>
 #include <string>
 #include <vector>
 
+#include "data/array_file.h"
 #include "lorentznet/jets.h"
 
 namespace lorentznet {
 
-/// The layouts of files that hold jets.
+// The layouts of files that hold jets, and their readers. docs/data-files.md describes them.
+
 enum class FileLayout { kTopConverted, kTopTable, kQuarkGluon, kOwn };
 
-/// Finds out a file's layout by what is in it. An .npz with no more than X and y is taken for one
-/// of quark/gluon jets if the last of the four numbers of its first jets' particles are PDG ids,
-/// else for a user's own. \throws InputError if it is none
-FileLayout layout_of(const std::filesystem::path& file);
+/// The layout of a file with four-momenta, from the names of its arrays. \throws InputError if it
+/// has none
+FileLayout layout_of(const ArrayFile& file);
+
+/// The same for a file of any kind: an .npz with no more than X and y holds quark/gluon jets if the
+/// last of the four numbers of its first particles are PDG ids.
+FileLayout probable_layout_of(const ArrayFile& file);
 
 /// "top jets, as published (pandas table)", ...
 std::string describe(FileLayout layout);
 
-/// Reads all jets of a file with the reader of its layout.
-JetSet read_jets_of(const std::filesystem::path& file, FileLayout layout, const BadJetRule& rule);
+/// Reads the first `max_jets` jets (-1: all) of a file. \throws InputError
+JetSet read_jets(const ArrayFile& file, FileLayout layout, std::int64_t max_jets,
+                 const BadJetRule& rule);
 
-/// An array as a file stores it.
-struct StoredArray {
-  std::string name;
-  std::vector<std::int64_t> shape;
-  std::string type;     ///< "f4", "i8", ...; "table" of several columns
-  std::string storage;  ///< "stored", "deflated", "gzip, chunks [1000, 200]", "blosc, ..."
-};
+/// What read_jets calls. `is_table`: the layout is kTopTable.
+JetSet read_top_jets(const Hdf5File& file, bool is_table, std::int64_t max_jets,
+                     const BadJetRule& rule);
+JetSet read_own_jets(const ArrayFile& file, std::int64_t max_jets, const BadJetRule& rule);
+JetSet read_quark_gluon_jets(const ArrayFile& file, std::int64_t max_jets, const BadJetRule& rule);
 
-/// All arrays of a file at its top, and a pandas table. \throws InputError
-std::vector<StoredArray> stored_arrays(const std::filesystem::path& file);
+/// The arrays of a file, or its pandas table. \throws InputError
+std::vector<StoredArray> stored_arrays(const ArrayFile& file);
 
 }  // namespace lorentznet

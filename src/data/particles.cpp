@@ -12,9 +12,9 @@ struct Particle {
   double mass;  ///< [GeV]
 };
 
-// The particle table of EnergyFlow, sorted by PDG id. Its masses, not today's world averages, went
-// into the published network.
-constexpr Particle particle_table[] = {
+// The particle table of EnergyFlow, sorted by PDG id. The published network was trained with these
+// masses, not with today's world averages.
+constexpr Particle kParticles[] = {
     {0, 0.0},           {1, 0.33},          {2, 0.33},          {3, 0.5},
     {4, 1.5},           {5, 4.8},           {6, 171.0},         {11, 0.000511},
     {12, 0.0},          {13, 0.10566},      {14, 0.0},          {15, 1.77682},
@@ -35,23 +35,22 @@ constexpr Particle particle_table[] = {
 constexpr bool by_id(const Particle& left, const Particle& right) {
   return left.abs_pdg_id < right.abs_pdg_id;
 }
-static_assert(std::is_sorted(std::begin(particle_table), std::end(particle_table), by_id));
+static_assert(std::is_sorted(std::begin(kParticles), std::end(kParticles), by_id));
 
-constexpr std::array<int, num_species> species_ids = {11, 13, 22, 130, 211, 321, 2112, 2212};
+constexpr std::array<int, kNumSpecies> kSpeciesIds = {11, 13, 22, 130, 211, 321, 2112, 2212};
 
 }  // namespace
 
 std::optional<double> particle_mass(int abs_pdg_id) {
   const Particle wanted{abs_pdg_id, 0};
-  const auto* found =
-      std::lower_bound(std::begin(particle_table), std::end(particle_table), wanted, by_id);
-  if (found == std::end(particle_table) || found->abs_pdg_id != abs_pdg_id) return std::nullopt;
+  const auto* found = std::lower_bound(std::begin(kParticles), std::end(kParticles), wanted, by_id);
+  if (found == std::end(kParticles) || found->abs_pdg_id != abs_pdg_id) return std::nullopt;
   return found->mass;
 }
 
 int species_index(int abs_pdg_id) {
-  const auto* found = std::find(species_ids.begin(), species_ids.end(), abs_pdg_id);
-  return found == species_ids.end() ? -1 : static_cast<int>(found - species_ids.begin());
+  const auto* found = std::find(kSpeciesIds.begin(), kSpeciesIds.end(), abs_pdg_id);
+  return found == kSpeciesIds.end() ? -1 : static_cast<int>(found - kSpeciesIds.begin());
 }
 
 }  // namespace lorentznet

@@ -4,11 +4,11 @@
 
 namespace lorentznet {
 
-/// Number of species that the quark/gluon network tells apart: the width of its one-hot scalars.
-inline constexpr int num_species = 8;
+/// Number of species with a place in the quark/gluon network's one-hot scalars: their width.
+inline constexpr int kNumSpecies = 8;
 
-/// Mass [GeV] of the particle with PDG id +-`abs_pdg_id`, as in EnergyFlow's particle table (with
-/// which the published network was trained: constituent masses for quarks, five digits); nothing
+/// Mass [GeV] of the particle with PDG id +-`abs_pdg_id`, from EnergyFlow's particle table, with
+/// which the published network was trained (constituent masses for quarks, five digits); nothing
 /// for an id that is not in the table. Id 0, the empty slot of a file, has mass 0.
 std::optional<double> particle_mass(int abs_pdg_id);
 

@@ -5,22 +5,24 @@
 #include <charconv>
 #include <cmath>
 #include <limits>
+#include <map>
 #include <optional>
 #include <stdexcept>
 #include <string>
-#include <utility>
 
 #include "data/jet_builder.h"
+#include "data/layout.h"
 #include "data/particles.h"
 #include "io/file.h"
 #include "io/message.h"
-#include "io/npz.h"
 #include "lorentznet/readers.h"
 
 namespace lorentznet {
 namespace {
 
-/// |PDG id| of a constituent, which the file stores as a floating-point number.
+using Path = std::filesystem::path;
+
+/// |PDG id| of a constituent; the file stores it as a floating-point number.
 int read_abs_pdg_id(const JetBuilder& builder, std::int64_t column, double value) {
   const double size = std::abs(value);
   if (!(size <= std::numeric_limits<int>::max()) || size != std::floor(size)) {
@@ -30,7 +32,7 @@ int read_abs_pdg_id(const JetBuilder& builder, std::int64_t column, double value
   return static_cast<int>(size);
 }
 
-/// Mass [GeV] of the particle in `column`; id 0 is in the table, but stands for an empty slot.
+/// Mass [GeV] of the particle in `column`. Id 0 is in the table, but means an empty slot.
 double require_mass(const JetBuilder& builder, std::int64_t column, int abs_pdg_id, double pdg_id) {
   const std::optional<double> mass = particle_mass(abs_pdg_id);
   if (abs_pdg_id == 0 || !mass) {
@@ -58,54 +60,21 @@ void append_constituent(JetBuilder& builder, std::int64_t column, const double* 
   builder.add_constituent(column, p4.data(), species_index(abs_pdg_id));
 }
 
-[[noreturn]] void fail(const NpzReader& file, const std::string& reason) {
-  throw_file_error(file.path().string(), reason);
-}
-
-void require_array(const NpzReader& file, const std::string& name) {
-  if (file.has(name)) return;
-  fail(file, "no array '" + name + "'; the file holds " + list_in_quotes(file.names()));
-}
-
-NpyRows open_constituents(const NpzReader& file) {
-  NpyRows rows = file.rows("X");
-  const NpyHeader& header = rows.header();
-  const std::vector<std::int64_t>& shape = header.shape;
-  if (shape.size() != 3 || shape[1] < 1 || shape[1] > max_columns || shape[2] != 4) {
-    fail(file, "array 'X' has shape " + format_shape(shape) + " instead of [jets, particles, 4]");
-  }
-  if (header.descr.find('f') == std::string::npos) {
-    fail(file, "array 'X' does not hold floating-point numbers but " + header.descr);
-  }
-  return rows;
-}
-
-std::vector<double> read_labels(const NpzReader& file, std::int64_t num_jets) {
-  const std::vector<std::int64_t> shape = file.header("y").shape;
-  if (shape != std::vector<std::int64_t>{num_jets}) {
-    fail(file, "array 'y' has shape " + format_shape(shape) + " instead of " +
-                   format_shape({num_jets}) + ", the number of jets in 'X'");
-  }
-  return file.read("y").values;
-}
-
-using Path = std::filesystem::path;
-
-/// One of the published sets: its name, and what its files' names begin with.
+/// A published set and the names of its files, without ".npz".
 struct Family {
   const char* set;
-  const char* first;   ///< the whole of the name of its file 0, if that has no number
+  const char* first;   ///< of file 0, if it has no number
   const char* prefix;  ///< before the number
 };
 
-constexpr std::array<Family, 4> families{{
+constexpr std::array<Family, 4> kFamilies{{
     {"qg-pythia", "QG_jets", "QG_jets_"},
     {"qg-pythia-bc", "", "QG_jets_withbc_"},
     {"qg-herwig", "", "QG_jets_herwig_"},
     {"qg-herwig-bc", "", "QG_jets_herwig_withbc_"},
 }};
 
-/// k for "PREFIXk", 0 for a first file without a number; nothing for other names.
+/// k for "PREFIXk", 0 for a first file without a number, nothing for other names.
 std::optional<std::int64_t> index_of(const std::string& stem, const Family& family) {
   const bool first_has_number = *family.first == '\0';
   if (!first_has_number && stem == family.first) return 0;
@@ -122,27 +91,24 @@ std::optional<std::int64_t> index_of(const std::string& stem, const Family& fami
   return index;
 }
 
-/// The files of a set, in the order of their numbers.
+/// The files of a set, by number.
 std::vector<Path> files_of(const std::vector<Path>& files, const Family& family) {
-  std::vector<std::pair<std::int64_t, Path>> indexed;
+  std::map<std::int64_t, Path> by_index;
   for (const Path& file : files) {
-    if (const auto index = index_of(file.stem().string(), family)) {
-      indexed.emplace_back(*index, file);
-    }
+    if (const auto index = index_of(file.stem().string(), family)) by_index[*index] = file;
   }
-  std::sort(indexed.begin(), indexed.end());
   std::vector<Path> ordered;
-  for (const auto& [index, file] : indexed) ordered.push_back(file);
+  for (const auto& [index, file] : by_index) ordered.push_back(file);
   return ordered;
 }
 
-/// The set whose files are there; null if none is. Pythia's come first, as in the published
-/// program.
+/// The set that the files belong to; null if there is none. Pythia's take precedence, as in the
+/// published program.
 const Family* find_family(const Path& folder, const std::vector<Path>& files) {
   const Family* found = nullptr;
-  for (const Family& family : families) {
+  for (const Family& family : kFamilies) {
     if (files_of(files, family).empty()) continue;
-    if (found == &families[0]) continue;
+    if (found == &kFamilies[0]) continue;
     if (found != nullptr) {
       throw_file_error(folder.string(), std::string("files of ") + found->set + " and of " +
                                             family.set + ": give each set a folder of its own");
@@ -152,7 +118,7 @@ const Family* find_family(const Path& folder, const std::vector<Path>& files) {
   return found;
 }
 
-Path folder_of(const Path& datadir) { return datadir / "datasets"; }
+Path datasets_of(const Path& datadir) { return datadir / "datasets"; }
 
 }  // namespace
 
@@ -172,42 +138,39 @@ void append_quark_gluon_jet(JetBuilder& builder, const double* constituents, std
   builder.end_jet(label);
 }
 
-JetSet read_quark_gluon_jets(const std::filesystem::path& path, std::int64_t max_jets,
-                             const BadJetRule& rule) {
-  const NpzReader file(path);
-  require_array(file, "X");
-  require_array(file, "y");
-  NpyRows rows = open_constituents(file);
-  if (rows.num_rows() == 0) fail(file, "no jets");
-  const std::int64_t num_jets = jets_to_read(rows.num_rows(), max_jets);
-  const std::vector<double> labels = read_labels(file, rows.num_rows());
-
-  JetBuilder builder(path.string(), num_jets, rule);
-  const std::int64_t width = rows.header().shape[1];
+JetSet read_quark_gluon_jets(const ArrayFile& file, std::int64_t max_jets, const BadJetRule& rule) {
+  for (const char* name : {"X", "y"}) {
+    if (file.has(name)) continue;
+    throw_file_error(file.name(), "no array '" + std::string(name) + "'; the file holds " +
+                                      list_in_quotes(file.names()));
+  }
+  const auto rows = particle_rows(file);
+  const std::int64_t num_jets = rows->shape()[0];
+  const std::int64_t width = rows->shape()[1];
+  const auto labels = numbers_of_jets(file, "y", num_jets);
   using Block = std::vector<double>;
-  for_blocks<Block>(
-      num_jets, std::max<std::int64_t>(kValuesInBlock / rows.row_size(), 1),
-      [&](std::int64_t, std::int64_t count, Block& block) { rows.read(count, block); },
-      [&](std::int64_t first, std::int64_t count, const Block& block) {
-        for (std::int64_t row = 0; row < count; ++row) {
-          builder.add_row([&] {
-            append_quark_gluon_jet(builder, &block[row * rows.row_size()], width,
-                                   labels[first + row]);
-          });
-        }
+  return read_in_blocks<Block>(
+      JetBuilder(file.name(), jets_to_read(num_jets, max_jets), rule),
+      std::max<std::int64_t>(kValuesInBlock / (4 * width), 1),
+      [&](std::int64_t, std::int64_t count, Block& block) { rows->read(count, block); },
+      [&](JetBuilder& builder, const Block& block, std::int64_t row, std::int64_t place) {
+        append_quark_gluon_jet(builder, &block[4 * width * place], width, labels[row]);
       });
-  return std::move(builder).finish();
+}
+
+JetSet read_quark_gluon_jets(const Path& path, std::int64_t max_jets, const BadJetRule& rule) {
+  return read_quark_gluon_jets(*open_npz_file(path), max_jets, rule);
 }
 
 std::string quark_gluon_set(const Path& datadir) {
-  const Path folder = folder_of(datadir);
+  const Path folder = datasets_of(datadir);
   if (!std::filesystem::exists(folder)) return "";
   const Family* family = find_family(folder, list_files(folder, {".npz"}));
   return family == nullptr ? "" : family->set;
 }
 
 std::vector<Path> find_quark_gluon_files(const Path& datadir) {
-  const Path folder = folder_of(datadir);
+  const Path folder = datasets_of(datadir);
   const std::vector<Path> files = list_files(folder, {".npz"});
   const Family* family = find_family(folder, files);
   if (family != nullptr) return files_of(files, *family);

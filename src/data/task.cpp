@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "data/jet_cache.h"
+#include "data/particles.h"
 #include "lorentznet/readers.h"
 
 namespace lorentznet {
@@ -11,14 +13,15 @@ namespace {
 /// psi(p) = sign(p) log(1 + |p|) for p >= 0.
 double psi_of_mass(double mass) { return std::log1p(mass); }
 
-/// Towers are massless up to rounding, so the order of these operations decides what is left: it is
-/// the published program's, 2 E^2 - (E^2 + px^2 + py^2 + pz^2), in double from the stored values.
+/// Towers are massless up to rounding, so the result depends on the order of these operations. It
+/// is the published program's, 2 E^2 - (E^2 + px^2 + py^2 + pz^2), in double from the stored
+/// values.
 double invariant_mass(const double* p) {
   const double sum = p[0] * p[0] + p[1] * p[1] + p[2] * p[2] + p[3] * p[3];
   return std::sqrt(std::abs(2 * (p[0] * p[0]) - sum));
 }
 
-/// The constituent's own scalars, or its mass where the file gives none; then 0: no beam.
+/// The constituent's own scalars, or its mass if the file has none; then 0: not a beam.
 void encode_top(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
   std::fill(scalars.begin(), scalars.end(), 0.0);
   const auto given = jets.num_scalars();
@@ -34,13 +37,21 @@ void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<
   if (species >= 0) scalars[static_cast<std::size_t>(species)] = 1;
 }
 
+/// read(files, max_jets, rule), through the cache if the selection says so.
+template <typename Read>
+JetSet read_files(const DataSelection& selection, const std::vector<std::filesystem::path>& files,
+                  std::int64_t max_jets, Read read) {
+  const CacheKey key{files, max_jets, selection.bad_jets};
+  const auto read_them = [&] { return read(files, max_jets, selection.bad_jets); };
+  return selection.cache ? read_through_cache(key, read_them) : read_them();
+}
+
 DataSplits read_top_splits(const DataSelection& selection) {
   const auto files = selection.test_only ? find_top_files(selection.datadir, {"test"})
                                          : find_top_files(selection.datadir);
   DataSplits splits;
   const auto read = [&](const auto& of_split, std::int64_t max_jets) {
-    auto jets = selection.cache ? read_top_split_cached(of_split, max_jets, selection.bad_jets)
-                                : read_top_split(of_split, max_jets, selection.bad_jets);
+    auto jets = read_files(selection, of_split, max_jets, read_top_split);
     splits.skipped.insert(splits.skipped.end(), jets.skipped.begin(), jets.skipped.end());
     return jets;
   };
@@ -52,10 +63,8 @@ DataSplits read_top_splits(const DataSelection& selection) {
 }
 
 DataSplits read_quark_gluon_splits(const DataSelection& selection) {
-  const auto files = find_quark_gluon_files(selection.datadir);
-  const auto jets =
-      selection.cache ? read_quark_gluon_files_cached(files, selection.num_data, selection.bad_jets)
-                      : read_quark_gluon_files(files, selection.num_data, selection.bad_jets);
+  const auto jets = read_files(selection, find_quark_gluon_files(selection.datadir),
+                               selection.num_data, read_quark_gluon_files);
   auto splits = split_by_position(jets);
   if (selection.test_only) splits.train = splits.val = {};
   splits.skipped = jets.skipped;
@@ -63,7 +72,7 @@ DataSplits read_quark_gluon_splits(const DataSelection& selection) {
 }
 
 JetSet read_top_file(const std::filesystem::path& file, const BadJetRule& bad_jets) {
-  return read_top_jets(file, -1, bad_jets);
+  return read_jets(file, -1, bad_jets);
 }
 
 JetSet read_quark_gluon_file(const std::filesystem::path& file, const BadJetRule& bad_jets) {
@@ -100,7 +109,7 @@ const Task& top_tagging() {
 const Task& quark_gluon_tagging() {
   static const Task task{.name = "qg",
                          .title = "Quark/gluon tagging",
-                         .n_scalar = 8,
+                         .n_scalar = kNumSpecies,
                          .beam_scalars = {},
                          .pools_over_batch = false,
                          .published_n_nodes = 139,

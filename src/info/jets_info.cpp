@@ -37,7 +37,7 @@ class Range {
 
 double transverse(const double* p4) { return std::hypot(p4[1], p4[2]); }
 
-/// The ranges of jets' and constituents' kinematics.
+/// Ranges of the kinematics of jets and constituents.
 Json kinematics(const JetSet& jets) {
   Range multiplicity, energy, constituent_pt, pt, mass, eta;
   for (std::int64_t jet = 0; jet < jets.num_jets(); ++jet) {
@@ -73,7 +73,7 @@ Json classes(const JetSet& jets) {
   return json;
 }
 
-Json arrays(const std::filesystem::path& file) {
+Json arrays(const ArrayFile& file) {
   Json json = Json::array();
   for (const auto& array : stored_arrays(file)) {
     json.push_back({{"name", array.name},
@@ -103,19 +103,19 @@ std::string class_text(const Json& classes) {
 }
 
 std::string bad_text(const Json& info) {
-  constexpr std::size_t most_reasons = 20;
+  constexpr std::size_t kMostReasons = 20;
   const auto& reasons = info.at("reasons");
   if (reasons.empty()) return line("bad jets", "none");
   std::string text = line("bad jets", fmt::format("{} ({:.3g} %)", reasons.size(),
                                                   100. * static_cast<double>(reasons.size()) /
                                                       info.at("jets").get<double>()));
-  for (std::size_t place = 0; place < std::min(reasons.size(), most_reasons); ++place) {
-    // Each begins with the file's name, which stands above.
+  for (std::size_t place = 0; place < std::min(reasons.size(), kMostReasons); ++place) {
+    // Each begins with the file's name, which the table already shows.
     const auto reason = reasons[place].get<std::string>();
     text += "    " + reason.substr(info.at("file").get<std::string>().size() + 2) + "\n";
   }
-  if (reasons.size() > most_reasons) {
-    text += fmt::format("    ... and {} more (--json lists all)\n", reasons.size() - most_reasons);
+  if (reasons.size() > kMostReasons) {
+    text += fmt::format("    ... and {} more (--json lists all)\n", reasons.size() - kMostReasons);
   }
   return text;
 }
@@ -123,13 +123,14 @@ std::string bad_text(const Json& info) {
 }  // namespace
 
 Json jets_info(const std::filesystem::path& file) {
-  const FileLayout layout = layout_of(file);
-  const JetSet jets = read_jets_of(file, layout, {.skip = true, .most = 1});
+  const auto opened = open_array_file(file);
+  const FileLayout layout = probable_layout_of(*opened);
+  const JetSet jets = read_jets(*opened, layout, -1, {.skip = true, .most = 1});
   Json json{{"file", file.string()},
             {"bytes", std::filesystem::file_size(file)},
             {"sha256", sha256_of_file(file)},
             {"layout", describe(layout)},
-            {"arrays", arrays(file)},
+            {"arrays", arrays(*opened)},
             {"jets", jets.num_jets() + static_cast<std::int64_t>(jets.skipped.size())},
             {"classes", classes(jets)}};
   json.update(kinematics(jets));

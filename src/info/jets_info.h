@@ -7,8 +7,8 @@
 
 namespace lorentznet {
 
-/// What a file of jets holds: layout, arrays, checksum, counts, classes, ranges [GeV], and each jet
-/// that cannot be used with the reason. Keys as `jets info --json` prints them.
+/// The contents of a file of jets: layout, arrays, checksum, counts, classes, ranges [GeV], and the
+/// bad jets with reasons. The keys are those of `jets info --json`.
 /// \throws InputError if the file cannot be read at all
 Json jets_info(const std::filesystem::path& file);
 

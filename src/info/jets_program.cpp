@@ -11,8 +11,8 @@ namespace {
 
 constexpr const char* kUsage =
     "usage: jets info [--json] FILE...\n"
-    "Says what files of jets hold, and which jets top_tagging and qg_tagging would refuse.\n"
-    "  --json   a list with an object a file instead of tables\n";
+    "Shows the contents of files of jets, and the jets that top_tagging and qg_tagging refuse.\n"
+    "  --json   print a list with one object per file instead of tables\n";
 
 struct Words {
   bool json = false;
@@ -36,10 +36,10 @@ Words parse(int argc, const char* const* argv) {
   }
   if (words.help) return words;
   if (words.files.empty() || words.files.front() != "info") {
-    throw InputError("'info' and the names of files are expected (see --help)");
+    throw InputError("expected 'info' and the names of files (see --help)");
   }
   words.files.erase(words.files.begin());
-  if (words.files.empty()) throw InputError("info: no file is given (see --help)");
+  if (words.files.empty()) throw InputError("info: expected the name of a file (see --help)");
   return words;
 }
 
@@ -57,7 +57,7 @@ int run(const Words& words) {
   return std::fflush(stdout) == 0 ? 0 : 1;
 }
 
-int tell(const char* error, int status) {
+int report(const char* error, int status) {
   std::fprintf(stderr, "jets: %s\n", error);
   return status;
 }
@@ -68,9 +68,9 @@ int run_jets(int argc, const char* const* argv) {
   try {
     return run(parse(argc, argv));
   } catch (const InputError& error) {
-    return tell(error.what(), 2);
+    return report(error.what(), 2);
   } catch (const std::exception& error) {
-    return tell(error.what(), 1);
+    return report(error.what(), 1);
   }
 }
 

@@ -1,29 +1,27 @@
 #include "io/message.h"
 
-#include <algorithm>
 #include <cstddef>
 #include <sstream>
-#include <stdexcept>
 
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 
 std::string in_quotes(std::string_view text) {
-  constexpr std::size_t max_shown = 80;
-  constexpr char hex[] = "0123456789abcdef";
+  constexpr std::size_t kMaxShown = 80;
+  constexpr char kHex[] = "0123456789abcdef";
   std::string out = "'";
-  for (const char c : text.substr(0, max_shown)) {
+  for (const char c : text.substr(0, kMaxShown)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte > 0x7e) {
       out += "\\x";
-      out += hex[byte >> 4];
-      out += hex[byte & 15];
+      out += kHex[byte >> 4];
+      out += kHex[byte & 15];
     } else {
       out += c;
     }
   }
-  if (text.size() > max_shown) out += "...";
+  if (text.size() > kMaxShown) out += "...";
   return out += "'";
 }
 
@@ -50,14 +48,6 @@ std::string format_shape(const std::vector<std::int64_t>& shape) {
     text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
   }
   return text + "]";
-}
-
-std::int64_t jets_to_read(std::int64_t available, std::int64_t max_jets) {
-  if (max_jets < -1) {
-    throw std::invalid_argument("number of jets to read: " + std::to_string(max_jets) +
-                                " (-1 means all)");
-  }
-  return max_jets == -1 ? available : std::min(available, max_jets);
 }
 
 }  // namespace lorentznet

@@ -10,8 +10,7 @@
 using lorentznet::BadJetRule;
 using lorentznet::JetSet;
 using lorentznet::npy_bytes;
-using lorentznet::read_own_jets;
-using lorentznet::read_top_jets;
+using lorentznet::read_jets;
 using namespace lorentznet::test;
 
 namespace {
@@ -52,7 +51,7 @@ struct OwnArrays {
 std::string error_of(const OwnArrays& arrays, const BadJetRule& rule = {}) {
   const TemporaryFolder folder;
   arrays.write(folder / "own.npz");
-  return input_error(folder / "own.npz", [&] { read_own_jets(folder / "own.npz", -1, rule); });
+  return input_error(folder / "own.npz", [&] { read_jets(folder / "own.npz", -1, rule); });
 }
 
 void write_hdf5(const std::filesystem::path& path, const OwnArrays& arrays) {
@@ -77,7 +76,7 @@ TEST_CASE("a user's jets come with scalars, labels, weights and ids, from .npz a
   const OwnArrays arrays(7);
   arrays.write(folder / "own.npz");
   write_hdf5(folder / "own.h5", arrays);
-  const JetSet jets = read_own_jets(folder / "own.npz");
+  const JetSet jets = read_jets(folder / "own.npz");
   REQUIRE(jets.num_jets() == 7);
   CHECK(jets.num_constituents() == 1 + 2 + 3 + 1 + 2 + 3 + 1);
   CHECK(jets.num_scalars() == 2);
@@ -89,10 +88,7 @@ TEST_CASE("a user's jets come with scalars, labels, weights and ids, from .npz a
   CHECK(jets.p4[4 * jets.offsets[4]] == 14);
   CHECK(jets.scalars[2 * jets.offsets[5] + 4] == 5);
   CHECK(jets.scalars[2 * jets.offsets[5] + 5] == 2);
-  for (const JetSet& same : {read_own_jets(folder / "own.h5"), read_top_jets(folder / "own.npz"),
-                             read_top_jets(folder / "own.h5")}) {
-    check_same_jets(same, jets);
-  }
+  check_same_jets(read_jets(folder / "own.h5"), jets);
   const JetSet two = jets.slice(4, 2);
   CHECK(two.id == std::vector<std::int64_t>{arrays.id[4], arrays.id[5]});
   CHECK(two.scalars[0] == 4);
@@ -103,7 +99,7 @@ TEST_CASE("a file of four-momenta alone has jets without labels") {
   const TemporaryFolder folder;
   const OwnArrays arrays(4);
   write_npz(folder / "own.npz", {{"X", npy_bytes(arrays.X, Shape{4, 3, 4})}});
-  const JetSet jets = read_own_jets(folder / "own.npz");
+  const JetSet jets = read_jets(folder / "own.npz");
   CHECK_FALSE(jets.has_labels());
   CHECK(jets.num_classes() == 0);
   CHECK(jets.num_scalars() == 0);
@@ -121,7 +117,7 @@ TEST_CASE("what is wrong with a user's jet is said") {
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 0; }), Catch::Contains("momentum but energy 0"));
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 3; }), Catch::Contains("more momentum than energy"));
   CHECK_THAT(with([](OwnArrays& a) { a.X[24] = 1e13; }),
-             Catch::Contains("is not from 1e-15 to 1e+12"));
+             Catch::Contains("is not between 1e-15 and 1e+12"));
   CHECK_THAT(with([](OwnArrays& a) { a.scalars[12] = std::nan(""); }),
              Catch::Contains("jet 2 ") && Catch::Contains("the scalar nan in column 0"));
   CHECK_THAT(with([](OwnArrays& a) { a.y[3] = 1.5; }),
@@ -139,7 +135,7 @@ TEST_CASE("arrays that do not fit together are refused") {
   const auto file = folder / "own.npz";
   const auto error_with = [&](const char* name, const std::string& bytes) {
     write_npz(file, {{"X", npy_bytes(arrays.X, Shape{4, 3, 4})}, {name, bytes}});
-    return input_error(file, [&] { read_own_jets(file); });
+    return input_error(file, [&] { read_jets(file); });
   };
   CHECK_THAT(error_with("y", npy_bytes(std::vector<double>(3), Shape{3})),
              Catch::Contains("array 'y' has shape [3] instead of [4]"));
@@ -152,11 +148,11 @@ TEST_CASE("arrays that do not fit together are refused") {
   CHECK_THAT(error_with("scalars", npy_bytes(std::vector<double>(24), Shape{4, 2, 3})),
              Catch::Contains("array 'scalars' has shape [4, 2, 3] instead of [4, 3, scalars]"));
   write_npz(file, {{"jets", npy_bytes(arrays.X, Shape{4, 3, 4})}});
-  CHECK_THAT(input_error(file, [&] { read_own_jets(file); }),
+  CHECK_THAT(input_error(file, [&] { read_jets(file); }),
              Catch::Contains("no array 'X'; the file holds 'jets'"));
   // A name with a mistake would silently count for nothing.
   CHECK_THAT(error_with("weights", npy_bytes(std::vector<double>(4), Shape{4})),
-             Catch::EndsWith("'weights' is none of X, y, scalars, weight and id"));
+             Catch::EndsWith("'weights' is not one of X, y, scalars, weight and id"));
 }
 
 TEST_CASE("bad jets are skipped and listed, and the others keep their rows") {
@@ -166,7 +162,7 @@ TEST_CASE("bad jets are skipped and listed, and the others keep their rows") {
   arrays.y[1500] = 9.5;
   arrays.weight[2999] = -1;
   arrays.write(folder / "own.npz");
-  const JetSet jets = read_own_jets(folder / "own.npz", -1, {.skip = true});
+  const JetSet jets = read_jets(folder / "own.npz", -1, {.skip = true});
   REQUIRE(jets.num_jets() == 2997);
   REQUIRE(jets.skipped.size() == 3);
   CHECK_THAT(jets.skipped[0], Catch::Contains("own.npz: jet 1000 (counted from 0): energy -1 GeV"));
@@ -195,7 +191,7 @@ TEST_CASE("weights are divided by their mean") {
   OwnArrays arrays(4);
   arrays.weight = {1, 2, 3, 2};
   arrays.write(folder / "own.npz");
-  JetSet jets = read_own_jets(folder / "own.npz");
+  JetSet jets = read_jets(folder / "own.npz");
   const JetSet before = jets;
   normalize_weights(jets);
   CHECK(jets.weight == std::vector<double>{.5, 1, 1.5, 1});

@@ -92,7 +92,8 @@ TEST_CASE("files that are not quark/gluon data are refused with the reason") {
   std::string integers = jets;
   integers.replace(integers.find("<f8"), 3, "<i8");
   write_npz(file, {{"X", integers}, {"y", labels}});
-  CHECK_THAT(error(), Catch::Contains("'X' does not hold floating-point numbers but <i8"));
+  CHECK_THAT(error(),
+             Catch::Contains("array 'X' has elements of type i8, expected floating-point numbers"));
 }
 
 TEST_CASE("quark/gluon files are found by number") {

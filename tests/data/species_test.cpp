@@ -10,7 +10,7 @@ using lorentznet::species_index;
 
 TEST_CASE("species are numbered in the order of the network's one-hot") {
   const int ids[] = {11, 13, 22, 130, 211, 321, 2112, 2212};
-  for (int place = 0; place < lorentznet::num_species; ++place) {
+  for (int place = 0; place < lorentznet::kNumSpecies; ++place) {
     CHECK(species_index(ids[place]) == place);
   }
   CHECK(species_index(111) == -1);

@@ -6,7 +6,7 @@
 #include "data/top_writer.h"
 #include "lorentznet/readers.h"
 
-using lorentznet::read_top_jets;
+using lorentznet::read_jets;
 using namespace lorentznet::test;
 
 namespace {
@@ -46,7 +46,7 @@ std::string error_after(void (*spoil_file)(const std::filesystem::path&)) {
   const auto file = folder / "train.h5";
   write_converted(file, make_padded_jets(4, 5));
   spoil_file(file);
-  return input_error(file, [&] { read_top_jets(file); });
+  return input_error(file, [&] { read_jets(file); });
 }
 
 /// The error of reading these jets from a file of the converted layout.
@@ -54,7 +54,7 @@ std::string error_of(const PaddedJets& jets) {
   const TemporaryFolder folder;
   const auto file = folder / "train.h5";
   write_converted(file, jets);
-  return input_error(file, [&] { read_top_jets(file); });
+  return input_error(file, [&] { read_jets(file); });
 }
 
 }  // namespace
@@ -68,10 +68,10 @@ TEST_CASE("a bad top jet is named, in both layouts") {
   bad.spoil(jets);
   const auto jet = Catch::Contains(": jet 2 (counted from 0): ");
   write_converted(file, jets);
-  CHECK_THAT(input_error(file, [&] { read_top_jets(file); }), jet && Catch::Contains(bad.reason));
+  CHECK_THAT(input_error(file, [&] { read_jets(file); }), jet && Catch::Contains(bad.reason));
   write_raw(file, jets);
-  CHECK_THAT(input_error(file, [&] { read_top_jets(file); }), jet && Catch::Contains(bad.reason));
-  CHECK(read_top_jets(file, 2).num_jets() == 2);
+  CHECK_THAT(input_error(file, [&] { read_jets(file); }), jet && Catch::Contains(bad.reason));
+  CHECK(read_jets(file, 2).num_jets() == 2);
 }
 
 TEST_CASE("a label that contradicts the energy is refused, either way") {
@@ -114,7 +114,7 @@ TEST_CASE("wrong data sets of the converted layout are refused") {
   const TemporaryFolder folder;
   const auto file = folder / "train.h5";
   const std::string in_quotes = "'" + std::string(name) + "'";
-  const auto error = [&] { return input_error(file, [&] { read_top_jets(file); }); };
+  const auto error = [&] { return input_error(file, [&] { read_jets(file); }); };
 
   write_converted(file, make_padded_jets(4, 5));
   remove_dataset(file, name);
@@ -192,7 +192,7 @@ TEST_CASE("damaged chunks are an error that names the jets") {
   bytes.seekp(static_cast<std::streamoff>(std::filesystem::file_size(file) / 2));
   bytes << std::string(2000, 'x');
   bytes.close();
-  CHECK_THAT(input_error(file, [&] { read_top_jets(file); }),
+  CHECK_THAT(input_error(file, [&] { read_jets(file); }),
              Catch::Contains("data set 'Pmu' jets 0 to 399 (counted from 0) cannot be read: "));
 }
 

@@ -8,7 +8,7 @@
 
 using lorentznet::find_top_files;
 using lorentznet::JetSet;
-using lorentznet::read_top_jets;
+using lorentznet::read_jets;
 using lorentznet::read_top_split;
 using namespace lorentznet::test;
 

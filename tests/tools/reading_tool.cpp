@@ -1,9 +1,8 @@
-// Reads files of jets for tests/python/check_corruption.py and scripts that measure.
+// Reads files of jets for tests/python/check_corruption.py and bench/reading.py.
 //
-// Arguments: "top" or "qg", the reader. Standard input holds a file's name a line. For each, one
-// line: "jets COUNT CHECKSUM MEMORY SECONDS", with the memory in KB that reading took at its peak,
-// or "refused MEMORY SECONDS MESSAGE", or "failed ..." for what is no InputError.
-#include <bit>
+// Argument: the reader, "top" or "qg". Standard input: one file name per line. Output, one line per
+// file: "jets COUNT CHECKSUM MEMORY SECONDS", with the peak memory of reading in KB, or "refused
+// MEMORY SECONDS MESSAGE" for an InputError, or "failed ..." for any other error.
 #include <chrono>
 #include <cmath>
 #include <cstdint>
@@ -11,8 +10,11 @@
 #include <exception>
 #include <fstream>
 #include <iostream>
+#include <span>
 #include <string>
+#include <vector>
 
+#include "io/hash.h"
 #include "lorentznet/error.h"
 #include "lorentznet/readers.h"
 
@@ -20,20 +22,22 @@ namespace {
 
 using lorentznet::JetSet;
 
-/// FNV-1a on words: all numbers of the jets, in order.
+/// Of all numbers of the jets, in order.
 std::uint64_t checksum(const JetSet& jets) {
-  std::uint64_t hash = 14695981039346656037U;
-  const auto add = [&](std::uint64_t word) { hash = (hash ^ word) * 1099511628211U; };
-  for (const double value : jets.p4) add(std::bit_cast<std::uint64_t>(value));
-  for (const auto value : jets.offsets) add(static_cast<std::uint64_t>(value));
-  for (const auto value : jets.label) add(static_cast<std::uint64_t>(value));
-  for (const auto value : jets.species) add(static_cast<std::uint64_t>(value));
-  for (const double value : jets.weight) add(std::bit_cast<std::uint64_t>(value));
-  for (const auto value : jets.id) add(static_cast<std::uint64_t>(value));
-  return hash;
+  std::vector<std::uint64_t> hashes;
+  const auto add = [&](const auto& array) {
+    hashes.push_back(lorentznet::fast_hash(std::as_bytes(std::span(array.data(), array.size()))));
+  };
+  add(jets.p4);
+  add(jets.offsets);
+  add(jets.label);
+  add(jets.species);
+  add(jets.weight);
+  add(jets.id);
+  return lorentznet::fast_hash(std::as_bytes(std::span(hashes)));
 }
 
-/// Finite four-momenta with E > 0, and not more momentum than energy beyond rounding.
+/// Finite four-momenta with E > 0 and, up to rounding, no more momentum than energy.
 bool are_physical(const JetSet& jets) {
   for (std::size_t place = 0; place < jets.p4.size(); place += 4) {
     const double* p = &jets.p4[place];
@@ -53,7 +57,7 @@ long status_kb(const std::string& name) {
 }
 
 void read(const std::string& reader, const std::string& file) {
-  std::ofstream("/proc/self/clear_refs") << 5;  // the peak begins anew
+  std::ofstream("/proc/self/clear_refs") << 5;  // resets the peak
   const long before = status_kb("VmRSS");
   const auto start = std::chrono::steady_clock::now();
   const auto cost = [&] {
@@ -62,7 +66,7 @@ void read(const std::string& reader, const std::string& file) {
   };
   try {
     const JetSet jets =
-        reader == "qg" ? lorentznet::read_quark_gluon_jets(file) : lorentznet::read_top_jets(file);
+        reader == "qg" ? lorentznet::read_quark_gluon_jets(file) : lorentznet::read_jets(file);
     const std::string spent = cost();
     std::cout << (are_physical(jets) ? "jets " : "failed unphysical ") << jets.num_jets() << ' '
               << checksum(jets) << ' ' << spent << std::endl;
@@ -77,7 +81,7 @@ void read(const std::string& reader, const std::string& file) {
 
 int main(int argc, char** argv) {
   if (argc != 2) {
-    std::cerr << "reading_tool: 'top' or 'qg' is expected\n";
+    std::cerr << "reading_tool: expected 'top' or 'qg'\n";
     return 1;
   }
   for (std::string file; std::getline(std::cin, file);) read(argv[1], file);
