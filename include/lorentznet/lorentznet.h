@@ -100,8 +100,9 @@ class LorentzNetImpl : public torch::nn::Module {
 
   /// The kernel of the LGEBs; a new network has the plain one.
   void use_plain_kernel();
-  /// \throws c10::Error if the kernel cannot do what is asked of this network: a processor without
-  ///         `isa`, bf16 without its dot products, coordinates in float
+  /// \throws c10::Error if the fused kernel cannot compute this network: coordinates in float, a
+  ///         GPU, fewer than 8 or more than 256 channels
+  /// \throws std::invalid_argument if this processor lacks `isa`, or bf16's dot products
   void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
   /// From now on the batch norms' statistics in training are those of the batches of all ranks,
   /// and a backward pass gives the gradients of the sum of the ranks' losses: of the parameters,

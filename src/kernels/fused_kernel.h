@@ -1,10 +1,16 @@
 #pragma once
 
+#include <string>
+
 #include "kernels/kernel.h"
 #include "lorentznet/communicator.h"
 #include "lorentznet/isa.h"
 
 namespace lorentznet {
+
+/// Why the fused kernels cannot compute a network of `n_hidden` channels on `device`; empty if they
+/// can.
+std::string why_not_fused(const at::Device& device, bool double_coordinates, std::int64_t n_hidden);
 
 /// Bytes of a layer that a forward pass keeps for the backward pass though it could compute them
 /// again: all of a batch of tens of jets, nothing of one of hundreds. The results are the same.

@@ -8,6 +8,7 @@
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/utils.h>
 
+#include "engine/engine_choice.h"
 #include "kernels/fused_kernel.h"
 #include "kernels/plain_kernel.h"
 #include "model/fused_network.h"
@@ -73,11 +74,10 @@ void LorentzNetImpl::use_plain_kernel() {
 }
 
 void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
-  TORCH_CHECK(options_.coordinates == Coordinates::kDouble,
-              "the fused kernel takes coordinates in double only");
-  TORCH_CHECK(runs_here(isa), "this processor does not run ", lorentznet::name(isa));
-  TORCH_CHECK(precision == Precision::kFp32 || (isa == Isa::kAvx512 && has_bf16_dot()),
-              "bf16 needs AVX-512 with dot products of bf16");
+  const auto obstacle = why_not_fused(
+      embedding_->weight.device(), options_.coordinates == Coordinates::kDouble, options_.n_hidden);
+  TORCH_CHECK(obstacle.empty(), "the fused kernel cannot be used: ", obstacle);
+  inference_engine_of<float>(isa, precision);  // throws if this processor has none
   fused_ = isa;
   make_kernels();
   kernel_name_ = "fused " + std::string(lorentznet::name(isa)) +

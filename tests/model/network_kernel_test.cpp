@@ -25,8 +25,13 @@ TEST_CASE("a kernel that can't do what it is asked for is an error, and the old 
   LorentzNet network(
       LorentzNetOptions{.n_hidden = 8, .n_layers = 1, .coordinates = Coordinates::kNetwork});
   CHECK_THROWS_WITH(network->use_fused_kernel(Isa::kPortable),
-                    Catch::Contains("coordinates in double only"));
+                    Catch::Contains("coordinates in float"));
   CHECK(network->kernel_name() == "plain");
+  for (const std::int64_t width : {7, 257}) {
+    LorentzNet odd(LorentzNetOptions{.n_hidden = width, .n_layers = 1});
+    CHECK_THROWS_WITH(odd->use_fused_kernel(Isa::kPortable), Catch::Contains("n_hidden"));
+    CHECK(odd->kernel_name() == "plain");
+  }
 
   LorentzNet other(LorentzNetOptions{.n_hidden = 8, .n_layers = 1});
   for (const auto isa : {Isa::kAvx2, Isa::kAvx512}) {
