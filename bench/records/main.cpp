@@ -55,7 +55,7 @@ void report(const std::string& what, int rounds, const std::function<void()>& ca
 
 void run(std::size_t jets) {
   const auto sample = random_sample(jets);
-  const auto score = signal_scores(sample.probability);
+  const auto score = column_of(sample.probability, 2, 1);
   report("accuracy, loss, AUC, 1/eB of " + std::to_string(jets) + " jets", 11,
          [&] { summarize(sample.probability, sample.label); });
   report("ROC curve", 11, [&] { roc_curve(score, sample.label); });

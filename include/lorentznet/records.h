@@ -1,8 +1,11 @@
 #pragma once
 
 #include <cstdint>
+#include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lorentznet {
@@ -15,24 +18,24 @@ struct TrainingRecord {
   std::int64_t best_epoch = 0;  ///< the first epoch that reached it
 };
 
-/// What a test adds to it. Figures that need both classes, or background jets that pass, are empty
-/// where they have no value; JSON then holds null.
+/// What test-result.json holds besides. AUC and rejections are empty, null in JSON, if the jets are
+/// of one class only; a rejection also if no background jet passes.
 struct TestRecord {
   double loss = 0, accuracy = 0;
   std::optional<double> auc, rejection_at_30, rejection_at_50;
   std::int64_t num_background = 0;
-  /// With more than two classes: of each class against all others; `auc` is then their mean, and
+  /// With more than two classes: of each class against all others. `auc` is then their mean, and
   /// there are no rejections.
   std::vector<std::optional<double>> auc_of_class = {};
 };
 
-/// A pass through a split, after one of its batches.
+/// The state of a pass through a split after one of its batches.
 struct PassProgress {
   const std::string& partition;              ///< "train", "valid", "val" or "test"
-  std::int64_t epoch, epochs;                ///< from 0
+  std::int64_t epoch, epochs;                ///< from 0; number of epochs
   std::int64_t batches_done, batches;        ///< of the pass
-  std::int64_t jets;                         ///< done, of all ranks
-  double seconds;                            ///< that they took
+  std::int64_t jets;                         ///< done, by all ranks
+  double seconds;                            ///< since the pass began
   double loss, accuracy;                     ///< means so far
   std::optional<double> learning_rate = {};  ///< in training
 };
@@ -40,10 +43,10 @@ struct PassProgress {
 /// A training, every log_interval steps.
 struct StepFigures {
   std::int64_t step;      ///< steps done since the training began, from 1
-  double loss, accuracy;  ///< of the last log_interval steps of the epoch, as far as there are any
+  double loss, accuracy;  ///< means over the last log_interval steps of the epoch, or fewer
   double learning_rate;
   double jets_per_second;  ///< of the epoch so far
-  double gradient_norm;    ///< of the step: root of the sum of all gradients' squares
+  double gradient_norm;    ///< of the step: root of the sum of the squares of all gradients
 };
 
 /// An epoch that was validated.
@@ -53,10 +56,11 @@ struct EpochFigures {
   double train_loss, train_accuracy, val_loss, val_accuracy;
   double learning_rate;
   std::optional<double> auc, rejection_at_30, rejection_at_50;  ///< of the validation
-  double clamped_fraction;  ///< of the translations of some validation jets
+  double clamped_fraction;  ///< of the translations of a few validation jets
 };
 
-/// Told what a run does while it does it. Called by the thread that computes: be brief.
+/// Receives the figures of a run while it computes. Its functions are called by the computing
+/// thread, so they should return quickly.
 class Observer {
  public:
   virtual ~Observer() = default;
@@ -64,5 +68,49 @@ class Observer {
   virtual void on_step(const StepFigures& /*figures*/) {}
   virtual void on_epoch(const EpochFigures& /*figures*/) {}
 };
+
+/// The folder LOGDIR/EXP_NAME of an experiment and the names of its files.
+class RunFolder {
+ public:
+  explicit RunFolder(std::filesystem::path path) : path_(std::move(path)) {}
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path args() const { return path_ / "args.json"; }
+  std::filesystem::path train_result() const { return path_ / "train-result.json"; }
+  std::filesystem::path test_result() const { return path_ / "test-result.json"; }
+  std::filesystem::path scores() const { return path_ / "score.npy"; }
+  /// The scores with the user's ids, if the jets have ids.
+  std::filesystem::path score_archive() const { return path_ / "score.npz"; }
+  std::filesystem::path best_model() const { return path_ / "best-val-model.pt"; }
+  std::filesystem::path checkpoint(std::int64_t epoch) const;
+  std::filesystem::path boost(double beta) const;
+  std::filesystem::path uncertainties() const { return path_ / "test-uncertainty.json"; }
+  std::filesystem::path equivariance() const { return path_ / "equivariance.json"; }
+  std::filesystem::path log() const { return path_ / "run.log"; }
+  std::filesystem::path report() const { return path_ / "report.html"; }
+  /// The folder of what scripts/plot.py draws of this experiment alone.
+  std::filesystem::path plots() const { return path_ / "plots"; }
+  /// What a stopped training continues from.
+  std::filesystem::path training_state() const { return path_ / "training-state.pt"; }
+
+  /// Whether it holds files, other than those that a killed run left incomplete.
+  bool has_files() const;
+  /// Creates the folder if it is missing, and tests that files can be written there.
+  /// \throws std::system_error naming it
+  void create() const;
+  /// Removes what an earlier run wrote, and nothing else.
+  void remove_results() const;
+  /// Removes the files that a killed run left incomplete.
+  void remove_partial_files() const;
+
+ private:
+  std::vector<std::filesystem::path> files_where(
+      const std::function<bool(const std::string&)>& chosen) const;
+
+  std::filesystem::path path_;
+};
+
+/// 8 random letters and digits.
+std::string random_name();
 
 }  // namespace lorentznet

@@ -15,10 +15,10 @@
 namespace lorentznet {
 namespace {
 
-/// The rejection where no background passes.
-constexpr double kNone = std::numeric_limits<double>::infinity();
+/// The rejection where no background jet passes.
+constexpr double kNoBackground = std::numeric_limits<double>::infinity();
 
-/// The figures of replica `number`; one without both classes is drawn again.
+/// The figures of replica `number`. A sample of one class only is drawn again.
 ReplicaFigures draw_replica(const Ranking& ranking, std::span<const std::uint8_t> right,
                             std::uint64_t seed, std::uint64_t number,
                             std::vector<std::uint8_t>& copies, std::vector<Passing>& buffer) {
@@ -51,7 +51,7 @@ std::vector<ReplicaFigures> draw_replicas(const Ranking& ranking,
   return replicas;
 }
 
-/// The value at `fraction` of the sorted ones, between two by linear interpolation (as numpy's).
+/// As numpy.percentile: linear interpolation between two of the sorted values.
 double percentile(const std::vector<double>& sorted, double fraction) {
   const double place = fraction * static_cast<double>(sorted.size() - 1);
   const auto below = static_cast<std::size_t>(place);
@@ -72,8 +72,8 @@ Interval interval_of(const std::vector<ReplicaFigures>& replicas, Figure figure)
 
 }  // namespace
 
-// SplitMix64 (Steele, Lea, Flood 2014): one multiplication chain a number, and any state is a good
-// seed, which std::mt19937_64 with its 2.5 kB of state is not for so many short streams.
+// SplitMix64 (Steele, Lea, Flood 2014): two multiplications a number, and any state is a good seed.
+// std::mt19937_64 would have to fill 2.5 kB of state for each of these short streams.
 Resampler::Resampler(std::uint64_t seed, std::uint64_t replica) : state_(seed) {
   state_ = next() ^ (replica * 0xD1342543DE82EF95U);
   state_ = next();
@@ -90,10 +90,10 @@ void Resampler::draw(std::span<std::uint8_t> copies) {
   std::fill(copies.begin(), copies.end(), std::uint8_t{0});
   const auto jets = static_cast<std::uint64_t>(copies.size());
   for (std::uint64_t k = 0; k < jets; ++k) {
-    // The upper half of a 32 x 32 bit product is uniform below `jets` to 1e-4 (of 404,000) at
-    // worst.
+    // The upper half of a 32 x 32 bit product: for 404,000 jets, no jet is likelier than another by
+    // more than 1e-4.
     auto& count = copies[(next() >> 32) * jets >> 32];
-    // 1 / 255! for each jet: it does not happen.
+    // More copies do not fit, but a jet is drawn so often with probability 1 / 255!.
     if (count < std::numeric_limits<std::uint8_t>::max()) ++count;
   }
 }
@@ -115,21 +115,23 @@ ReplicaFigures replica_figures(const Ranking& ranking, std::span<const std::uint
 ScoreUncertainties bootstrap(std::span<const float> probability, std::span<const std::int8_t> label,
                              const BootstrapOptions& options) {
   check_probabilities(probability, label);
-  if (options.replicas < 1) throw std::invalid_argument("a bootstrap needs a replica");
-  const Ranking ranking(signal_scores(probability), label);
+  if (options.replicas < 1) throw std::invalid_argument("a bootstrap needs at least one replica");
+  const Ranking ranking(column_of(probability, 2, 1), label);
   std::vector<std::uint8_t> right;
   right.reserve(label.size());
   for (const std::size_t jet : ranking.order()) {
-    right.push_back((probability[2 * jet + 1] > probability[2 * jet]) == (label[jet] == 1) ? 1 : 0);
+    right.push_back(is_tagged_right(probability, label, jet) ? 1 : 0);
   }
   const auto replicas = draw_replicas(ranking, right, options);
   using Figures = ReplicaFigures;
   return {.accuracy = interval_of(replicas, [](const Figures& f) { return f.accuracy; }),
           .auc = interval_of(replicas, [](const Figures& f) { return f.ranking.auc; }),
           .rejection_at_30 = interval_of(
-              replicas, [](const Figures& f) { return f.ranking.rejection_at_30.value_or(kNone); }),
+              replicas,
+              [](const Figures& f) { return f.ranking.rejection_at_30.value_or(kNoBackground); }),
           .rejection_at_50 = interval_of(
-              replicas, [](const Figures& f) { return f.ranking.rejection_at_50.value_or(kNone); }),
+              replicas,
+              [](const Figures& f) { return f.ranking.rejection_at_50.value_or(kNoBackground); }),
           .replicas = options.replicas};
 }
 

@@ -18,7 +18,7 @@ static_assert(std::endian::native == std::endian::little,
               "TFRecord and protobuf are little-endian");
 
 // The part of protobuf's wire format that scalars need: varints, fixed numbers, and bytes or
-// messages with their length before them.
+// messages preceded by their length.
 enum class Wire : std::uint8_t { kVarint = 0, kFixed64 = 1, kBytes = 2, kFixed32 = 5 };
 
 void put_varint(std::string& out, std::uint64_t value) {
@@ -80,12 +80,12 @@ constexpr std::array<std::uint32_t, 256> crc_table() {
   return table;
 }
 
-/// TFRecord's checksum: rotated and shifted, so that a checksum of checksums is sound.
+/// TFRecord's checksum: rotated and shifted, because a CRC of bytes that hold CRCs is weak.
 std::uint32_t masked_crc(const std::string& bytes) {
   return std::rotr(crc32c(bytes), 15) + 0xA282EAD8U;
 }
 
-/// The seconds in the name of the folder's last event file; 0 where there is none.
+/// The seconds in the name of the folder's last event file; 0 if there is none.
 std::int64_t last_seconds(const std::filesystem::path& folder) {
   std::int64_t last = 0;
   for (const auto& entry : std::filesystem::directory_iterator(folder)) {
@@ -96,7 +96,8 @@ std::int64_t last_seconds(const std::filesystem::path& folder) {
   return last;
 }
 
-/// Seconds, host and process. TensorBoard reads files by name, so this is behind all others.
+/// Seconds, host and process. TensorBoard reads the files in the order of their names, so this one
+/// sorts after the others.
 std::filesystem::path new_name(const std::filesystem::path& folder) {
   std::array<char, 256> host{"host"};
   gethostname(host.data(), host.size() - 1);
@@ -124,7 +125,7 @@ EventFile::EventFile(const std::filesystem::path& folder, std::optional<std::int
   if (resumed_at) {
     std::string start;
     put_integer(start, 1, 1);  // SessionLog.status = START
-    // It voids its own step too, so it stands at the next one.
+    // TensorBoard drops this event's own step too, so it is that of the next step.
     auto event = event_at(*resumed_at + 1);
     put_bytes(event, 7, start);
     write_record(event);

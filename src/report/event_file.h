@@ -10,28 +10,31 @@
 
 namespace lorentznet {
 
-/// A figure under the name by which TensorBoard groups and draws it.
+/// A figure and the name under which TensorBoard groups and draws it.
 struct Scalar {
   std::string tag;
-  double value;  ///< kept as float, as TensorBoard's scalars are
+  double value;  ///< written as float: TensorBoard's scalars are
 };
 
 /// How the names of TensorBoard's files begin.
 inline constexpr std::string_view kEventFilePrefix = "events.out.tfevents.";
 
-/// A file of scalars for TensorBoard: events.out.tfevents.* in `folder`.
+/// A file of scalars for TensorBoard, events.out.tfevents.*.
 ///
-/// The format: TFRecord, [length u64, masked CRC of it, bytes, masked CRC of them], each record a
-/// protobuf message tensorflow.Event (tensorboard/compat/proto/event.proto).
+/// Its format is TFRecord: [length u64, masked CRC of it, bytes, masked CRC of them]. Each record
+/// is a protobuf message tensorflow.Event (tensorboard/compat/proto/event.proto).
 class EventFile {
  public:
-  /// Begins a new file. \throws std::system_error naming it
-  /// \param resumed_at  the step a training goes on from: what other files of the folder have of
-  ///                    later steps is void. TensorBoard then leaves it out.
+  /// Begins a new file in `folder`.
+  /// \param resumed_at  the step from which a training continues. TensorBoard then ignores the
+  /// later
+  ///                    steps in the other files of the folder.
+  /// \throws std::system_error naming the file
   explicit EventFile(const std::filesystem::path& folder,
                      std::optional<std::int64_t> resumed_at = std::nullopt);
 
-  /// Appends, and hands all to the system, so that a reader sees it.
+  /// Appends and flushes, so that a reader sees it.
+  /// \throws std::system_error naming the file
   void add(std::int64_t step, const std::vector<Scalar>& scalars);
 
  private:

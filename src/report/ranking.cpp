@@ -1,13 +1,15 @@
 #include "report/ranking.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
-#include <string>
 
 #include "lorentznet/error.h"
 
@@ -21,7 +23,7 @@ std::uint32_t falling_key(float score) {
   return (bits & sign) != 0 ? bits : ~(bits | sign);
 }
 
-/// Moves `from` to `to`, sorted by 11 bits of the keys; equal ones keep their order.
+/// Copies `from` to `to`, sorted by 11 bits of the keys; equal ones keep their order.
 void sort_by_digit(const std::vector<std::uint64_t>& from, std::vector<std::uint64_t>& to,
                    unsigned shift) {
   constexpr std::uint64_t digits = 1U << 11;
@@ -32,11 +34,11 @@ void sort_by_digit(const std::vector<std::uint64_t>& from, std::vector<std::uint
   for (const auto key : from) to[begin[digit(key)]++] = key;
 }
 
-/// Indices by falling score, equal ones in their order. A radix sort: O(N), and 404,000 jets take
-/// a quarter of std::sort's time.
+/// Indices by falling score, equal ones in their order. A radix sort: O(N), for 404,000 jets a
+/// quarter of std::sort's time.
 std::vector<std::uint32_t> falling_order(std::span<const float> score) {
   if (score.size() > std::numeric_limits<std::uint32_t>::max()) {
-    throw std::invalid_argument(std::to_string(score.size()) + " jets are too many to rank");
+    throw std::invalid_argument(fmt::format("{} jets are too many to rank", score.size()));
   }
   std::vector<std::uint64_t> keys(score.size()), others(score.size());
   for (std::size_t jet = 0; jet < keys.size(); ++jet) {
@@ -50,14 +52,112 @@ std::vector<std::uint32_t> falling_order(std::span<const float> score) {
 
 void check_weights(std::span<const double> weight, std::size_t jets) {
   if (weight.size() != jets) {
-    throw std::invalid_argument(std::to_string(weight.size()) + " weights of " +
-                                std::to_string(jets) + " jets");
+    throw std::invalid_argument(fmt::format("{} weights of {} jets", weight.size(), jets));
   }
   for (std::size_t jet = 0; jet < jets; ++jet) {
     if (std::isfinite(weight[jet]) && weight[jet] >= 0) continue;
-    throw InputError("the weight of jet " + std::to_string(jet) + " is " +
-                     std::to_string(weight[jet]) + ", not a number from 0 on");
+    throw InputError(fmt::format("the weight of jet {} is {}; a weight is a number of at least 0",
+                                 jet, weight[jet]));
   }
+}
+
+// Whether the step to b and the step from b are the same, as scikit-learn's second difference asks.
+// (Points that are collinear with steps of different length stay.)
+template <typename Count>
+bool is_intermediate(const PassingOf<Count>& a, const PassingOf<Count>& b,
+                     const PassingOf<Count>& c) {
+  return b.background - a.background == c.background - b.background &&
+         b.signal - a.signal == c.signal - b.signal;
+}
+
+/// Calls f with (0, 0) and with the points of the curve, less the intermediate ones.
+template <typename Count, typename F>
+void for_each_point(const std::vector<PassingOf<Count>>& passing, F f) {
+  // The origin is no neighbour in that test, so the point of the highest score always stays.
+  f(PassingOf<Count>{std::numeric_limits<float>::infinity(), 0, 0});
+  for (std::size_t i = 0; i < passing.size(); ++i) {
+    const bool inner = i > 0 && i + 1 < passing.size();
+    if (inner && is_intermediate(passing[i - 1], passing[i], passing[i + 1])) continue;
+    f(passing[i]);
+  }
+}
+
+template <typename Count>
+double fraction(Count part, Count all) {
+  return static_cast<double>(part) / static_cast<double>(all);
+}
+
+/// 1/eB at the first point whose signal efficiency is nearest to the wanted one. Count: of the
+/// background, which is a number of jets, a sum of weights or an efficiency.
+template <typename Count>
+struct NearestPoint {
+  double wanted;
+  double distance = std::numeric_limits<double>::infinity();
+  Count background = 0;
+
+  void look_at(double signal_efficiency, Count background_here) {
+    const double here = std::abs(signal_efficiency - wanted);
+    if (here < distance) {
+      distance = here;
+      background = background_here;
+    }
+  }
+  std::optional<double> rejection(Count all_background) const {
+    if (background == 0) return std::nullopt;
+    return 1.0 / fraction(background, all_background);
+  }
+};
+
+template <typename Count>
+RocCurve curve_of(const std::vector<PassingOf<Count>>& passing) {
+  RocCurve curve;
+  for (auto* const list :
+       {&curve.background_efficiency, &curve.signal_efficiency, &curve.threshold}) {
+    list->reserve(passing.size() + 1);
+  }
+  const auto& all = passing.back();
+  for_each_point(passing, [&](const PassingOf<Count>& point) {
+    curve.background_efficiency.push_back(fraction(point.background, all.background));
+    curve.signal_efficiency.push_back(fraction(point.signal, all.signal));
+    curve.threshold.push_back(point.threshold);
+  });
+  return curve;
+}
+
+template <typename Count>
+double area_of(const std::vector<PassingOf<Count>>& passing) {
+  // Twice the trapezoids' area in units of one (signal, background) pair: without weights an
+  // integer, below 2^63 for up to two billion jets of each class.
+  Count twice_area = 0;
+  PassingOf<Count> before{0, 0, 0};
+  for (const auto& here : passing) {
+    twice_area += (here.background - before.background) * (here.signal + before.signal);
+    before = here;
+  }
+  const double pairs = static_cast<double>(before.background) * static_cast<double>(before.signal);
+  return static_cast<double>(twice_area) / (2.0 * pairs);
+}
+
+template <typename Count>
+RankingFigures figures_of(const std::vector<PassingOf<Count>>& passing) {
+  const auto& all = passing.back();
+  NearestPoint<Count> at_30{.wanted = 0.3}, at_50{.wanted = 0.5};
+  for_each_point(passing, [&](const PassingOf<Count>& point) {
+    const double signal_efficiency = fraction(point.signal, all.signal);
+    at_30.look_at(signal_efficiency, point.background);
+    at_50.look_at(signal_efficiency, point.background);
+  });
+  return {.auc = area_of(passing),
+          .rejection_at_30 = at_30.rejection(all.background),
+          .rejection_at_50 = at_50.rejection(all.background)};
+}
+
+/// f of the numbers of jets that pass, or, with weights, of their sums.
+template <typename F>
+auto of_passing(std::span<const float> score, std::span<const std::int8_t> label,
+                std::span<const double> weight, F f) {
+  const Ranking ranking(score, label);
+  return weight.empty() ? f(ranking.passing()) : f(ranking.passing(weight));
 }
 
 }  // namespace
@@ -67,8 +167,9 @@ Ranking::Ranking(std::span<const float> score, std::span<const std::int8_t> labe
   const auto signal = std::count(label.begin(), label.end(), 1);
   const auto background = static_cast<std::int64_t>(label.size()) - signal;
   if (signal == 0 || background == 0) {
-    throw InputError("a ROC curve needs jets of both classes, not " + std::to_string(signal) +
-                     " signal and " + std::to_string(background) + " background jets");
+    throw InputError(
+        fmt::format("a ROC curve needs jets of both classes, not {} signal and {} background jets",
+                    signal, background));
   }
   order_ = falling_order(score);
   jets_.reserve(order_.size());
@@ -114,25 +215,63 @@ std::vector<PassingOf<double>> Ranking::passing(std::span<const double> weight) 
         {.threshold = jets_[begin].score, .background = background, .signal = signal});
   }
   if (!(signal > 0) || !(background > 0)) {
-    throw InputError("a ROC curve needs jets of both classes, not weights of " +
-                     std::to_string(signal) + " for signal and " + std::to_string(background) +
-                     " for background");
+    throw InputError(fmt::format(
+        "a ROC curve needs jets of both classes, but the weights of the signal jets sum to {} and "
+        "those of the background jets to {}",
+        signal, background));
   }
   return passing;
 }
 
+RankingFigures ranking_figures(const std::vector<Passing>& passing) { return figures_of(passing); }
+
+RankingFigures ranking_figures(std::span<const float> score, std::span<const std::int8_t> label,
+                               std::span<const double> weight) {
+  return of_passing(score, label, weight, [](const auto& passing) { return figures_of(passing); });
+}
+
+RocCurve roc_curve(std::span<const float> score, std::span<const std::int8_t> label,
+                   std::span<const double> weight) {
+  auto curve =
+      of_passing(score, label, weight, [](const auto& passing) { return curve_of(passing); });
+  curve.num_signal = std::count(label.begin(), label.end(), 1);
+  curve.num_background = static_cast<std::int64_t>(label.size()) - curve.num_signal;
+  return curve;
+}
+
+double roc_auc(std::span<const float> score, std::span<const std::int8_t> label,
+               std::span<const double> weight) {
+  return of_passing(score, label, weight, [](const auto& passing) { return area_of(passing); });
+}
+
+std::optional<double> background_rejection(const RocCurve& curve, double signal_efficiency) {
+  if (!(signal_efficiency > 0 && signal_efficiency <= 1)) {
+    throw std::invalid_argument(
+        fmt::format("signal efficiency {} is not in (0, 1]", signal_efficiency));
+  }
+  const auto points = curve.signal_efficiency.size();
+  if (points == 0 || points != curve.background_efficiency.size()) {
+    throw std::invalid_argument(
+        fmt::format("a ROC curve of {} signal and {} background efficiencies", points,
+                    curve.background_efficiency.size()));
+  }
+  NearestPoint<double> nearest{.wanted = signal_efficiency};
+  for (std::size_t k = 0; k < points; ++k) {
+    nearest.look_at(curve.signal_efficiency[k], curve.background_efficiency[k]);
+  }
+  return nearest.rejection(1.0);
+}
+
 void check_labels(std::size_t num_rows, std::span<const std::int8_t> label) {
   if (num_rows != label.size()) {
-    throw std::invalid_argument("scores of " + std::to_string(num_rows) + " jets but " +
-                                std::to_string(label.size()) + " labels");
+    throw std::invalid_argument(
+        fmt::format("scores of {} jets but {} labels", num_rows, label.size()));
   }
-  if (label.empty()) {
-    throw std::invalid_argument("no jets to score");
-  }
+  if (label.empty()) throw std::invalid_argument("no jets to score");
   for (std::size_t jet = 0; jet < label.size(); ++jet) {
     if (label[jet] != 0 && label[jet] != 1) {
-      throw std::invalid_argument("label " + std::to_string(label[jet]) + " of jet " +
-                                  std::to_string(jet) + " is neither 0 nor 1");
+      throw std::invalid_argument(
+          fmt::format("label {} of jet {} is neither 0 nor 1", label[jet], jet));
     }
   }
 }
@@ -141,24 +280,24 @@ void check_scores(std::span<const float> score, std::span<const std::int8_t> lab
   check_labels(score.size(), label);
   for (std::size_t jet = 0; jet < score.size(); ++jet) {
     if (!std::isfinite(score[jet])) {
-      throw InputError("the score of jet " + std::to_string(jet) + " is " +
-                       std::to_string(score[jet]) + ", not a number to rank by");
+      throw InputError(
+          fmt::format("the score of jet {} is {}, which is not finite", jet, score[jet]));
     }
   }
 }
 
 void check_probabilities(std::span<const float> probability, std::span<const std::int8_t> label) {
   if (probability.size() % 2 != 0) {
-    throw std::invalid_argument("two probabilities a jet, but " +
-                                std::to_string(probability.size()) + " values");
+    throw std::invalid_argument(
+        fmt::format("{} values are not two probabilities a jet", probability.size()));
   }
   check_labels(probability.size() / 2, label);
   constexpr float rounding = 1e-5F;
   for (std::size_t i = 0; i < probability.size(); ++i) {
     // Written so that NaN fails too.
     if (!(probability[i] >= 0 && probability[i] <= 1 + rounding)) {
-      throw InputError("p" + std::to_string(i % 2) + " of jet " + std::to_string(i / 2) + " is " +
-                       std::to_string(probability[i]) + ", not a probability");
+      throw InputError(
+          fmt::format("p{} of jet {} is {}, not a probability", i % 2, i / 2, probability[i]));
     }
   }
 }

@@ -1,8 +1,9 @@
 #include "report/result_files.h"
 
+#include <fmt/format.h>
+
 #include <array>
 #include <cmath>
-#include <cstdio>
 #include <memory>
 #include <stdexcept>
 
@@ -17,8 +18,8 @@ Json or_null(const std::optional<double>& value) { return value ? Json(*value) :
 
 std::size_t classes_of(std::span<const float> probability, std::span<const std::int8_t> label) {
   if (label.empty() || probability.size() % label.size() != 0) {
-    throw std::invalid_argument(std::to_string(probability.size()) + " probabilities for " +
-                                std::to_string(label.size()) + " jets");
+    throw std::invalid_argument(
+        fmt::format("{} probabilities for {} jets", probability.size(), label.size()));
   }
   return probability.size() / label.size();
 }
@@ -78,8 +79,7 @@ std::string score_bytes(std::span<const float> probability, std::span<const std:
 std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
                           std::span<const std::int64_t> id) {
   if (id.size() != label.size()) {
-    throw std::invalid_argument(std::to_string(id.size()) + " ids for " +
-                                std::to_string(label.size()) + " jets");
+    throw std::invalid_argument(fmt::format("{} ids for {} jets", id.size(), label.size()));
   }
   const std::array jets{as_extent(label.size())};
   const std::array shape{jets[0], as_extent(classes_of(probability, label))};
@@ -102,13 +102,10 @@ std::string epoch_table(const TrainingRecord& record) {
   std::string table = "  Epoch  Learning rate  Train loss  Train acc  Val loss  Val acc  Time [s]";
   for (std::size_t k = 0; k < record.epochs.size(); ++k) {
     const bool best = record.epochs[k] == record.best_epoch;
-    std::array<char, 160> line{};
-    std::snprintf(line.data(), line.size(),
-                  "\n%c %5lld  %13.3e  %10.4f  %9.4f  %8.4f  %7.4f  %8.1f%s", best ? '*' : ' ',
-                  static_cast<long long>(record.epochs[k]) + 1, record.lr[k], record.train_loss[k],
-                  record.train_acc[k], record.val_loss[k], record.val_acc[k],
-                  record.train_time[k] + record.val_time[k], best ? "  best" : "");
-    table += line.data();
+    table += fmt::format("\n{} {:5}  {:13.3e}  {:10.4f}  {:9.4f}  {:8.4f}  {:7.4f}  {:8.1f}{}",
+                         best ? '*' : ' ', record.epochs[k] + 1, record.lr[k], record.train_loss[k],
+                         record.train_acc[k], record.val_loss[k], record.val_acc[k],
+                         record.train_time[k] + record.val_time[k], best ? "  best" : "");
   }
   return table;
 }

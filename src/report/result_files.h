@@ -13,23 +13,28 @@
 
 namespace lorentznet {
 
+/// The contents of train-result.json.
 Json to_json(const TrainingRecord& record);
-/// The keys and values that a test adds.
+/// What test-result.json holds besides.
 Json to_json(const TestRecord& record);
-/// "test_acc": [low, high], ... with the names of test-result.json; null for infinite.
+/// The contents of test-uncertainty.json: "test_acc": [low, high], ... with the names of
+/// test-result.json; null for infinite.
 Json to_json(const ScoreUncertainties& uncertainties);
 
-/// The contents of score.npy for N jets: float [N, 1 + K] = (label, p0, p1, ...).
-/// \param probability [N, K] \param label [N]
+// N jets, K classes; probability: [N, K], label and id: [N]. Both functions throw
+// std::invalid_argument for other sizes.
+
+/// The contents of score.npy: float [N, 1 + K] = (label, p0, p1, ...).
 std::string score_bytes(std::span<const float> probability, std::span<const std::int8_t> label);
-/// The same as an .npz with the user's ids: `id` [N], `label` [N], `probability` [N, K].
+/// The contents of score.npz: `id` [N], `label` [N], `probability` [N, K].
 std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
                           std::span<const std::int64_t> id);
 
-/// Writes files, each whole or not at all, and none before all of them are on disk.
+/// Writes files, each completely or not at all; none appears before all of them are on disk.
+/// \throws std::system_error naming the file
 void write_together(const std::vector<std::pair<std::filesystem::path, std::string>>& files);
 
-/// A table for people: one line per validated epoch, the best one marked; epochs count from 1.
+/// A table for people: a line for each validated epoch, the best one marked. Epochs count from 1.
 std::string epoch_table(const TrainingRecord& record);
 
 }  // namespace lorentznet

@@ -45,9 +45,9 @@ void check_equal(const RankingFigures& a, const RankingFigures& b) {
 
 }  // namespace
 
-TEST_CASE("a replica has the figures of the jets that were drawn") {
+TEST_CASE("a replica has the figures of the jets drawn") {
   const auto sample = random_sample(300, 40);
-  const Ranking ranking(signal_scores(sample.probability), sample.label);
+  const Ranking ranking(column_of(sample.probability, 2, 1), sample.label);
   std::vector<std::uint8_t> copies(sample.label.size()), right;
   for (const auto jet : ranking.order()) {
     right.push_back((sample.probability[2 * jet + 1] > 0.5F) == (sample.label[jet] == 1) ? 1 : 0);
@@ -66,7 +66,7 @@ TEST_CASE("a replica has the figures of the jets that were drawn") {
     const auto figures = replica_figures(ranking, right, copies, buffer);
     check_equal(figures.ranking, summarize(drawn.probability, drawn.label));
     CHECK(figures.accuracy == accuracy(drawn.probability, drawn.label));
-    const auto score = signal_scores(drawn.probability);
+    const auto score = column_of(drawn.probability, 2, 1);
     const auto curve = roc_curve(score, drawn.label);
     check_equal(figures.ranking, {.auc = roc_auc(score, drawn.label),
                                   .rejection_at_30 = background_rejection(curve, 0.3),
@@ -74,7 +74,7 @@ TEST_CASE("a replica has the figures of the jets that were drawn") {
   }
 }
 
-TEST_CASE("jets are drawn evenly, and differently for each replica and seed") {
+TEST_CASE("all jets are equally likely to be drawn, and each replica and seed draws others") {
   std::vector<std::uint8_t> copies(1000), again(1000);
   std::vector<double> mean(1000);
   for (std::uint64_t number = 0; number < 1000; ++number) {
@@ -118,7 +118,9 @@ TEST_CASE("a bootstrap does not depend on the number of threads") {
   CHECK(to_json(one) != to_json(other));
 }
 
-TEST_CASE("few jets: a rejection without background has no upper end, and both classes are drawn") {
+TEST_CASE(
+    "few jets: a rejection without background has no upper end, and each replica has both "
+    "classes") {
   Sample sample;
   for (int k = 0; k < 5; ++k) sample.add(0.9F, 1);
   sample.add(0.1F, 0);
@@ -128,7 +130,7 @@ TEST_CASE("few jets: a rejection without background has no upper end, and both c
   CHECK(found.auc.high == 1);
 }
 
-TEST_CASE("what a bootstrap cannot draw from is refused") {
+TEST_CASE("unusable input of a bootstrap is refused") {
   Sample sample;
   sample.add(0.9F, 1);
   CHECK_THROWS_AS(bootstrap(sample.probability, sample.label), InputError);

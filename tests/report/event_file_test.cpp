@@ -6,7 +6,7 @@
 using lorentznet::crc32c;
 using lorentznet::EventFile;
 
-// That TensorBoard reads the files is tests/python/check_records.py's to see.
+// tests/python/check_records.py tests that TensorBoard reads the files.
 
 TEST_CASE("CRC-32C has the values of its definition") {
   CHECK(crc32c("") == 0);
@@ -15,6 +15,6 @@ TEST_CASE("CRC-32C has the values of its definition") {
   CHECK(crc32c(std::string(32, '\xFF')) == 0x62A8AB43U);
 }
 
-TEST_CASE("an event file that can't be opened names itself") {
+TEST_CASE("an event file that cannot be opened names itself") {
   CHECK_THROWS_AS(EventFile("/there/is/no/such/folder"), std::system_error);
 }

@@ -10,8 +10,8 @@
 #include "lorentznet/metrics.h"
 #include "support.h"
 
-// The published scores must give the published figures. Where the reference files are missing these
-// tests say so and check nothing.
+// The published scores must give the published figures. If the reference files are missing, these
+// tests are skipped.
 namespace {
 
 namespace fs = std::filesystem;

@@ -32,7 +32,7 @@ TEST_CASE("cross-entropy is the mean of -log p of the label") {
 TEST_CASE("a probability that underflowed costs a finite loss") {
   CHECK(cross_entropy(Probabilities{1, 0}, Labels{1}) ==
         Approx(149 * std::log(2.0)).epsilon(1e-14).margin(0));
-  // What float can hold is not touched.
+  // What float can hold is used as it is.
   CHECK(cross_entropy(Probabilities{1, 0x1p-148F}, Labels{1}) ==
         Approx(148 * std::log(2.0)).epsilon(1e-14).margin(0));
 }
@@ -65,7 +65,7 @@ TEST_CASE("the two rejections of a summary are those at 0.3 and 0.5") {
   CHECK(summary.rejection_at_50 == 2.0);
 }
 
-TEST_CASE("what is no probability is refused") {
+TEST_CASE("invalid probabilities are refused") {
   const auto check_both = [](const Probabilities& p, const Labels& label, const auto& message) {
     CHECK_THROWS_WITH(accuracy(p, label), message);
     CHECK_THROWS_WITH(cross_entropy(p, label), message);

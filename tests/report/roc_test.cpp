@@ -19,10 +19,10 @@ using Points = std::vector<double>;
 using Scores = std::vector<float>;
 
 namespace {
-constexpr double infinity = std::numeric_limits<double>::infinity();
+constexpr double kInfinity = std::numeric_limits<double>::infinity();
 }
 
-TEST_CASE("a ROC curve has one point for each score, less intermediate ones") {
+TEST_CASE("a ROC curve has one point for each score, except intermediate ones") {
   // Passing (background, signal) at 5, 4, ...: (0, 1) (1, 2) (2, 3) (3, 3). The steps to and from
   // the second one are the same, so it goes.
   const Scores score = {2, 5, 4, 4, 2, 1};
@@ -30,7 +30,7 @@ TEST_CASE("a ROC curve has one point for each score, less intermediate ones") {
   const RocCurve curve = roc_curve(score, label);
   CHECK(curve.background_efficiency == Points{0, 0, 2.0 / 3, 1});
   CHECK(curve.signal_efficiency == Points{0, 1.0 / 3, 1, 1});
-  CHECK(curve.threshold == Points{infinity, 5, 2, 1});
+  CHECK(curve.threshold == Points{kInfinity, 5, 2, 1});
   CHECK(curve.num_background == 3);
   CHECK(curve.num_signal == 3);
   CHECK(roc_auc(score, label) == 7.0 / 9);
@@ -45,9 +45,9 @@ TEST_CASE("collinear points with steps of different length stay in a ROC curve")
   CHECK(roc_auc(score, label) == 0.5);
 }
 
-TEST_CASE("the first score's point stays, though it continues from the origin") {
+TEST_CASE("the point of the highest score stays, though it continues from the origin") {
   const RocCurve curve = roc_curve(Scores{4, 3, 2, 1}, Labels{1, 1, 1, 0});
-  CHECK(curve.threshold == Points{infinity, 4, 2, 1});
+  CHECK(curve.threshold == Points{kInfinity, 4, 2, 1});
   CHECK(curve.signal_efficiency == Points{0, 1.0 / 3, 1, 1});
 }
 
@@ -97,12 +97,12 @@ TEST_CASE("the background rejection is that of the first nearest point") {
   CHECK_THROWS_WITH(background_rejection(curve, 0.3), Contains("5 signal and 4 background"));
 }
 
-TEST_CASE("a rejection is written for people") {
+TEST_CASE("a rejection is formatted for people") {
   CHECK(lorentznet::format_rejection(112.86681715575621, 100000) == "112.8668");
   CHECK(lorentznet::format_rejection(std::nullopt, 2500) == "> 2500");
 }
 
-TEST_CASE("scores and labels that make no ROC curve are refused") {
+TEST_CASE("scores and labels without a ROC curve are refused") {
   const auto check_both = [](const Scores& score, const Labels& label, const auto& message) {
     CHECK_THROWS_WITH(roc_curve(score, label), message);
     CHECK_THROWS_WITH(roc_auc(score, label), message);

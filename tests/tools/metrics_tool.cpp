@@ -1,8 +1,9 @@
 // Prints the ROC figures of jets for tests/python/check_metrics.py.
 //
-// Standard input holds cases: the number of jets, then "label score" for each. For each case one
-// line of JSON with the names of RocCurve, "auc" and the rejections at 0.3 and 0.5 (null: no
-// background jet). The first threshold is the word Infinity, as Python's json module has it.
+// Standard input holds cases: the number of jets, then "label score" for each. For each case it
+// prints one line of JSON with the names of RocCurve, "auc" and the rejections at 0.3 and 0.5
+// (null: no background jet passes). The first threshold is the word Infinity, as in Python's json
+// module.
 #include <cmath>
 #include <cstdint>
 #include <cstdio>

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "io/file.h"
-#include "lorentznet/trainer.h"
+#include "lorentznet/records.h"
 #include "report/event_file.h"
 
 namespace lorentznet {
@@ -44,7 +44,7 @@ bool RunFolder::has_files() const {
 
 void RunFolder::create() const {
   fs::create_directories(path_);
-  // Nothing is left of it: a WholeFile without commit() is removed.
+  // Without commit(), the WholeFile removes itself.
   WholeFile probe(path_ / "probe");
   probe.append("x");
 }
@@ -72,12 +72,12 @@ std::vector<fs::path> RunFolder::files_where(
 }
 
 std::string random_name() {
-  constexpr std::string_view letters =
+  constexpr std::string_view kLetters =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
   std::random_device random;
-  std::uniform_int_distribution<std::size_t> draw(0, letters.size() - 1);
+  std::uniform_int_distribution<std::size_t> draw(0, kLetters.size() - 1);
   std::string name;
-  for (int k = 0; k < 8; ++k) name += letters[draw(random)];
+  for (int k = 0; k < 8; ++k) name += kLetters[draw(random)];
   return name;
 }
 
