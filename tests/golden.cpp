@@ -10,6 +10,7 @@
 
 #include "data/jet_builder.h"
 #include "data/quark_gluon_jets.h"
+#include "io/arrays.h"
 #include "named_tensors.h"
 
 namespace lorentznet::test {
@@ -17,7 +18,7 @@ namespace lorentznet::test {
 Golden::Golden(const std::filesystem::path& file) : reader_(file) {}
 
 at::Tensor Golden::tensor(const std::string& name) const {
-  const auto array = reader_.read(name);
+  const auto array = read_npz(reader_.path(), name);
   return at::tensor(array.values, at::kDouble).view(array.shape);
 }
 
@@ -33,8 +34,8 @@ StateDict Golden::state(const std::string& prefix) const {
 }
 
 JetSet Golden::jets() const {
-  const auto rows = reader_.read(is_top() ? "towers" : "X");
-  const auto labels = reader_.read(has("label") ? "label" : "y");
+  const auto rows = read_npz(reader_.path(), is_top() ? "towers" : "X");
+  const auto labels = read_npz(reader_.path(), has("label") ? "label" : "y");
   const auto width = rows.shape.at(1);
   JetBuilder builder(reader_.path().string());
   for (std::int64_t jet = 0; jet < rows.shape.at(0); ++jet) {

@@ -1,5 +1,3 @@
-// The dictionary literal of a .npy header. numpy evaluates it as Python; this reads just the three
-// keys, in any order, with any blanks.
 #include "io/npy.h"
 
 #include <algorithm>
@@ -20,7 +18,7 @@
 namespace lorentznet {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "numbers are read and written as stored");
+static_assert(std::endian::native == std::endian::little, "numbers are little-endian in the file");
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 
@@ -32,15 +30,15 @@ std::string take_bytes(ByteSource& source, std::size_t count, const std::string&
                    " bytes found, expected " + std::to_string(count));
 }
 
-// Length of the dictionary: 2 bytes in version 1, 4 in versions 2 and 3.
+/// The dictionary's length takes 2 bytes in version 1, 4 in versions 2 and 3.
 std::size_t read_dictionary_length(ByteSource& source, int version, const std::string& what) {
-  constexpr std::uint32_t max_length = 1 << 16;  // a plain array's takes 118
+  constexpr std::uint32_t kMaxLength = 1 << 16;  // a plain array's has 118
   const std::string bytes = take_bytes(source, version == 1 ? 2 : 4, what);
   BoundedReader reader(bytes, what);
   const std::uint32_t length = version == 1 ? reader.u16() : reader.u32();
-  if (length > max_length) {
+  if (length > kMaxLength) {
     throw InputError(what + ": has a .npy header of " + std::to_string(length) +
-                     " bytes, expected at most " + std::to_string(max_length));
+                     " bytes, expected at most " + std::to_string(kMaxLength));
   }
   return length;
 }
@@ -53,15 +51,15 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + ")";
 }
 
-// Axes of length 0 are left out of the product, so that any part of the shape is known to fit.
+/// Axes of length 0 do not count, so that the product of any of the axes fits.
 void check_shape_fits(const NpyHeader& header, const std::string& what) {
-  constexpr std::int64_t max_elements = std::numeric_limits<std::int64_t>::max() / 8;
+  constexpr std::int64_t kMaxElements = std::numeric_limits<std::int64_t>::max() / 8;
   std::int64_t product = 1;
   for (const std::int64_t n : header.shape) {
     if (n == 0) continue;
-    if (product > max_elements / n) {
+    if (product > kMaxElements / n) {
       throw InputError(what + ": has the shape " + shape_text(header.shape) +
-                       ", expected at most " + std::to_string(max_elements) + " elements");
+                       ", expected at most " + std::to_string(kMaxElements) + " elements");
     }
     product *= n;
   }
@@ -88,7 +86,7 @@ constexpr ElementType integers(std::string_view descr) {
   return {descr, sizeof(T), convert<T, double>, convert<T, std::int64_t>};
 }
 
-constexpr std::array<ElementType, 11> element_types{{
+constexpr std::array<ElementType, 11> kElementTypes{{
     {"<f8", 8, convert<double, double>, nullptr},
     {"<f4", 4, convert<float, double>, nullptr},
     integers<std::int64_t>("<i8"),
@@ -103,27 +101,38 @@ constexpr std::array<ElementType, 11> element_types{{
 }};
 
 const ElementType* find_type(std::string_view descr) {
-  const auto* type = std::find_if(element_types.begin(), element_types.end(),
+  const auto* type = std::find_if(kElementTypes.begin(), kElementTypes.end(),
                                   [&](const ElementType& t) { return t.descr == descr; });
-  return type == element_types.end() ? nullptr : type;
+  return type == kElementTypes.end() ? nullptr : type;
 }
 
-std::int64_t product_from(const std::vector<std::int64_t>& shape, std::size_t first_axis) {
-  return std::accumulate(shape.begin() + static_cast<std::ptrdiff_t>(first_axis), shape.end(),
-                         std::int64_t{1}, std::multiplies<>());
+/// The type of a header that was checked before.
+const ElementType& type_of(std::string_view descr) {
+  if (const ElementType* type = find_type(descr)) return *type;
+  throw std::logic_error("unchecked element type " + in_quotes(descr));
 }
 
-// numpy leaves room for the first axis to grow to 21 digits, then pads to a multiple of 64 (by 64
-// where nothing is missing).
+void require_size(const ElementType& type, std::string_view bytes, std::size_t elements) {
+  if (bytes.size() == elements * type.size) return;
+  throw std::logic_error(std::to_string(bytes.size()) + " bytes of type " + in_quotes(type.descr) +
+                         " for " + std::to_string(elements) + " elements");
+}
+
+std::int64_t product(std::span<const std::int64_t> axes) {
+  return std::accumulate(axes.begin(), axes.end(), std::int64_t{1}, std::multiplies<>());
+}
+
+/// numpy leaves room for the first axis to grow to 21 digits, then pads to a multiple of 64 (by 64
+/// if it is one already).
 std::string npy_header_bytes(std::string_view descr, std::span<const std::int64_t> shape) {
-  constexpr std::size_t growth_digits = 21;
-  constexpr std::size_t alignment = 64;
+  constexpr std::size_t kGrowthDigits = 21;
+  constexpr std::size_t kAlignment = 64;
   const std::vector<std::int64_t> axes(shape.begin(), shape.end());
   std::string text = "{'descr': '" + std::string(descr) +
                      "', 'fortran_order': False, 'shape': " + shape_text(axes) + ", }";
-  if (!axes.empty()) text.append(growth_digits - std::to_string(axes.front()).size(), ' ');
+  if (!axes.empty()) text.append(kGrowthDigits - std::to_string(axes.front()).size(), ' ');
   const std::size_t unpadded = kMagic.size() + 4 + text.size() + 1;
-  text.append(alignment - unpadded % alignment, ' ');
+  text.append(kAlignment - unpadded % kAlignment, ' ');
   text += '\n';
   if (text.size() > std::numeric_limits<std::uint16_t>::max()) {
     throw std::invalid_argument("npy_bytes: " + std::to_string(axes.size()) + " axes are too many");
@@ -137,11 +146,9 @@ std::string npy_header_bytes(std::string_view descr, std::span<const std::int64_
 template <typename T>
 std::string array_bytes(std::string_view descr, std::span<const T> values,
                         std::span<const std::int64_t> shape) {
-  const auto expected =
-      std::accumulate(shape.begin(), shape.end(), std::int64_t{1}, std::multiplies<>());
-  if (static_cast<std::int64_t>(values.size()) != expected) {
+  if (static_cast<std::int64_t>(values.size()) != product(shape)) {
     throw std::invalid_argument("npy_bytes: " + std::to_string(values.size()) +
-                                " values, the shape needs " + std::to_string(expected));
+                                " values, the shape needs " + std::to_string(product(shape)));
   }
   std::string bytes = npy_header_bytes(descr, shape);
   bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
@@ -164,7 +171,7 @@ class DictionaryParser {
       }
     }
     skip_blanks();
-    if (!text_.empty()) fail("has " + in_quotes(text_) + " behind its end, expected nothing");
+    if (!text_.empty()) fail("has " + in_quotes(text_) + " after its end, expected nothing");
     if (!descr_ || !fortran_order_ || !shape_) {
       fail("lacks one of the keys 'descr', 'fortran_order', 'shape'");
     }
@@ -188,7 +195,7 @@ class DictionaryParser {
   std::string string() {
     skip_blanks();
     if (text_.starts_with("[") || text_.starts_with("(")) {
-      fail("has records for elements, expected plain numbers");
+      fail("has elements that are records, expected numbers");
     }
     if (text_.empty() || (text_.front() != '\'' && text_.front() != '"')) fail_expected("a string");
     const std::size_t end = text_.find(text_.front(), 1);
@@ -210,13 +217,13 @@ class DictionaryParser {
   }
 
   std::vector<std::int64_t> tuple() {
-    constexpr std::size_t max_axes = 64;  // numpy's own limit
+    constexpr std::size_t kMaxAxes = 64;  // numpy's own limit
     std::vector<std::int64_t> axes;
     expect('(');
     while (!accept(')')) {
       axes.push_back(length());
-      if (axes.size() > max_axes) fail("has more axes than " + std::to_string(max_axes));
-      // (3) is a number, not a tuple: one axis needs the comma.
+      if (axes.size() > kMaxAxes) fail("has more axes than " + std::to_string(kMaxAxes));
+      // (3) is a number in Python: a tuple of one axis needs the comma.
       if (!accept(',')) {
         if (axes.size() == 1) fail_expected("','");
         expect(')');
@@ -269,16 +276,13 @@ class DictionaryParser {
 
 }  // namespace
 
-std::size_t NpyHeader::item_size() const {
-  const ElementType* type = find_type(descr);
-  if (type == nullptr)
-    throw std::logic_error("NpyHeader: unchecked element type " + in_quotes(descr));
-  return type->size;
+std::size_t NpyHeader::item_size() const { return type_of(descr).size; }
+
+std::int64_t NpyHeader::element_count() const { return product(shape); }
+
+std::int64_t NpyHeader::row_size() const {
+  return product(std::span(shape).subspan(shape.empty() ? 0 : 1));
 }
-
-std::int64_t NpyHeader::element_count() const { return product_from(shape, 0); }
-
-std::int64_t NpyHeader::row_size() const { return product_from(shape, shape.empty() ? 0 : 1); }
 
 NpyHeader read_npy_header(ByteSource& source, const std::string& what) {
   const std::string preamble = take_bytes(source, kMagic.size() + 2, what);
@@ -313,25 +317,19 @@ NpyHeader read_npy_header(ByteSource& source, const std::string& what) {
 }
 
 void npy_to_double(const std::string& descr, std::string_view bytes, std::span<double> out) {
-  const ElementType* type = find_type(descr);
-  if (type == nullptr || bytes.size() != out.size() * type->size) {
-    throw std::logic_error("npy_to_double: " + std::to_string(bytes.size()) + " bytes of type " +
-                           in_quotes(descr) + " for " + std::to_string(out.size()) + " elements");
-  }
-  type->to_double(bytes, out);
+  const ElementType& type = type_of(descr);
+  require_size(type, bytes, out.size());
+  type.to_double(bytes, out);
 }
 
 void npy_to_int64(const std::string& descr, std::string_view bytes, std::span<std::int64_t> out,
                   const std::string& what) {
-  const ElementType* type = find_type(descr);
-  if (type == nullptr || bytes.size() != out.size() * type->size) {
-    throw std::logic_error("npy_to_int64: " + std::to_string(bytes.size()) + " bytes of type " +
-                           in_quotes(descr) + " for " + std::to_string(out.size()) + " elements");
-  }
-  if (type->to_int64 == nullptr) {
+  const ElementType& type = type_of(descr);
+  require_size(type, bytes, out.size());
+  if (type.to_int64 == nullptr) {
     throw InputError(what + ": has elements of type " + descr + ", expected integers");
   }
-  type->to_int64(bytes, out);
+  type.to_int64(bytes, out);
   const bool wrapped =
       descr == "<u8" && std::any_of(out.begin(), out.end(), [](auto value) { return value < 0; });
   if (wrapped) throw InputError(what + ": holds integers of 2^63 or more");

@@ -5,25 +5,24 @@
 #include <numeric>
 #include <utility>
 
-#include "io/file.h"
 #include "io/message.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
 
-constexpr std::string_view suffix = ".npy";
+constexpr std::string_view kSuffix = ".npy";
 
-// Calls use(bytes, how many elements) for the next `count` elements, some at a time. Memory must
-// not follow `count`, which comes from the file and may lie.
+/// Calls use(bytes, number of elements) for the next `count` elements, some at a time: memory must
+/// not grow with `count`, which comes from the file and may be wrong.
 template <typename Use>
 void for_elements(ByteSource& source, const std::string& what, const NpyHeader& header,
                   std::int64_t count, Use use) {
-  constexpr std::int64_t chunk = 1 << 14;
+  constexpr std::int64_t kChunk = 1 << 14;
   const std::size_t item = header.item_size();
   std::string bytes;
   for (std::int64_t done = 0; done < count;) {
-    const auto now = static_cast<std::size_t>(std::min(count - done, chunk));
+    const auto now = static_cast<std::size_t>(std::min(count - done, kChunk));
     bytes.resize(now * item);
     const std::size_t got = source.read(bytes);
     if (got != bytes.size()) {
@@ -37,7 +36,7 @@ void for_elements(ByteSource& source, const std::string& what, const NpyHeader& 
   }
 }
 
-// Appends the next `count` elements to `values`, which grows with what is really there.
+/// Appends the next `count` elements to `values`, which grows with the elements that exist.
 void append_elements(ByteSource& source, const std::string& what, const NpyHeader& header,
                      std::int64_t count, std::vector<double>& values) {
   for_elements(source, what, header, count, [&](std::string_view bytes, std::size_t now) {
@@ -46,8 +45,8 @@ void append_elements(ByteSource& source, const std::string& what, const NpyHeade
   });
 }
 
-// Calls use(row, place in the row, value) for each element that is not zero of an array in Fortran
-// order: row fastest.
+/// Calls use(row, place in the row, value) for each nonzero element of an array in Fortran order:
+/// row fastest.
 template <typename Use>
 void for_nonzero(const NpyRows::Open& open, const std::string& what, Use use) {
   const auto source = open();
@@ -71,7 +70,7 @@ void for_nonzero(const NpyRows::Open& open, const std::string& what, Use use) {
 
 SparseRows read_sparse(const NpyRows::Open& open, const std::string& what,
                        const NpyHeader& header) {
-  // Memory follows what is there, not the rows that the header announces.
+  // Memory grows with the elements that exist, not with the rows that the header announces.
   SparseRows sparse;
   for_nonzero(open, what, [&](std::int64_t row, std::uint32_t, double) {
     const auto end = static_cast<std::size_t>(row) + 1;
@@ -85,14 +84,15 @@ SparseRows read_sparse(const NpyRows::Open& open, const std::string& what,
   sparse.value.resize(elements);
   std::vector<std::int64_t> next(sparse.offsets.begin(), sparse.offsets.end() - 1);
   for_nonzero(open, what, [&](std::int64_t row, std::uint32_t place, double value) {
-    if (next[row] == sparse.offsets[row + 1]) throw InputError(what + ": changes while it is read");
+    if (next[row] == sparse.offsets[row + 1])
+      throw InputError(what + ": changed while it was read");
     sparse.place[next[row]] = place;
     sparse.value[next[row]++] = value;
   });
   return sparse;
 }
 
-// Where the element at `place` of a row in Fortran order is in C order. shape: of the array.
+/// The place in C order of the element at `place` of a row in Fortran order. shape: of the array.
 std::int64_t place_in_c_order(std::uint32_t place, const std::vector<std::int64_t>& shape) {
   std::int64_t left = place;
   std::int64_t c_place = 0;
@@ -107,44 +107,6 @@ std::int64_t place_in_c_order(std::uint32_t place, const std::vector<std::int64_
   return c_place;
 }
 
-// Values with the first axis fastest become values with the last axis fastest.
-std::vector<double> fortran_to_c(const std::vector<double>& values,
-                                 const std::vector<std::int64_t>& shape) {
-  std::vector<std::int64_t> strides(shape.size(), 1);
-  for (std::size_t axis = 1; axis < shape.size(); ++axis) {
-    strides[axis] = strides[axis - 1] * shape[axis - 1];
-  }
-  std::vector<double> out;
-  out.reserve(values.size());
-  std::vector<std::int64_t> index(shape.size(), 0);
-  std::int64_t place = 0;
-  while (out.size() < values.size()) {
-    out.push_back(values[static_cast<std::size_t>(place)]);
-    // Counts `index` up by one, last axis first, and moves `place` along.
-    for (std::size_t axis = shape.size(); axis-- > 0;) {
-      place += strides[axis];
-      if (++index[axis] < shape[axis]) break;
-      place -= strides[axis] * shape[axis];
-      index[axis] = 0;
-    }
-  }
-  return out;
-}
-
-NpyArray read_whole(ByteSource& source, const std::string& what, std::int64_t max_elements) {
-  NpyHeader header = read_npy_header(source, what);
-  const std::int64_t count = header.element_count();
-  if (count > max_elements) {
-    throw InputError(what + ": has " + std::to_string(count) + " elements, expected at most " +
-                     std::to_string(max_elements));
-  }
-  NpyArray array;
-  append_elements(source, what, header, count, array.values);
-  if (header.fortran_order) array.values = fortran_to_c(array.values, header.shape);
-  array.shape = std::move(header.shape);
-  return array;
-}
-
 }  // namespace
 
 NpyRows::NpyRows(const Open& open, std::string what)
@@ -155,7 +117,7 @@ NpyRows::NpyRows(const Open& open, std::string what)
     throw InputError(what_ + ": has rows of " + std::to_string(row_size()) +
                      " elements in Fortran order, expected C order");
   }
-  // With what the file holds compared before: a header may announce any number of rows of none.
+  // A header may announce any number of empty rows.
   if (row_size() == 0) return;
   sparse_ = std::make_shared<SparseRows>(read_sparse(open, what_, header_));
 }
@@ -184,22 +146,17 @@ void NpyRows::read_sparse_rows(std::int64_t rows, std::vector<double>& values) c
   }
 }
 
-NpyArray read_npy(const std::filesystem::path& path, std::int64_t max_elements) {
-  FileSource source(path);
-  return read_whole(source, path.string(), max_elements);
-}
-
 std::vector<std::string> NpzReader::names() const {
   std::vector<std::string> names;
   for (const std::string& entry : archive_.names()) {
-    const bool is_array = entry.ends_with(suffix);
-    names.push_back(is_array ? entry.substr(0, entry.size() - suffix.size()) : entry);
+    const bool is_array = entry.ends_with(kSuffix);
+    names.push_back(is_array ? entry.substr(0, entry.size() - kSuffix.size()) : entry);
   }
   return names;
 }
 
 bool NpzReader::has(std::string_view name) const {
-  return archive_.has(std::string(name).append(suffix));
+  return archive_.has(std::string(name).append(kSuffix));
 }
 
 std::string NpzReader::describe(std::string_view name) const {
@@ -207,19 +164,15 @@ std::string NpzReader::describe(std::string_view name) const {
 }
 
 std::unique_ptr<ByteSource> NpzReader::open(std::string_view name) const {
-  return archive_.stream(std::string(name).append(suffix));
+  return archive_.stream(std::string(name).append(kSuffix));
 }
 
 bool NpzReader::is_compressed(std::string_view name) const {
-  return archive_.is_compressed(std::string(name).append(suffix));
+  return archive_.is_compressed(std::string(name).append(kSuffix));
 }
 
 NpyHeader NpzReader::header(std::string_view name) const {
   return read_npy_header(*open(name), describe(name));
-}
-
-NpyArray NpzReader::read(std::string_view name, std::int64_t max_elements) const {
-  return read_whole(*open(name), describe(name), max_elements);
 }
 
 std::vector<std::int64_t> NpzReader::read_integers(std::string_view name) const {

@@ -4,7 +4,7 @@
 
 #include "data/quark_gluon_jets.h"
 #include "data/test_files.h"
-#include "io/npz.h"
+#include "io/arrays.h"
 #include "support.h"
 
 using lorentznet::append_quark_gluon_jet;
@@ -84,11 +84,13 @@ TEST_CASE("a quark/gluon jet without particles is refused") {
 TEST_CASE("four-momenta and species agree with the Python program's") {
   const auto reference = lorentznet::test::reference_dir();
   if (!reference) return lorentznet::test::skip("no reference folder");
-  const lorentznet::NpzReader golden(*reference / "golden" / "qg_eval.npz");
-  const auto constituents = golden.read("X");
-  const auto p4 = golden.read("p4").values;
-  const auto one_hot = golden.read("scalars").values;
-  const auto label = golden.read("label").values;
+  const auto read = [file = *reference / "golden" / "qg_eval.npz"](const char* name) {
+    return lorentznet::test::read_npz(file, name);
+  };
+  const auto constituents = read("X");
+  const auto p4 = read("p4").values;
+  const auto one_hot = read("scalars").values;
+  const auto label = read("label").values;
   const std::int64_t num_jets = constituents.shape[0];
   const std::int64_t width = constituents.shape[1];
   JetBuilder builder("X");

@@ -3,9 +3,9 @@
 #include <array>
 #include <catch2/catch.hpp>
 
+#include "io/arrays.h"
 #include "io/file.h"
 #include "io/helpers.h"
-#include "io/npz.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;

@@ -6,7 +6,7 @@
 #include <string>
 #include <vector>
 
-#include "io/npz.h"
+#include "io/arrays.h"
 #include "lorentznet/metrics.h"
 #include "support.h"
 
@@ -17,7 +17,7 @@ namespace {
 namespace fs = std::filesystem;
 
 std::vector<float> read_floats(const fs::path& path) {
-  const std::vector<double> values = lorentznet::read_npy(path).values;
+  const std::vector<double> values = lorentznet::test::read_npy(path).values;
   return {values.begin(), values.end()};
 }
 
@@ -65,7 +65,7 @@ TEST_CASE("seven published top taggers' scores give their published AUC") {
     return;
   }
   const fs::path folder = *reference / "top" / "scores";
-  const std::vector<double> truth = lorentznet::read_npy(folder / "labels.npy").values;
+  const std::vector<double> truth = lorentznet::test::read_npy(folder / "labels.npy").values;
   const std::vector<std::int8_t> label(truth.begin(), truth.end());
   REQUIRE(label.size() == 404000);
   const std::vector<Tagger> taggers = {
