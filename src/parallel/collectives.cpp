@@ -2,6 +2,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
+#include <ATen/ops/from_blob.h>
 #include <ATen/ops/tensor.h>
 #include <ATen/ops/zeros.h>
 #include <torch/autograd.h>
@@ -9,10 +10,27 @@
 #include <torch/nn/module.h>
 #include <torch/utils.h>
 
+#include <utility>
+
 namespace lorentznet {
 namespace {
 
 using Ranks = std::shared_ptr<const Communicator>;
+
+class SingleProcess final : public Communicator {
+ public:
+  std::int64_t rank() const override { return 0; }
+  std::int64_t size() const override { return 1; }
+  void sum(const at::Tensor&) const override {}
+  void broadcast(const at::Tensor&) const override {}
+};
+
+/// A tensor in the memory of `values`.
+template <typename Number>
+at::Tensor view_of(std::span<Number> values) {
+  return at::from_blob(values.data(), {static_cast<std::int64_t>(values.size())},
+                       at::TensorOptions(at::CppTypeToScalarType<Number>::value));
+}
 
 at::Tensor summed(const at::Tensor& tensor, const Communicator& ranks) {
   auto sum = tensor.detach().clone(at::MemoryFormat::Contiguous);
@@ -20,7 +38,7 @@ at::Tensor summed(const at::Tensor& tensor, const Communicator& ranks) {
   return sum;
 }
 
-/// The backward pass of a sum over ranks, which is one too.
+/// The gradient of a sum over ranks: the sum of the ranks' gradients.
 class RankSumBackward final : public torch::autograd::Node {
  public:
   explicit RankSumBackward(Ranks ranks) : ranks_(std::move(ranks)) {}
@@ -48,14 +66,6 @@ void apply_flat(const std::vector<at::Tensor>& tensors, F f) {
   }
 }
 
-class SingleProcess final : public Communicator {
- public:
-  std::int64_t rank() const override { return 0; }
-  std::int64_t size() const override { return 1; }
-  void sum(const at::Tensor&) const override {}
-  void broadcast(const at::Tensor&) const override {}
-};
-
 }  // namespace
 
 std::shared_ptr<const Communicator> single_process() {
@@ -63,15 +73,47 @@ std::shared_ptr<const Communicator> single_process() {
   return alone;
 }
 
-std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures) {
-  if (ranks.size() == 1) return figures;
-  const auto sum = at::tensor(figures, at::kDouble);
-  ranks.sum(sum);
-  const auto* const data = sum.const_data_ptr<double>();
-  return {data, data + sum.numel()};
+void meet(const Communicator& ranks) { any_rank(ranks, false); }
+
+bool any_rank(const Communicator& ranks, bool flag) {
+  return sum_figures(ranks, {flag ? 1. : 0.})[0] > 0;
 }
 
-void meet(const Communicator& ranks) { sum_figures(ranks, {0}); }
+std::int64_t first_different(const Communicator& ranks, std::int64_t number) {
+  if (ranks.size() == 1) return 0;
+  const auto all = gather_rows(ranks, at::tensor({number}, at::kLong));
+  const auto* const numbers = all.const_data_ptr<std::int64_t>();
+  for (std::int64_t rank = 1; rank < ranks.size(); ++rank) {
+    if (numbers[rank] != numbers[0]) return rank;
+  }
+  return 0;
+}
+
+std::string text_of_rank_0(const Communicator& ranks, std::string text) {
+  const std::span letters(reinterpret_cast<std::int8_t*>(text.data()), text.size());
+  ranks.broadcast(view_of(letters));
+  return text;
+}
+
+void sum_values(const Communicator& ranks, std::span<double> values) {
+  if (ranks.size() > 1) ranks.sum(view_of(values));
+}
+
+void sum_values(const Communicator& ranks, std::span<float> values) {
+  if (ranks.size() > 1) ranks.sum(view_of(values));
+}
+
+std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures) {
+  sum_values(ranks, std::span(figures));
+  return figures;
+}
+
+at::Tensor gather_rows(const Communicator& ranks, const at::Tensor& row) {
+  const auto rows = at::zeros({ranks.size(), row.numel()}, row.options());
+  rows[ranks.rank()].copy_(row);
+  ranks.sum(rows);
+  return rows;
+}
 
 at::Tensor sum_over_ranks(const Ranks& ranks, const at::Tensor& tensor) {
   if (ranks->size() == 1) return tensor;
@@ -110,23 +152,6 @@ void average_gradients(const Communicator& ranks, const torch::nn::Module& modul
     ranks.sum(all);
     all.div_(static_cast<double>(ranks.size()));
   });
-}
-
-at::Tensor gather(const Communicator& ranks, const at::Tensor& row) {
-  const auto rows = at::zeros({ranks.size(), row.numel()}, row.options());
-  rows[ranks.rank()].copy_(row);
-  ranks.sum(rows);
-  return rows;
-}
-
-std::int64_t first_different(const Communicator& ranks, std::int64_t number) {
-  if (ranks.size() == 1) return 0;
-  const auto all = gather(ranks, at::tensor({number}, at::kLong));
-  const auto* const numbers = all.const_data_ptr<std::int64_t>();
-  for (std::int64_t rank = 1; rank < ranks.size(); ++rank) {
-    if (numbers[rank] != numbers[0]) return rank;
-  }
-  return 0;
 }
 
 }  // namespace lorentznet

@@ -15,10 +15,11 @@ namespace lorentznet {
 namespace {
 
 constexpr std::uint16_t kDefaultPort = 29500;  // torchrun's
-constexpr std::uint64_t kFirstPort = 20000,
-                        kNumPorts = 12000;  // below those of outgoing connections
+// Below the ports of outgoing connections.
+constexpr std::uint64_t kFirstPort = 20000, kNumPorts = 12000;
+constexpr std::int64_t kMostRanks = std::numeric_limits<std::int32_t>::max();
 
-/// Names of a launcher's variables.
+/// The names of a launcher's variables.
 struct Dialect {
   const char *launcher, *rank, *size, *local_rank, *local_size, *job;
 };
@@ -27,7 +28,7 @@ constexpr std::array kDialects = {
     Dialect{"Open MPI", "OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE",
             "OMPI_COMM_WORLD_LOCAL_RANK", "OMPI_COMM_WORLD_LOCAL_SIZE", "PMIX_NAMESPACE"},
     Dialect{"PMI", "PMI_RANK", "PMI_SIZE", "MPI_LOCALRANKID", "MPI_LOCALNRANKS", ""},
-    // SLURM_NTASKS is set in a batch script too, where no srun has started anything yet.
+    // SLURM_NTASKS is also set in a batch script, before srun has started anything.
     Dialect{"Slurm", "SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", "", "SLURM_JOB_ID"}};
 
 class Variables {
@@ -59,8 +60,6 @@ class Variables {
   const Environment& environment_;
 };
 
-constexpr std::int64_t kMostRanks = std::numeric_limits<std::int32_t>::max();
-
 void read_ranks(const Variables& variables, const Dialect& dialect, Launch& launch) {
   launch.launcher = dialect.launcher;
   launch.size = variables.number(dialect.size, 1, kMostRanks).value();
@@ -80,14 +79,14 @@ void read_ranks(const Variables& variables, const Dialect& dialect, Launch& laun
 std::string find_address(const Variables& variables, const Dialect& dialect, std::int64_t size) {
   if (variables.has("MASTER_ADDR")) return variables.text("MASTER_ADDR");
   if (variables.number(dialect.local_size, 1, size) == size) return "127.0.0.1";
-  for (const auto* list : {"SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"}) {
+  for (const char* list : {"SLURM_STEP_NODELIST", "SLURM_JOB_NODELIST"}) {
     if (variables.has(list)) return first_host(variables.text(list));
   }
   throw InputError(fmt::format("{} is {}, but MASTER_ADDR, the machine of rank 0, is not set",
                                dialect.size, size));
 }
 
-/// Jobs that share a machine should not meet on a port.
+/// Jobs that share a machine should use different ports.
 std::uint16_t find_port(const Variables& variables, const Dialect& dialect) {
   const auto given = variables.number("MASTER_PORT", 1, 65535);
   if (given) return static_cast<std::uint16_t>(*given);
@@ -139,12 +138,12 @@ std::string first_host(const std::string& nodelist) {
     const auto close = nodelist.find(']', k);
     const auto end = nodelist.find_first_of(",-]", k);
     if (close == std::string::npos || end == k + 1) {
-      throw InputError("'" + nodelist + "' is no list of hosts");
+      throw InputError("'" + nodelist + "' is not a list of hosts");
     }
     host += nodelist.substr(k + 1, end - k - 1);
     k = close + 1;
   }
-  if (host.empty()) throw InputError("'" + nodelist + "' is no list of hosts");
+  if (host.empty()) throw InputError("'" + nodelist + "' is not a list of hosts");
   return host;
 }
 

@@ -8,21 +8,24 @@
 #include <utility>
 #include <vector>
 
+#include "parallel/backends.h"
+#include "parallel/watch.h"
+
 namespace lorentznet {
 namespace {
 
-/// For all ranks to come.
+/// Until all ranks have joined.
 constexpr std::chrono::seconds kJoinTimeout{300};
-/// Of a sum. A rank that is gone or stopped is found by the Watch; this is for one that is there
-/// and does something else, reading data for instance.
+/// Of a sum. The Watch finds a rank that is gone or stopped; this is for one that is busy, reading
+/// data for instance.
 constexpr std::chrono::seconds kOperationTimeout{3600};
 
-/// How long a rank stays awake for the others: longer than what parts them in a step. Whoever
-/// sleeps on a core without other work takes longer to wake up than a sum of batch norm takes.
+/// How long a rank polls before it sleeps: longer than the ranks differ in a step, because waking
+/// up on an idle core takes longer than a sum of batch norm.
 constexpr std::chrono::milliseconds kAwake{20};
 
-/// Waits for work on `tensor`, and leaves the core to the threads that do it. A GPU's is only put
-/// into its queue.
+/// Waits for work on `tensor`, and yields the core to the threads that do it. Work of a GPU is only
+/// put into its queue.
 void await(c10d::Work& work, const at::Tensor& tensor) {
   const auto until = std::chrono::steady_clock::now() + kAwake;
   while (tensor.is_cpu() && !work.isCompleted() && std::chrono::steady_clock::now() < until) {
@@ -59,18 +62,18 @@ class Processes::Ranks final : public Communicator {
   std::int64_t size() const override { return size_; }
   void sum(const at::Tensor& tensor) const override {
     std::vector<at::Tensor> tensors{tensor};
-    await(*of(tensor).allreduce(tensors), tensor);
+    await(*backend_of(tensor).allreduce(tensors), tensor);
   }
   void broadcast(const at::Tensor& tensor) const override {
     std::vector<at::Tensor> tensors{tensor};
-    await(*of(tensor).broadcast(tensors), tensor);
+    await(*backend_of(tensor).broadcast(tensors), tensor);
   }
   void use(BackendPointer nccl) { nccl_ = std::move(nccl); }
 
  private:
-  c10d::Backend& of(const at::Tensor& tensor) const {
+  c10d::Backend& backend_of(const at::Tensor& tensor) const {
     if (tensor.is_cpu()) return *gloo_;
-    TORCH_CHECK(nccl_ != nullptr, "ranks can't talk through ", tensor.device());
+    TORCH_CHECK(nccl_ != nullptr, "no backend for tensors on ", tensor.device());
     return *nccl_;
   }
 
@@ -78,53 +81,62 @@ class Processes::Ranks final : public Communicator {
   BackendPointer gloo_, nccl_;
 };
 
-Processes::Processes(const Launch& launch, std::chrono::seconds timeout, Watch::OnEnd on_end)
+struct Processes::Network {
+  StorePointer notes;
+  Place place = {};
+  std::shared_ptr<Ranks> ranks = {};  ///< null: the only rank, below torchrun
+  std::unique_ptr<Watch> watch = {};  ///< null, too
+
+  /// The place with a part of the store of its own.
+  Place part(const std::string& name) const {
+    auto copy = place;
+    copy.store = with_prefix(name, place.store);
+    return copy;
+  }
+};
+
+Processes::Processes(const Launch& launch, std::chrono::seconds timeout, OnEnd on_end)
     : launch_(launch) {
   if (!launch.connects()) return;
   const auto store = with_prefix("lorentznet", make_store(launch));
-  notes_ = with_prefix("notes", store);
+  network_.reset(new Network{.notes = with_prefix("notes", store)});
   if (launch.size == 1) return;
-  place_ = {.store = with_prefix(fmt::format("attempt-{}", launch.restarts), store),
-            .rank = launch.rank,
-            .size = launch.size,
-            .one_machine = is_loopback(launch.address)};
-  const auto part = [this](const std::string& name) {
-    auto place = place_;
-    place.store = with_prefix(name, place_.store);
-    return place;
-  };
-  ranks_ = std::make_shared<Ranks>(place_, make_gloo(part("sums"), kOperationTimeout));
-  communicator_ = ranks_;
-  watch_ = std::make_unique<Watch>(make_gloo(part("watch"), kOperationTimeout), place_, timeout,
-                                   std::move(on_end));
+  network_->place = {.store = with_prefix(fmt::format("attempt-{}", launch.restarts), store),
+                     .rank = launch.rank,
+                     .size = launch.size,
+                     .one_machine = is_loopback(launch.address)};
+  network_->ranks = std::make_shared<Ranks>(network_->place,
+                                            make_gloo(network_->part("sums"), kOperationTimeout));
+  communicator_ = network_->ranks;
+  network_->watch = std::make_unique<Watch>(make_gloo(network_->part("watch"), kOperationTimeout),
+                                            network_->place, timeout, std::move(on_end));
 }
 
+Processes::~Processes() = default;
+
 void Processes::use(const c10::Device& device) {
-  if (ranks_ == nullptr || device.is_cpu()) return;
-  auto place = place_;
-  place.store = with_prefix("nccl", place_.store);
-  ranks_->use(make_nccl(place, kOperationTimeout, device));
+  if (communicator_->size() == 1 || device.is_cpu()) return;
+  network_->ranks->use(make_nccl(network_->part("nccl"), kOperationTimeout, device));
 }
 
 void Processes::write_note(const std::string& name, const std::string& text) {
-  if (notes_ != nullptr && launch_.rank == 0) {
-    notes_->set(name, std::vector<std::uint8_t>(text.begin(), text.end()));
-  }
+  if (network_ == nullptr || launch_.rank != 0) return;
+  network_->notes->set(name, std::vector<std::uint8_t>(text.begin(), text.end()));
 }
 
 std::optional<std::string> Processes::read_note(const std::string& name) {
-  if (notes_ == nullptr || !notes_->check({name})) return std::nullopt;
-  const auto text = notes_->get(name);
+  if (network_ == nullptr || !network_->notes->check({name})) return std::nullopt;
+  const auto text = network_->notes->get(name);
   return std::string(text.begin(), text.end());
 }
 
 Ending Processes::fail(std::int64_t status) {
-  const Ending own{.kind = Ending::Kind::kFailed, .rank = launch_.rank, .status = status};
-  return watch_ == nullptr ? own : watch_->fail(status);
+  if (communicator_->size() > 1) return network_->watch->fail(status);
+  return {.kind = Ending::Kind::kFailed, .rank = launch_.rank, .status = status};
 }
 
 void Processes::finish() {
-  if (watch_ != nullptr) watch_->finish();
+  if (communicator_->size() > 1) network_->watch->finish();
 }
 
 }  // namespace lorentznet

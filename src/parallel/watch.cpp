@@ -15,10 +15,10 @@ using Clock = std::chrono::steady_clock;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kInterval{200};
-/// Rank 0 waits for the others before it answers, so they have to wait longer than it does.
+/// Rank 0 answers after it has waited for the others, so they have to wait longer than it does.
 constexpr milliseconds kMargin{3000};
-/// A message to a rank that may not be there any more.
-constexpr milliseconds kLastWord{1000};
+/// For an answer to a rank that may be gone.
+constexpr milliseconds kSendTimeout{1000};
 
 at::Tensor to_message(const Ending& ending) {
   return at::tensor({static_cast<std::int64_t>(ending.kind), ending.rank, ending.status},
@@ -32,7 +32,7 @@ Ending from_message(const at::Tensor& message) {
 
 at::Tensor empty_message() { return at::empty({3}, at::kLong); }
 
-/// What the ranks' states in one round come to.
+/// What follows from the ranks' states in one round.
 class Round {
  public:
   explicit Round(const Ending& own)
@@ -45,7 +45,7 @@ class Round {
   void add_lost(const Ending& lost) {
     if (lost_.kind == Ending::Kind::kNone) lost_ = lost;
   }
-  /// Where a rank is gone, others fail because of that.
+  /// A lost rank comes first: others fail because of it.
   Ending ending() const {
     if (lost_.kind != Ending::Kind::kNone) return lost_;
     if (failed_.kind == Ending::Kind::kFailed) return failed_;
@@ -57,14 +57,14 @@ class Round {
   bool all_done_;
 };
 
-/// What is left of `patience` since `start`, rounded up: whoever waits in vain so long is late, not
-/// a moment before.
+/// What is left of `patience` since `start`, rounded up, so that after this wait `patience` is
+/// over.
 milliseconds time_left(Clock::time_point start, milliseconds patience) {
   const auto left = std::chrono::ceil<milliseconds>(start + patience - Clock::now());
   return std::max(left, milliseconds(1));
 }
 
-/// A message on its way; the tensor lives as long as it does.
+/// A message in transfer; its tensor must live until then.
 struct Post {
   std::vector<at::Tensor> message;
   c10::intrusive_ptr<c10d::Work> work;
@@ -122,14 +122,14 @@ Ending Watch::state() {
   return state_;
 }
 
-/// Rank 0's round: what the others say, and what follows, told to them.
+/// Rank 0's round: receives the others' states and answers them.
 Ending Watch::ask_all() {
   std::vector<Post> answers;
   for (std::int64_t rank = 1; rank < size_; ++rank) {
     auto& post = answers.emplace_back(Post{{empty_message()}, {}});
     try {
       post.work = backend_->recv(post.message, static_cast<int>(rank), 0);
-    } catch (const std::exception&) {  // its end of the line is closed: gone, said below
+    } catch (const std::exception&) {  // its connection is closed: found below
     }
   }
   auto round = Round(state());
@@ -152,19 +152,19 @@ Ending Watch::ask_all() {
 
 void Watch::tell_all(const Ending& ending) {
   const bool is_lost = ending.kind == Ending::Kind::kGone || ending.kind == Ending::Kind::kHangs;
-  std::vector<Post> words;
+  std::vector<Post> answers;
   for (std::int64_t rank = 1; rank < size_; ++rank) {
     if (is_lost && ending.rank == rank) continue;
-    auto& post = words.emplace_back(Post{{to_message(ending)}, {}});
+    auto& post = answers.emplace_back(Post{{to_message(ending)}, {}});
     try {
       post.work = backend_->send(post.message, static_cast<int>(rank), 0);
     } catch (const std::exception&) {  // the next round finds it gone
     }
   }
-  for (auto& post : words) {
+  for (auto& post : answers) {
     try {
-      if (post.work != nullptr) post.work->wait(kLastWord);
-    } catch (const std::exception&) {
+      if (post.work != nullptr) post.work->wait(kSendTimeout);
+    } catch (const std::exception&) {  // likewise
     }
   }
 }
@@ -173,14 +173,13 @@ Ending Watch::ask_rank_0() {
   const auto start = Clock::now();
   const auto patience = timeout_ + kMargin;
   try {
-    Post word{{to_message(state())}, {}};
-    word.work = backend_->send(word.message, 0, 0);
+    Post report{{to_message(state())}, {}};
+    report.work = backend_->send(report.message, 0, 0);
     Post answer{{empty_message()}, {}};
     answer.work = backend_->recv(answer.message, 0, 0);
-    // The answer first: where rank 0 is gone, Gloo tells those who wait for a message at once, but
-    // not always those who wait for one to be sent.
+    // The answer first: if rank 0 is gone, Gloo ends a receive at once, but not always a send.
     answer.work->wait(time_left(start, patience));
-    word.work->wait(time_left(start, patience));
+    report.work->wait(time_left(start, patience));
     return from_message(answer.message[0]);
   } catch (const std::exception&) {
     const bool late = Clock::now() - start >= patience;

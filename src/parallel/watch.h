@@ -1,58 +1,37 @@
 #pragma once
 
-#include <array>
-#include <atomic>
+#include <chrono>
 #include <condition_variable>
-#include <functional>
+#include <cstdint>
 #include <mutex>
 #include <optional>
-#include <string>
 #include <thread>
 
 #include "parallel/backends.h"
+#include "parallel/processes.h"
 
 namespace lorentznet {
 
-/// How a run of several processes ends.
-struct Ending {
-  enum class Kind : std::int64_t {
-    kNone,      ///< not yet
-    kFinished,  ///< all ranks are done
-    kFailed,    ///< `rank` is the first one that said that it failed
-    kGone,      ///< `rank` ended without a word
-    kHangs,     ///< `rank` has not answered in time
-  };
-  Kind kind = Kind::kNone;
-  std::int64_t rank = 0;
-  std::int64_t status = 0;  ///< of the program of `rank`, where it failed
-};
-
-/// A thread of each rank that asks the others, a few times a second, whether they are well. It has
-/// a communication of its own, so it works whatever the ranks' main threads wait for.
+/// A thread of each rank that checks, a few times a second, that the others are alive. It has a
+/// backend of its own, so it works whatever the ranks' main threads wait for.
 ///
-/// Every rank tells rank 0 its state, and rank 0 tells all of them what follows. What ends the run
-/// is the same for all ranks that are left.
+/// Every rank sends rank 0 its state, and rank 0 answers whether the run goes on. All remaining
+/// ranks see the same ending.
 class Watch {
  public:
-  using OnEnd = std::function<void(const Ending&)>;
-
-  /// \param timeout  after which a rank that does not answer hangs
-  /// \param on_end   called in the watching thread when the run ends otherwise than kFinished while
-  ///                 this rank is at work. It does not return.
+  /// \param timeout, on_end  as in Processes
   Watch(BackendPointer backend, const Place& place, std::chrono::milliseconds timeout,
         OnEnd on_end);
   ~Watch();
   Watch(const Watch&) = delete;
   Watch& operator=(const Watch&) = delete;
 
-  /// Tells the others that this rank has failed, and waits for what is decided.
+  /// This rank has failed: tells rank 0, and waits for what ends the run.
   Ending fail(std::int64_t status);
-  /// This rank is done: waits for the others. on_end is called should they fail.
+  /// This rank is done: waits for the others. If one fails, on_end is called.
   void finish();
 
  private:
-  using Message = std::array<std::int64_t, 3>;  // what of an Ending goes over the wire
-
   void watch();
   Ending ask_all();
   Ending ask_rank_0();

@@ -243,7 +243,7 @@ void write_training_state(const std::filesystem::path& file, LorentzNetImpl& mod
   for (const auto& [name, generator] : generators(model)) {
     // A single process's state stays [n], as it was before there were ranks.
     const auto row = generator.get_state().to(at::kLong);
-    state.emplace_back(name, ranks.size() == 1 ? row : gather(ranks, row));
+    state.emplace_back(name, ranks.size() == 1 ? row : gather_rows(ranks, row));
   }
   append_progress(state, progress, setup);
   if (ranks.rank() == 0) write_state_dict(file, state);

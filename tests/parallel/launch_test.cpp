@@ -1,4 +1,4 @@
-// What launchers say, and what nobody should.
+// The variables of each launcher, and those that make no sense.
 #include "parallel/launch.h"
 
 #include <catch2/catch.hpp>
@@ -70,7 +70,7 @@ TEST_CASE("torchrun") {
   CHECK(launch.restarts == 2);
 }
 
-TEST_CASE("Open MPI, PMI and Slurm name rank 0's machine where they know it") {
+TEST_CASE("Open MPI, PMI and Slurm name rank 0's machine if they know it") {
   check(read_launch(kOpenMpi), "Open MPI", 1, 2, "127.0.0.1");
   check(read_launch(kPmi), "PMI", 1, 2, "127.0.0.1");
   check(read_launch(kSlurm), "Slurm", 5, 8, "node07");
@@ -87,7 +87,7 @@ TEST_CASE("Open MPI, PMI and Slurm name rank 0's machine where they know it") {
   check(read_launch(both), "Open MPI", 1, 2, "node07");
 }
 
-TEST_CASE("torchrun below mpirun counts, and mpirun below srun") {
+TEST_CASE("torchrun below mpirun decides, and mpirun below srun") {
   CHECK(read_launch(kTorchrun + kOpenMpi + kSlurm).rank == 3);
   CHECK(read_launch(kOpenMpi + kSlurm).rank == 1);
 }

@@ -1,4 +1,4 @@
-// NCCL, where there is a GPU and the build can use it.
+// NCCL, if there is a GPU and the build supports it.
 #include <ATen/ATen.h>
 #include <ATen/Context.h>
 

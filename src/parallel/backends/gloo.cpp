@@ -1,6 +1,6 @@
-// The torch wheel has Gloo's code but not its headers, which are Debian's here, of an older
-// version. That goes well as long as nothing but pointers to Gloo's types passes between the two:
-// no object of Gloo may be made or used in this file, nor ProcessGroupGloo::GlooStore.
+// The torch wheel has Gloo's code but not its headers. Those used here are Debian's, of an older
+// version, which works as long as only pointers to Gloo's types pass between the two: this file
+// must not create or use an object of Gloo, nor a ProcessGroupGloo::GlooStore.
 #define USE_C10D_GLOO  // what the wheel's header asks for
 #include <cstdlib>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
@@ -15,7 +15,7 @@ BackendPointer make_gloo(const Place& place, std::chrono::milliseconds timeout) 
   const char* const interface = std::getenv("GLOO_SOCKET_IFNAME");
   if (interface != nullptr && *interface != '\0') {
     options->devices.push_back(Gloo::createDeviceForInterface(interface));
-  } else if (place.one_machine) {  // its name may lead to no address, or to another one
+  } else if (place.one_machine) {  // the host's name may have no address, or that of another host
     options->devices.push_back(Gloo::createDeviceForHostname("127.0.0.1"));
   } else {
     options->devices.push_back(Gloo::createDefaultDevice());

@@ -5,8 +5,8 @@ namespace lorentznet {
 
 BackendPointer make_gloo(const Place&, std::chrono::milliseconds) {
   throw InputError(
-      "several processes were launched, but this build has no Gloo (Debian's libgloo-dev was not "
-      "there)");
+      "several processes were launched, but this build has no Gloo (Debian's libgloo-dev was "
+      "missing)");
 }
 
 }  // namespace lorentznet
