@@ -40,7 +40,7 @@ std::string lower_case(std::string text) {
   return text;
 }
 
-/// Login pages and error pages come with status 200 as well.
+/// Servers send login pages and error pages with status 200, too.
 bool is_web_page(const Path& path) {
   std::array<char, 256> bytes{};
   const std::size_t got = FileSource(path).read(bytes);
@@ -52,7 +52,7 @@ bool is_web_page(const Path& path) {
          text.starts_with("<head");
 }
 
-/// What the names of published files promise.
+/// Whether a file begins as its format does.
 bool begins_as_named(const Path& part, const std::string& name) {
   std::array<char, 4> bytes{};
   const std::size_t got = FileSource(part).read(bytes);
@@ -62,8 +62,8 @@ bool begins_as_named(const Path& part, const std::string& name) {
   return true;
 }
 
-/// Brings all bytes to `part`, however often the connection breaks.
-void bring(const PublishedFile& file, const Path& part, const DownloadOptions& options) {
+/// Downloads into `part` until the file is complete, however often the connection breaks.
+void fetch(const PublishedFile& file, const Path& part, const DownloadOptions& options) {
   int failures = 0;
   auto wait = options.first_wait;
   for (;;) {
@@ -71,10 +71,10 @@ void bring(const PublishedFile& file, const Path& part, const DownloadOptions& o
     const Transfer result = transfer(file.url, part, options.patience, [&](auto done, auto total) {
       options.progress(file.name, done, total);
     });
-    if (result.end == Transfer::End::kWhole) return;
+    if (result.end == Transfer::End::kComplete) return;
     if (result.end == Transfer::End::kRefused) fail(file, result.reason);
-    if (result.end == Transfer::End::kCannotGoOn && before > 0) {
-      options.log(file.name + ": the server cannot go on where it stopped, so it begins again");
+    if (result.end == Transfer::End::kCannotContinue && before > 0) {
+      options.log(file.name + ": the server cannot continue a download, starting again");
       std::filesystem::remove(part);
       continue;
     }
@@ -84,7 +84,7 @@ void bring(const PublishedFile& file, const Path& part, const DownloadOptions& o
     }
     if (++failures >= options.attempts) {
       fail(file, result.reason + " (" + std::to_string(failures) +
-                     " attempts; what has come is kept, and the same command goes on)");
+                     " attempts; the same command continues the download)");
     }
     options.log(file.name + ": " + result.reason + "; trying again");
     std::this_thread::sleep_for(wait);
@@ -92,28 +92,26 @@ void bring(const PublishedFile& file, const Path& part, const DownloadOptions& o
   }
 }
 
-/// \return the checksum of a part that is what it should be; removes any other
+/// \return the SHA-256 of a complete file. \throws InputError, and removes it, if it is wrong
 std::string check(const PublishedFile& file, const Path& part) {
   std::string reason;
   if (is_web_page(part)) {
     reason = "the server sent a web page instead of the file";
   } else if (!begins_as_named(part, file.name)) {
-    reason = "the server sent something else than the file " + in_quotes(file.name);
+    reason = "the server sent something other than the file " + in_quotes(file.name);
   }
   const std::string sha256 = reason.empty() ? sha256_of_file(part) : "";
   if (reason.empty() && !file.sha256.empty() && sha256 != file.sha256) {
-    reason = "what came has the SHA-256 " + sha256 + ", expected " + file.sha256;
+    reason = "the file has SHA-256 " + sha256 + ", expected " + file.sha256;
   }
   if (reason.empty()) return sha256;
   std::filesystem::remove(part);
   fail(file, reason);
 }
 
-using Path = std::filesystem::path;
-
 Path mark_of(const Path& folder) { return folder / "unfinished-download"; }
 
-/// The mark of an unfinished download, locked while it lives.
+/// The file that marks an unfinished download, locked while this lives.
 class DownloadMark {
  public:
   explicit DownloadMark(const Path& folder)
@@ -136,10 +134,10 @@ class DownloadMark {
 using Checksums = std::map<std::string, std::string>;  // file's name -> SHA-256
 
 Checksums read_checksums(const Path& file) {
-  constexpr std::size_t most_bytes = 1 << 20;
+  constexpr std::size_t kMostBytes = 1 << 20;
   Checksums sums;
   if (!std::filesystem::exists(file)) return sums;
-  std::istringstream lines(read_file(file, most_bytes));
+  std::istringstream lines(read_file(file, kMostBytes));
   for (std::string sha256, name; lines >> sha256 >> name;) sums[name] = sha256;
   return sums;
 }
@@ -150,26 +148,27 @@ void write_checksums(const Path& file, const Checksums& sums) {
   write_file_whole(file, text);
 }
 
-}  // namespace
-
+/// \return the file's SHA-256
 std::string download(const PublishedFile& file, const Path& target,
                      const DownloadOptions& options) {
   const Path part = target.string() + ".part";
-  const bool goes_on = size_of(part) > 0;
-  bring(file, part, options);
+  const bool is_continued = size_of(part) > 0;
+  fetch(file, part, options);
   std::string sha256;
   try {
     sha256 = check(file, part);
   } catch (const InputError&) {
-    // The part may have been of another file, or damaged: once more from the start.
-    if (!goes_on) throw;
-    options.log(file.name + ": what was there did not fit, so it begins again");
-    bring(file, part, options);
+    // The part may have been another file's, or damaged: once more from the start.
+    if (!is_continued) throw;
+    options.log(file.name + ": the part that was there does not match, starting again");
+    fetch(file, part, options);
     sha256 = check(file, part);
   }
   make_durable(part, target);
   return sha256;
 }
+
+}  // namespace
 
 bool is_unfinished(const Path& folder) { return std::filesystem::exists(mark_of(folder)); }
 
@@ -190,7 +189,7 @@ void download_all(const std::vector<PublishedFile>& files, const Path& folder,
                 std::to_string(files.size()) + ") from " + file.url);
     const std::string sha256 = download(file, target, options);
     if (!file.sha256.empty()) continue;
-    options.log(file.name + ": SHA-256 " + sha256 + ", kept in " + pins.string());
+    options.log(file.name + ": SHA-256 " + sha256 + ", saved in " + pins.string());
     sums[file.name] = sha256;
     write_checksums(pins, sums);
   }

@@ -8,7 +8,7 @@
 namespace lorentznet {
 namespace {
 
-constexpr double megabyte = 1e6;
+constexpr double kMegabyte = 1e6;
 
 std::string format(const char* pattern, double value) {
   std::array<char, 64> text{};
@@ -17,10 +17,10 @@ std::string format(const char* pattern, double value) {
 }
 
 std::string bar(double part) {
-  constexpr int width = 24;
-  const int filled = static_cast<int>(part * width);
+  constexpr int kWidth = 24;
+  const int filled = static_cast<int>(part * kWidth);
   std::string text = "[";
-  for (int place = 0; place < width; ++place) {
+  for (int place = 0; place < kWidth; ++place) {
     text += place < filled ? '=' : (place == filled ? '>' : ' ');
   }
   return text + "]";
@@ -30,17 +30,17 @@ std::string bar(double part) {
 
 std::string progress_text(const std::string& file, std::uint64_t done, std::uint64_t total,
                           double bytes_per_second) {
-  const auto megabytes = static_cast<double>(done) / megabyte;
+  const auto megabytes = static_cast<double>(done) / kMegabyte;
   std::string text = file;
   if (total > 0) {
     const double part = static_cast<double>(done) / static_cast<double>(total);
     text += " " + bar(part) + format(" %3.0f %%", 100 * part) + format("  %.0f", megabytes) +
-            format(" of %.0f MB", static_cast<double>(total) / megabyte);
+            format(" of %.0f MB", static_cast<double>(total) / kMegabyte);
   } else {
     text += format("  %.0f MB", megabytes);
   }
   if (!(bytes_per_second > 0)) return text;
-  text += format("  %.1f MB/s", bytes_per_second / megabyte);
+  text += format("  %.1f MB/s", bytes_per_second / kMegabyte);
   if (total > done) {
     text += format("  %.0f s left", static_cast<double>(total - done) / bytes_per_second);
   }

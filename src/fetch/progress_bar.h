@@ -6,13 +6,13 @@
 
 namespace lorentznet {
 
-/// A line on the terminal that tells how far a download is: part, speed, time that is left. Where
-/// stderr is no terminal, nothing.
+/// A line on the terminal with the progress of a download: fraction, speed, time left. Does nothing
+/// if stderr is not a terminal.
 class ProgressBar {
  public:
   ProgressBar();
   void show(const std::string& file, std::uint64_t done, std::uint64_t total);
-  /// Removes the line, so that another one can be printed.
+  /// Removes the line, before another one is printed.
   void clear();
 
  private:
@@ -24,8 +24,8 @@ class ProgressBar {
   Clock::time_point first_, last_;
 };
 
-/// "train.h5 [=====>    ]  52 %  430 of 820 MB  11.2 MB/s  35 s left". bytes_per_second: 0 where it
-/// is not known yet; total: 0 where the server doesn't tell.
+/// "train.h5 [=====>    ]  52 %  430 of 820 MB  11.2 MB/s  35 s left". total and bytes_per_second:
+/// 0 if unknown.
 std::string progress_text(const std::string& file, std::uint64_t done, std::uint64_t total,
                           double bytes_per_second);
 

@@ -8,11 +8,11 @@
 
 namespace lorentznet {
 
-extern const char* const published_files_table;  // made by CMake of data/published_files.tsv
+extern const char* const published_files_table;  // made by CMake from data/published_files.tsv
 
 namespace {
 
-/// The parts of `text` between separators; a last one that is empty is left out.
+/// The parts of `text` between separators, without an empty last one.
 std::vector<std::string> split(std::string_view text, char separator) {
   std::vector<std::string> parts;
   while (!text.empty()) {
@@ -27,7 +27,7 @@ bool is_sha256(const std::string& text) {
   return text.size() == 64 && text.find_first_not_of("0123456789abcdef") == std::string::npos;
 }
 
-/// A name of a file in a folder, and none that leads out of it.
+/// A file name that cannot lead out of its folder.
 bool is_plain_name(const std::string& name) {
   return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos;
 }
@@ -38,7 +38,7 @@ std::vector<PublishedFile> published_files(std::string_view table, const std::st
                                            const std::string& what) {
   const auto lines = split(table, '\n');
   if (lines.empty() || lines.front() != "set\tfile\tsha256\turl") {
-    throw InputError(what + ": line 1 is not 'set', 'file', 'sha256' and 'url' with tabs between");
+    throw InputError(what + ": line 1 is not 'set', 'file', 'sha256' and 'url', separated by tabs");
   }
   std::vector<PublishedFile> files;
   for (std::size_t number = 1; number < lines.size(); ++number) {
@@ -46,7 +46,7 @@ std::vector<PublishedFile> published_files(std::string_view table, const std::st
     if (fields.size() != 4 || !is_plain_name(fields[1]) ||
         (fields[2] != "-" && !is_sha256(fields[2]))) {
       throw InputError(what + ": line " + std::to_string(number + 1) +
-                       " is not a set, a file's name, its SHA-256 or '-', and its URL");
+                       " is not a set, a file name, its SHA-256 or '-', and its URL");
     }
     if (fields[0] != set) continue;
     files.push_back({fields[1], fields[2] == "-" ? "" : fields[2], fields[3]});
@@ -60,8 +60,8 @@ std::vector<PublishedFile> published_files(const std::string& set) {
   if (mirror == nullptr || *mirror == '\0') {
     return published_files(published_files_table, set, "the program's table of published files");
   }
-  constexpr std::size_t most_bytes = 1 << 20;
-  return published_files(read_file(mirror, most_bytes), set, mirror);
+  constexpr std::size_t kMostBytes = 1 << 20;
+  return published_files(read_file(mirror, kMostBytes), set, mirror);
 }
 
 }  // namespace lorentznet

@@ -19,9 +19,8 @@ struct CurlCloser {
   void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
 };
 
-/// What libcurl's callbacks work on. No exception may pass through libcurl, so it waits here.
+/// The data of libcurl's callbacks. No exception may pass through libcurl, so `error` keeps it.
 struct Attempt {
-  CURL* curl = nullptr;
   std::filesystem::path part;
   FileDescriptor file;
   std::uint64_t before = 0;
@@ -85,7 +84,7 @@ void set_options(CURL* curl, const std::string& url, std::chrono::seconds patien
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, reason);
 }
 
-bool is_worth_another(CURLcode code, long status) {
+bool may_succeed_later(CURLcode code, long status) {
   if (code == CURLE_HTTP_RETURNED_ERROR) return status >= 500 || status == 408 || status == 429;
   return code != CURLE_URL_MALFORMAT && code != CURLE_UNSUPPORTED_PROTOCOL &&
          code != CURLE_PEER_FAILED_VERIFICATION && code != CURLE_TOO_MANY_REDIRECTS;
@@ -100,7 +99,6 @@ Transfer transfer(const std::string& url, const std::filesystem::path& part,
   const std::unique_ptr<CURL, CurlCloser> curl(ready == CURLE_OK ? curl_easy_init() : nullptr);
   if (!curl) throw std::runtime_error("libcurl cannot be used");
   Attempt attempt;
-  attempt.curl = curl.get();
   attempt.part = part;
   attempt.progress = progress;
   open_part(attempt);
@@ -110,13 +108,13 @@ Transfer transfer(const std::string& url, const std::filesystem::path& part,
   if (attempt.error) std::rethrow_exception(attempt.error);
   const long status = status_of(curl.get());
   if (code == CURLE_OK) return {};
-  // 416: the part is as long as the file, or longer.
+  // 416: the part is at least as long as the file.
   if (code == CURLE_HTTP_RETURNED_ERROR && status == 416 && attempt.before > 0) return {};
   const std::string text = reason[0] != '\0' ? reason.data() : curl_easy_strerror(code);
   if (code == CURLE_RANGE_ERROR || code == CURLE_BAD_DOWNLOAD_RESUME) {
-    return {Transfer::End::kCannotGoOn, text};
+    return {Transfer::End::kCannotContinue, text};
   }
-  return {is_worth_another(code, status) ? Transfer::End::kBroken : Transfer::End::kRefused, text};
+  return {may_succeed_later(code, status) ? Transfer::End::kBroken : Transfer::End::kRefused, text};
 }
 
 }  // namespace lorentznet

@@ -8,21 +8,21 @@
 
 namespace lorentznet {
 
-/// How one attempt to get a file ended.
+/// How one attempt to download a file ended.
 struct Transfer {
   enum class End {
-    kWhole,
-    kRefused,     ///< the server's last word: 404, 403, an address that is none, ...
-    kCannotGoOn,  ///< the server can only send the file from its start
-    kBroken,      ///< worth another attempt: no connection, cut off, too slow, 503, ...
+    kComplete,
+    kRefused,         ///< for good: 404, 403, an invalid address, ...
+    kCannotContinue,  ///< the server can only send the file from its start
+    kBroken,          ///< worth another attempt: no connection, interrupted, too slow, 503, ...
   };
-  End end = End::kWhole;
+  End end = End::kComplete;
   std::string reason;
 };
 
-/// Gets what `part` lacks of a file, and appends it.
-/// \param patience  with less than a byte a second
-/// \param progress  called with the bytes of the part and those in all, 0 where these aren't known
+/// Downloads what is missing from `part` and appends it.
+/// \param patience  with less than one byte per second
+/// \param progress  called with the bytes so far and in all (0: unknown)
 /// \throws std::system_error if `part` cannot be written
 Transfer transfer(const std::string& url, const std::filesystem::path& part,
                   std::chrono::seconds patience,

@@ -25,7 +25,7 @@ TEST_CASE("the program carries the table of the published files") {
   CHECK(published_files("qg-pythia")[1].name == "QG_jets_1.npz");
 }
 
-TEST_CASE("a table that is none is refused with the line") {
+TEST_CASE("an invalid table is refused with the line") {
   const std::string head = "set\tfile\tsha256\turl\n";
   CHECK(published_files(head + "a\tx.npz\t-\thttp://b/x\n", "a", "t")[0].url == "http://b/x");
   CHECK_THROWS_WITH(published_files("", "a", "t"), Catch::StartsWith("t: line 1 "));
@@ -36,7 +36,7 @@ TEST_CASE("a table that is none is refused with the line") {
   }
 }
 
-TEST_CASE("a bar tells part, size, speed and time left") {
+TEST_CASE("a progress bar shows fraction, size, speed and time left") {
   CHECK(progress_text("a.h5", 50000000, 200000000, 1e7) ==
         "a.h5 [======>                 ]  25 %  50 of 200 MB  10.0 MB/s  15 s left");
   CHECK(progress_text("a.h5", 50000000, 0, 0) == "a.h5  50 MB");
