@@ -29,11 +29,11 @@ void wait_briefly(char** argv) {
 void run(int argc, const char* const* argv) {
   std::string help;
   const auto settings = bench::parse_flags(argc, argv, help);
-  if (!help.empty()) return print(help);
+  if (!help.empty()) return print(Level::kResult, help);
   keep_freed_memory();  // as the programs do
   const auto results = bench::measure(settings, print_error);
   write_json(settings.json, results);
-  print(bench::table(results));
+  print(Level::kResult, bench::table(results));
 }
 
 int fail(const std::exception& error, int status) {

@@ -2,7 +2,6 @@
 
 #include <atomic>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -15,9 +14,6 @@
 namespace lorentznet {
 
 class ResidentJets;
-
-/// Receives one line for people at a time.
-using Log = std::function<void(const std::string&)>;
 
 /// What a pass through a split needs besides the network.
 struct PassOptions {

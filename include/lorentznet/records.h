@@ -10,6 +10,27 @@
 
 namespace lorentznet {
 
+/// Audience of a line.
+enum class Level {
+  kDetail,    ///< those who ask with -v; the log file
+  kProgress,  ///< everyone, except on a terminal, where a live line shows the same
+  kInfo,      ///< everyone
+  kResult,    ///< also those who want nothing else, with -q
+};
+
+/// Receives lines for people, one at a time; without a function it drops them.
+struct Log {
+  std::function<void(Level, const std::string&)> write = {};
+
+  void line(Level level, const std::string& text) const {
+    if (write) write(level, text);
+  }
+  void detail(const std::string& text) const { line(Level::kDetail, text); }
+  void progress(const std::string& text) const { line(Level::kProgress, text); }
+  void info(const std::string& text) const { line(Level::kInfo, text); }
+  void result(const std::string& text) const { line(Level::kResult, text); }
+};
+
 /// What train-result.json holds: one entry per validated epoch. Times are in seconds.
 struct TrainingRecord {
   std::vector<std::int64_t> epochs;  ///< from 0

@@ -97,7 +97,8 @@ class Trainer {
 
   enum class Outcome { kFinished, kStopped };
   /// Trains to the last epoch, or until `stop` is set on any rank: then the state is written after
-  /// the step that is under way, whatever the point of the epoch.
+  /// the current step, at any point of the epoch.
+  /// \return the same on all ranks
   /// \throws std::runtime_error naming the jets if a loss is not finite, before the optimizer steps
   Outcome run(const std::atomic<bool>& stop);
 

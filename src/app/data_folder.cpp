@@ -26,7 +26,7 @@ void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Lo
   DownloadOptions options;
   options.log = [&](const std::string& line) {
     bar.clear();
-    log(line);
+    log.info(line);
   };
   options.progress = [&](const auto& file, auto done, auto total) { bar.show(file, done, total); };
   try {
@@ -41,7 +41,7 @@ void fetch_top(const Arguments& arguments, const Log& log) {
   const Path folder = arguments.datadir;
   if (!arguments.download) return;
   if (has_top_files(folder) && !is_unfinished(folder)) {
-    log(folder.string() + " has data: nothing is downloaded");
+    log.info(folder.string() + " has data: nothing is downloaded");
     return;
   }
   fetch(published_files("top"), folder, log);
@@ -68,7 +68,7 @@ void fetch_quark_gluon(const Arguments& arguments, const Log& log) {
   if (found.empty() || is_unfinished(folder)) {
     fetch(first_files(published_files(wanted), arguments.num_data), folder, log);
   } else if (arguments.download) {
-    log(folder.string() + " has data: nothing is downloaded");
+    log.info(folder.string() + " has data: nothing is downloaded");
   }
 }
 

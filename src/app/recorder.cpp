@@ -21,7 +21,7 @@ void Recorder::add(std::int64_t step, const std::vector<Scalar>& scalars) {
   try {
     events_->add(step, scalars);
   } catch (const std::system_error& error) {
-    print(std::string("Warning: no more events for TensorBoard: ") + error.what());
+    print(Level::kInfo, std::string("Warning: no more events for TensorBoard: ") + error.what());
     events_.reset();
   }
 }

@@ -45,7 +45,7 @@ int run(const Task& task, const CommandLine& line, Processes& processes) {
   if (line.text.empty()) {
     status = run_session(task, line.arguments, processes);
   } else if (processes.launch().rank == 0) {
-    print(line.text, Level::kResult);
+    print(Level::kResult, line.text);
   }
   if (std::ferror(stdout) != 0) throw std::runtime_error("stdout could not be written");
   return status;

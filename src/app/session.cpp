@@ -39,13 +39,14 @@ class Session {
         processes_(processes),
         device_(choose_device(arguments_.device, local_rank())) {
     processes_.use(device_);
-    if (leads()) print_ = [this](const std::string& line) { print(line, level_of(line)); };
+    if (leads()) print_.write = print;
+    if (live_) set_least_level(Level::kInfo);
     if (arguments_.quiet) set_least_level(Level::kResult);
     if (arguments_.verbose) set_least_level(Level::kDetail);
-    if (leads()) print(describe_program(), Level::kDetail);
+    print_.detail(describe_program());
     if (arguments_.report && leads()) check_report_can_be_made();
     if (ranks().size() > 1) {
-      print_(fmt::format("Processes: {} ({})", ranks().size(), processes_.launch().launcher));
+      print_.info(fmt::format("Processes: {} ({})", ranks().size(), processes_.launch().launcher));
     }
     agree_on_experiment(arguments_, processes_);
     folder_ = RunFolder(arguments_.folder());
@@ -96,11 +97,6 @@ class Session {
   }
 
  private:
-  /// On a terminal the live line stands for the lines of progress.
-  Level level_of(const std::string& line) const {
-    if (line.starts_with("Test: ") || line.starts_with("Boost: ")) return Level::kResult;
-    return live_ && line.starts_with(">> ") ? Level::kDetail : Level::kInfo;
-  }
   std::string describe_program() const {
     return fmt::format("{}_tagging {}, LibTorch {}, {} threads on {}", task_.name,
                        LORENTZNET_VERSION, TORCH_VERSION, at::get_num_threads(), device_.str());
@@ -119,22 +115,22 @@ class Session {
   }
 
   void announce(const DataSplits& data) const {
-    for (const auto& jet : data.skipped) print_("Skipped: " + jet);
-    if (!data.skipped.empty()) print_(fmt::format("Skipped jets: {}", data.skipped.size()));
-    if (n_class_ > 2) print_(fmt::format("Classes: {}", n_class_));
-    print_(rule_.announcement);
+    for (const auto& jet : data.skipped) print_.info("Skipped: " + jet);
+    if (!data.skipped.empty()) print_.info(fmt::format("Skipped jets: {}", data.skipped.size()));
+    if (n_class_ > 2) print_.info(fmt::format("Classes: {}", n_class_));
+    print_.info(rule_.announcement);
     if (!arguments_.test_mode) {
-      print_(fmt::format(" train samples: {}", data.train.num_jets()));
-      print_(fmt::format(" {} samples: {}", task_.validation_name, data.val.num_jets()));
+      print_.info(fmt::format(" train samples: {}", data.train.num_jets()));
+      print_.info(fmt::format(" {} samples: {}", task_.validation_name, data.val.num_jets()));
     }
-    print_(fmt::format(" test samples: {}", data.test.num_jets()));
+    print_.info(fmt::format(" test samples: {}", data.test.num_jets()));
   }
 
   void make_model() {
     model_ = LorentzNet(network_options(arguments_, task_, n_class_));
     model_->to(device_);
-    print_(fmt::format("Network Size: {}", model_->num_parameters()));
-    print_(use_kernel(*model_, kernel_));
+    print_.info(fmt::format("Network Size: {}", model_->num_parameters()));
+    print_.info(use_kernel(*model_, kernel_));
   }
 
   void load(const std::filesystem::path& file) {
@@ -166,8 +162,8 @@ class Session {
     bool resumed = false;
     if (arguments_.resume) {
       resumed = trainer.resume();
-      print_(resumed ? "Going on from " + folder_.training_state().string()
-                     : "No state was saved yet: starting at the first epoch");
+      print_.info(resumed ? "Going on from " + folder_.training_state().string()
+                          : "No state was saved yet: starting at the first epoch");
     }
     prepare_folder();
     if (leads()) {
@@ -175,13 +171,13 @@ class Session {
                           resumed ? std::optional(trainer.steps_done()) : std::nullopt);
     }
     const StopSignal signal;
-    trainer.run(signal.requested());
-    if (!trainer.record().epochs.empty()) print_(epoch_table(trainer.record()));
-    // It may have come behind the last step, or to another rank.
-    if (sum_figures(ranks(), {signal.requested() ? 1. : 0.})[0] == 0) return 0;
+    const auto outcome = trainer.run(signal.requested());
+    if (!trainer.record().epochs.empty()) print_.info(epoch_table(trainer.record()));
+    if (outcome == Trainer::Outcome::kFinished) return 0;
+    // Another rank may have received it: launchers stop theirs with SIGTERM.
     const int number = signal.requested() ? signal.number() : SIGTERM;
-    print_(fmt::format("Stopped by signal {}; --exp_name {} --resume goes on from here", number,
-                       arguments_.exp_name));
+    print_.info(fmt::format("Stopped by signal {}; --exp_name {} --resume goes on from here",
+                            number, arguments_.exp_name));
     return 128 + number;
   }
 
@@ -204,7 +200,7 @@ class Session {
   std::int64_t n_class_ = 2;
   Arguments arguments_;
   Processes& processes_;
-  Log print_ = [](const std::string&) {};
+  Log print_;
   bool live_ = on_terminal() && !arguments_.quiet;
   Recorder recorder_{live_};
   at::Device device_;

@@ -109,7 +109,7 @@ void adopt_trained_network(Arguments& arguments, const Task& task, const RunFold
     throw InputError(folder.path().string() + ": there is no such experiment");
   }
   if (!std::filesystem::exists(folder.args())) {
-    log(folder.args().string() + " is missing: the network's shape is that of the flags");
+    log.info(folder.args().string() + " is missing: the network's shape is that of the flags");
     return;
   }
   const auto saved = read_json(folder.args());

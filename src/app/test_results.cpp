@@ -65,11 +65,12 @@ void write_test_results(const Scores& scores, const RunFolder& folder, const Log
   std::filesystem::remove(folder.uncertainties());
   if (scores.id.empty()) std::filesystem::remove(folder.score_archive());
   if (!record) {
-    log(fmt::format("Test: {} jets scored; without labels of all of them there are no figures",
+    log.result(
+        fmt::format("Test: {} jets scored; without labels of all of them there are no figures",
                     scores.label.size()));
     return;
   }
-  log(test_line(*record));
+  log.result(test_line(*record));
   if (record->auc && scores.num_classes() == 2 && scores.weight.empty()) {
     write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label,
                                                          {.threads = at::get_num_threads()})));

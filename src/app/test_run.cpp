@@ -29,8 +29,8 @@ class TestRun {
     if (arguments_.given.contains("boost_axis")) record["axis"] = arguments_.boost_axis;
     if (arguments_.rotate) record["rotated"] = true;
     write_json(folder_.boost(beta), record);
-    subject_.print(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta, scores.loss,
-                               scores.accuracy));
+    subject_.print.result(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta,
+                                      scores.loss, scores.accuracy));
   }
 
   void study_of_frames(const JetSet& jets) {
@@ -82,7 +82,7 @@ void run_test(TestSubject subject, const JetSet& jets, const Arguments& argument
   if (arguments.equivariance > 0) run.study_of_frames(jets);
   if (arguments.report) {
     make_report(folder.path());
-    print("Report: " + folder.report().string());
+    print.info("Report: " + folder.report().string());
   }
 }
 

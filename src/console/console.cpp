@@ -22,14 +22,14 @@ template <typename Sink>
 spdlog::logger make_logger(const std::string& name) {
   spdlog::logger logger(name, std::make_shared<Sink>());
   logger.set_pattern("%v");
-  logger.set_level(spdlog::level::info);
+  logger.set_level(spdlog::level::debug);
   logger.flush_on(spdlog::level::trace);
   return logger;
 }
 
+/// kDetail .. kResult become trace .. warn.
 spdlog::level::level_enum spdlog_level(Level level) {
-  if (level == Level::kDetail) return spdlog::level::debug;
-  return level == Level::kInfo ? spdlog::level::info : spdlog::level::warn;
+  return static_cast<spdlog::level::level_enum>(level);
 }
 
 /// What of the output lasts: both streams, the log file, the line that is redrawn.
@@ -77,14 +77,12 @@ void note(const std::string& line) {
 
 }  // namespace
 
-void print(const std::string& line, Level level) {
+void print(Level level, const std::string& line) {
   auto& out = console().out;
   if (out.should_log(spdlog_level(level))) clear_status();
   out.log(spdlog_level(level), line);
   note(line);
 }
-
-void print(const std::string& line) { print(line, Level::kInfo); }
 
 void print_error(const std::string& line) {
   clear_status();

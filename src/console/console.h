@@ -3,30 +3,24 @@
 #include <filesystem>
 #include <string>
 
+#include "lorentznet/records.h"
+
 namespace lorentznet {
 
 // The programs' output, by spdlog. No torch header may be included beside spdlog's: both bring a
 // copy of fmt, of different versions.
 
-/// Whom a line is for.
-enum class Level {
-  kDetail,  ///< who asks with -v; the log file
-  kInfo,    ///< everyone
-  kResult,  ///< also who wants no more than that, with -q
-};
-
-/// Prints a line to stdout and flushes it, so that a batch system's log is never behind.
-void print(const std::string& line, Level level);
-void print(const std::string& line);  ///< Level::kInfo
+/// Prints a line to stdout and flushes it, so that a batch system's log is always up to date.
+void print(Level level, const std::string& line);
 /// Prints a line to stderr.
 void print_error(const std::string& line);
 
-/// From now on lines below `level` are not printed.
+/// From now on lines below `level` are not printed; without this call, only details are not.
 void set_least_level(Level level);
 
-/// From now on all lines go to this file too, each with its time, behind what the file has; first
-/// those that were printed before. When it can't be written any more, a line says so, once.
-/// \throws std::system_error naming it when it can't be opened
+/// From now on all lines are also appended to this file, each with its time, after those that were
+/// printed before. If it can no longer be written, one line says so.
+/// \throws std::system_error naming it if it can't be opened
 void log_to(const std::filesystem::path& file);
 
 /// Whether stdout is a terminal that can redraw a line.

@@ -137,7 +137,7 @@ Json study_equivariance(LorentzNet& model, const JetSet& set, const Task& task,
       const auto figures =
           Study::compare(k == 0 ? at_rest : study.ask(network, frames[k]), at_rest);
       result["frames"][k]["variants"][variant.name] = figures;
-      log(
+      log.info(
           fmt::format("Equivariance: {} \t beta {} \t Acc {:.4f} \t RMS shift {:.2e} \t "
                       "Clamped {:.4f}",
                       variant.name, frames[k].beta, figures["acc"].get<double>(),

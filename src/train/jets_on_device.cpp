@@ -25,12 +25,12 @@ std::unique_ptr<const JetsOnDevice> keep_on_device(const Trainer::Data& data,
       ResidentJets::bytes(data.train, data.task) + ResidentJets::bytes(data.val, data.task);
   const auto room = wanted ? 0 : room_on(device);
   if (wanted.value_or(bytes <= room)) {
-    log(fmt::format("Jets on {}: {:.2f} GB", device.str(), in_gb(bytes)));
+    log.info(fmt::format("Jets on {}: {:.2f} GB", device.str(), in_gb(bytes)));
     return std::make_unique<const JetsOnDevice>(JetsOnDevice{
         .train = {data.train, data.task, device}, .val = {data.val, data.task, device}});
   }
   if (!wanted && !device.is_cpu()) {
-    log(fmt::format(
+    log.info(fmt::format(
         "Jets on cpu: they would take {:.2f} GB, and half of what is free on {} is {:.2f} GB",
         in_gb(bytes), device.str(), in_gb(room)));
   }

@@ -64,12 +64,12 @@ double Pass::recent_accuracy() const {
 
 void Pass::report(std::int64_t index) const {
   if (std::isnan(recent_.back().loss)) {  // labels that are not known
-    log_(fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{}", options_.partition, options_.epoch + 1,
-                     options_.epochs, index, num_batches_));
+    log_.progress(fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{}", options_.partition,
+                              options_.epoch + 1, options_.epochs, index, num_batches_));
     return;
   }
   const auto last_jets = static_cast<double>(recent_.back().jets);
-  log_(fmt::format(
+  log_.progress(fmt::format(
       ">> {} \t Epoch {}/{} \t Batch {}/{} \t Loss {:.4f} \t Running Acc {:.3f} \t "
       "Total Acc {:.3f} "
       "\t Avg Batch Time {:.4f}",

@@ -109,7 +109,7 @@ bool Trainer::resume() {
   auto [progress, writers] = read_training_state(file, *model_, optimizer_, *setup_, ranks);
   *progress_ = std::move(progress);
   if (writers != ranks.size()) {
-    log_(fmt::format(
+    log_.info(fmt::format(
         "The number of ranks changes from {} to {}: a step is of {} jets, not of {}, "
         "and dropout draws other numbers",
         writers, ranks.size(), ranks.size() * options_.batch_size, writers * options_.batch_size));
@@ -131,7 +131,9 @@ Trainer::Outcome Trainer::run(const std::atomic<bool>& stop) {
     progress_->sums = {};
     if (validates || progress_->epoch == options_.epochs) save_state();
   }
-  return Outcome::kFinished;
+  // The stop may have come after the last step, on any rank.
+  const bool stopped = sum_figures(*options_.ranks, {stop ? 1. : 0.})[0] > 0;
+  return stopped ? Outcome::kStopped : Outcome::kFinished;
 }
 
 /// \return false if stopped; progress_ then tells where.
@@ -159,8 +161,8 @@ bool Trainer::train_epoch(const std::atomic<bool>& stop) {
     progress_->sums = pass.sums();
     if (!goes_on) return false;
   }
-  log_(fmt::format("Time: train: {:.2f} \t Train loss {:.4f} \t Train acc: {:.4f}",
-                   progress_->sums.seconds, pass.mean_loss(), pass.accuracy()));
+  log_.info(fmt::format("Time: train: {:.2f} \t Train loss {:.4f} \t Train acc: {:.4f}",
+                        progress_->sums.seconds, pass.mean_loss(), pass.accuracy()));
   return true;
 }
 
@@ -219,7 +221,7 @@ void Trainer::save_epoch(const Scores& validation) {
   record.train_acc.push_back(sums.accuracy());
   record.val_acc.push_back(validation.accuracy);
   if (best) {
-    log_("New best validation model, saving...");
+    log_.info("New best validation model, saving...");
     if (writes()) write_state_dict(folder_.best_model(), model_state(*model_));
     record.best_val = validation.accuracy;
     record.best_epoch = progress_->epoch;
@@ -231,13 +233,14 @@ void Trainer::save_epoch(const Scores& validation) {
 
 void Trainer::report_epoch(const Scores& validation) const {
   const auto& record = progress_->record;
-  log_(fmt::format("Epoch {}/{} finished.", progress_->epoch, options_.epochs));
-  log_(fmt::format("Train time: {:.2f} \t Val time {:.2f}", record.train_time.back(),
-                   validation.seconds));
-  log_(fmt::format("Train loss {:.4f} \t Train acc: {:.4f}", record.train_loss.back(),
-                   record.train_acc.back()));
-  log_(fmt::format("Val loss: {:.4f} \t Val acc: {:.4f}", validation.loss, validation.accuracy));
-  log_(fmt::format("Best val acc: {:.4f} at epoch {}.", record.best_val, record.best_epoch));
+  log_.info(fmt::format("Epoch {}/{} finished.", progress_->epoch, options_.epochs));
+  log_.info(fmt::format("Train time: {:.2f} \t Val time {:.2f}", record.train_time.back(),
+                        validation.seconds));
+  log_.info(fmt::format("Train loss {:.4f} \t Train acc: {:.4f}", record.train_loss.back(),
+                        record.train_acc.back()));
+  log_.info(
+      fmt::format("Val loss: {:.4f} \t Val acc: {:.4f}", validation.loss, validation.accuracy));
+  log_.info(fmt::format("Best val acc: {:.4f} at epoch {}.", record.best_val, record.best_epoch));
 }
 
 std::int64_t Trainer::steps_done() const {

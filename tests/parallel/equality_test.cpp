@@ -64,8 +64,7 @@ Result train(LorentzNet model, const JetSet& jets, const Course& course,
   options.on_step = [&result](double loss) { result.losses.push_back(loss); };
   options.ranks = ranks;
   const RunFolder run(folder.path());
-  Trainer trainer(model, {jets, jets, course.task, course.rule}, options, run,
-                  [](const std::string&) {});
+  Trainer trainer(model, {jets, jets, course.task, course.rule}, options, run, {});
   const std::atomic<bool> stop = false;
   trainer.run(stop);
   if (std::filesystem::exists(run.training_state()) != (ranks->rank() == 0)) {

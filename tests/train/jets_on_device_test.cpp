@@ -40,9 +40,9 @@ Trained train(const Task& task, std::optional<bool> jets_on_device, std::int64_t
   options.learning_rate = [](std::int64_t) { return 1e-2; };
   options.on_step = [&](double loss) { result.losses.push_back(loss); };
   options.jets_on_device = jets_on_device;
-  const auto log = [&](const std::string& line) {
+  const Log log{[&](Level, const std::string& line) {
     if (line.starts_with("Jets on ")) result.lines.push_back(line);
-  };
+  }};
   Trainer trainer(result.model, {train, val, task, {.pooling = Pooling::kBatch}}, options,
                   RunFolder(folder.path()), log);
   const std::atomic<bool> stop = false;

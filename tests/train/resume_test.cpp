@@ -50,7 +50,7 @@ Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& 
   options.on_step = [&](double) { stop = ++steps == course.stop_after || stop; };
   const JetSet& training = other_jets != nullptr ? *other_jets : jets.train;
   Trainer trainer(model, {training, jets.val, task, {.pooling = Pooling::kJet}}, options, folder,
-                  [](const std::string&) {});
+                  {});
   if (course.resume && !trainer.resume()) throw std::logic_error("no state to go on from");
   return trainer.run(stop);
 }
@@ -139,7 +139,7 @@ TEST_CASE("a loss that is not finite stops before the step and names the jets") 
   options.shuffle = false;
   options.learning_rate = [](std::int64_t) { return 1e-3; };
   Trainer trainer(model, {set, val, quark_gluon_tagging(), {.pooling = Pooling::kJet}}, options,
-                  RunFolder(folder.path()), [](const std::string&) {});
+                  RunFolder(folder.path()), {});
   const std::atomic<bool> stop = false;
   CHECK_THROWS_WITH(trainer.run(stop), Catch::Contains("not finite") && Catch::Contains("jet 13") &&
                                            !Catch::Contains("jet 9"));

@@ -35,8 +35,7 @@ std::vector<double> train_in_file_order(const Golden& golden, const std::filesys
   options.shuffle = false;
   options.learning_rate = [](std::int64_t) { return 1e-3; };
   options.on_step = [&losses](double loss) { losses.push_back(loss); };
-  Trainer trainer(model, {jets, validation, task, rule}, options, RunFolder(folder.path()),
-                  [](const std::string&) {});
+  Trainer trainer(model, {jets, validation, task, rule}, options, RunFolder(folder.path()), {});
   const std::atomic<bool> stop = false;
   REQUIRE(trainer.run(stop) == Trainer::Outcome::kFinished);
   return losses;
