@@ -23,18 +23,34 @@ struct DataSelection {
   bool cache = false;
 };
 
+/// What generated a published set of quark/gluon jets.
+enum class Generator { kPythia, kHerwig };
+
+/// The published data sets of a task (data/published_files.tsv).
+struct PublishedSets {
+  std::string subfolder;  ///< of the data folder, in which the files are
+  bool on_request;        ///< downloaded only with --download, not whenever there are no files
+  std::string (*name)(Generator generator, bool with_bc);
+  /// Name of the set whose files are in a data folder; empty if there are none.
+  std::string (*found_in)(const std::filesystem::path& datadir);
+};
+
 /// All that top tagging and quark/gluon tagging differ in.
 struct Task {
-  std::string name;                  ///< "top" or "qg"
-  std::string title;                 ///< for people
-  std::int64_t n_scalar;             ///< S, input scalars of a node
-  std::vector<double> beam_scalars;  ///< [S] of the two beams that stand before each jet's
-                                     ///< constituents; empty: the task has no beams
-  bool pools_over_batch;             ///< n_nodes is by default that of the batch, not a constant
-  std::int64_t published_n_nodes;    ///< the constant of the published checkpoint, or 0
-  double c_weight;                   ///< default of --c_weight
-  std::string validation_name;       ///< the validation split in the Python program's lines
+  std::string name;                    ///< "top" or "qg"
+  std::string title;                   ///< for people
+  std::int64_t n_scalar;               ///< S, input scalars of a node
+  std::vector<double> beam_scalars;    ///< [S] of the two beams that stand before each jet's
+                                       ///< constituents; empty: the task has no beams
+  bool pools_over_batch;               ///< n_nodes is by default that of the batch, not a constant
+  std::int64_t published_n_nodes;      ///< the constant of the published checkpoint, or 0
+  double c_weight;                     ///< default of --c_weight
+  std::string validation_name;         ///< the validation split in the Python program's lines
+  std::vector<std::string> own_flags;  ///< flags that the other task's program lacks
+  PublishedSets published_sets;
 
+  /// The task for jets with scalars of their own, as top_tagging_of(); null: its scalars are fixed.
+  Task (*for_scalars)(std::int64_t num_scalars, bool beams);
   /// Writes the S input scalars of constituent `constituent` of `jets`.
   void (*encode)(const JetSet& jets, std::int64_t constituent, std::span<double> scalars);
   /// Reads the splits of a data folder. \throws InputError

@@ -15,12 +15,6 @@ namespace {
 
 using Path = std::filesystem::path;
 
-bool has_top_files(const Path& folder) {
-  if (!std::filesystem::exists(folder)) return false;
-  const auto splits = find_top_files(folder, {});
-  return !splits.train.empty() || !splits.val.empty() || !splits.test.empty();
-}
-
 void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Log& log) {
   ProgressBar bar;
   DownloadOptions options;
@@ -37,16 +31,6 @@ void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Lo
   bar.clear();
 }
 
-void fetch_top(const Arguments& arguments, const Log& log) {
-  const Path folder = arguments.datadir;
-  if (!arguments.download) return;
-  if (has_top_files(folder) && !is_unfinished(folder)) {
-    log.info(folder.string() + " has data: nothing is downloaded");
-    return;
-  }
-  fetch(published_files("top"), folder, log);
-}
-
 /// The first files that hold as many jets as are asked for.
 std::vector<PublishedFile> first_files(std::vector<PublishedFile> files, std::int64_t num_data) {
   constexpr std::int64_t jets_in_file = 100000;
@@ -56,10 +40,14 @@ std::vector<PublishedFile> first_files(std::vector<PublishedFile> files, std::in
   return files;
 }
 
-void fetch_quark_gluon(const Arguments& arguments, const Log& log) {
-  const Path folder = Path(arguments.datadir) / "datasets";
-  const std::string wanted = "qg-" + arguments.generator + (arguments.with_bc ? "-bc" : "");
-  const std::string found = quark_gluon_set(arguments.datadir);
+void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
+  const auto& sets = task.published_sets;
+  if (sets.on_request && !arguments.download) return;
+  Path folder = arguments.datadir;
+  if (!sets.subfolder.empty()) folder /= sets.subfolder;
+  const auto generator = arguments.generator == "herwig" ? Generator::kHerwig : Generator::kPythia;
+  const auto wanted = sets.name(generator, arguments.with_bc);
+  const auto found = sets.found_in(arguments.datadir);
   const bool asked = arguments.given.contains("generator") || arguments.given.contains("with_bc");
   if (!found.empty() && asked && found != wanted) {
     throw InputError(folder.string() + ": holds " + found + ", --generator and --with_bc ask for " +
@@ -70,11 +58,6 @@ void fetch_quark_gluon(const Arguments& arguments, const Log& log) {
   } else if (arguments.download) {
     log.info(folder.string() + " has data: nothing is downloaded");
   }
-}
-
-void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
-  if (task.name == "top") return fetch_top(arguments, log);
-  fetch_quark_gluon(arguments, log);
 }
 
 JetSet read_files(const Task& task, const std::vector<std::string>& files,

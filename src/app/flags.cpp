@@ -45,8 +45,7 @@ std::vector<Flag> published_flags() {
 
 /// Flags of the other task's program alone.
 std::vector<std::string> flags_of_other(const Task& task) {
-  if (task.name == "top") return {"num_data", "generator", "with_bc"};
-  return {"num_train", "no_beams"};
+  return (task.name == top_tagging().name ? quark_gluon_tagging() : top_tagging()).own_flags;
 }
 
 void append_our_flags(std::vector<Flag>& flags) {

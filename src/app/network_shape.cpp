@@ -44,25 +44,25 @@ DataShape saved_shape(const Task& task, const RunFolder& folder) {
 }
 
 Task task_for(const Task& task, const Arguments& arguments, const JetSet& jets) {
-  if (task.name != "top") return task;
-  return top_tagging_of(jets.num_scalars(), !arguments.no_beams);
+  if (task.for_scalars == nullptr) return task;
+  return task.for_scalars(jets.num_scalars(), !arguments.no_beams);
 }
 
 Task task_for_network(const Task& task, const Arguments& arguments, std::int64_t n_scalar,
                       const std::filesystem::path& file) {
-  if (task.name == "top") {
+  if (task.for_scalars != nullptr) {
     const auto own = n_scalar - (arguments.no_beams ? 0 : 1);
-    if (own >= 1) return top_tagging_of(own, !arguments.no_beams);
+    if (own >= 1) return task.for_scalars(own, !arguments.no_beams);
   }
   if (n_scalar == task.n_scalar) return task;
   throw InputError(fmt::format("{}: takes {} scalars of a node, {}_tagging has {}{}", file.string(),
                                n_scalar, task.name, task.n_scalar,
-                               task.name == "top" ? " (1 with --no_beams)" : ""));
+                               task.for_scalars != nullptr ? " (1 with --no_beams)" : ""));
 }
 
 void check_jets(const Task& task, const JetSet& jets, std::int64_t n_class) {
   const auto file = jets.sources.empty() ? "" : jets.sources.front().file + ": ";
-  if (task.name == "top") {
+  if (task.for_scalars != nullptr) {
     const bool beams = !task.beam_scalars.empty();
     const auto own = std::max<std::int64_t>(jets.num_scalars(), 1);
     const auto taken = task.n_scalar - (beams ? 1 : 0);

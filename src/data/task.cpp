@@ -79,6 +79,17 @@ JetSet read_quark_gluon_file(const std::filesystem::path& file, const BadJetRule
   return read_quark_gluon_jets(file, -1, bad_jets);
 }
 
+std::string top_set_in(const std::filesystem::path& datadir) {
+  if (!std::filesystem::exists(datadir)) return "";
+  const auto files = find_top_files(datadir, {});
+  return files.train.empty() && files.val.empty() && files.test.empty() ? "" : "top";
+}
+
+std::string quark_gluon_set_name(Generator generator, bool with_bc) {
+  const std::string name = generator == Generator::kPythia ? "qg-pythia" : "qg-herwig";
+  return with_bc ? name + "-bc" : name;
+}
+
 }  // namespace
 
 Task top_tagging_of(std::int64_t num_scalars, bool beams) {
@@ -92,17 +103,24 @@ Task top_tagging_of(std::int64_t num_scalars, bool beams) {
 }
 
 const Task& top_tagging() {
-  static const Task task{.name = "top",
-                         .title = "Top tagging",
-                         .n_scalar = 2,
-                         .beam_scalars = {0, psi_of_mass(1)},
-                         .pools_over_batch = true,
-                         .published_n_nodes = 0,
-                         .c_weight = 5e-3,
-                         .validation_name = "valid",
-                         .encode = encode_top,
-                         .read_splits = read_top_splits,
-                         .read_file = read_top_file};
+  static const Task task{
+      .name = "top",
+      .title = "Top tagging",
+      .n_scalar = 2,
+      .beam_scalars = {0, psi_of_mass(1)},
+      .pools_over_batch = true,
+      .published_n_nodes = 0,
+      .c_weight = 5e-3,
+      .validation_name = "valid",
+      .own_flags = {"num_train", "no_beams"},
+      .published_sets = {.subfolder = "",
+                         .on_request = true,
+                         .name = [](Generator, bool) { return std::string("top"); },
+                         .found_in = top_set_in},
+      .for_scalars = top_tagging_of,
+      .encode = encode_top,
+      .read_splits = read_top_splits,
+      .read_file = read_top_file};
   return task;
 }
 
@@ -115,6 +133,12 @@ const Task& quark_gluon_tagging() {
                          .published_n_nodes = 139,
                          .c_weight = 1e-3,
                          .validation_name = "val",
+                         .own_flags = {"num_data", "generator", "with_bc"},
+                         .published_sets = {.subfolder = "datasets",
+                                            .on_request = false,
+                                            .name = quark_gluon_set_name,
+                                            .found_in = quark_gluon_set},
+                         .for_scalars = nullptr,
                          .encode = encode_quark_gluon,
                          .read_splits = read_quark_gluon_splits,
                          .read_file = read_quark_gluon_file};
