@@ -9,7 +9,7 @@
 
 namespace lorentznet {
 
-// The layouts of files that hold jets, and their readers. docs/data-files.md describes them.
+// The layouts of files that hold jets (docs/data-files.md, data/README.md), and their readers.
 
 enum class FileLayout { kTopConverted, kTopTable, kQuarkGluon, kOwn };
 
