@@ -138,7 +138,7 @@ TEST_CASE("files of the other published sets are found, one set at a time") {
         std::vector{datasets / "QG_jets_1.npz"});
 }
 
-TEST_CASE("quark/gluon files are read one behind the other up to max_jets") {
+TEST_CASE("quark/gluon files are read one after the other up to max_jets") {
   const TemporaryFolder folder;
   const std::vector files = {folder / "QG_jets.npz", folder / "QG_jets_1.npz"};
   write_jets(files[0], 4, 5);

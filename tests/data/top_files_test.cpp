@@ -51,7 +51,7 @@ TEST_CASE("a split without files is refused with what was looked for and what is
              Catch::Contains("cannot list this folder"));
 }
 
-TEST_CASE("a split's files are read one behind the other and share max_jets") {
+TEST_CASE("a split's files are read one after the other and share max_jets") {
   const TemporaryFolder folder;
   const std::vector files = {folder / "train_a.h5", folder / "train_b.h5", folder / "train_c.h5"};
   write_converted(files[0], make_padded_jets(5, 4));
