@@ -24,8 +24,8 @@ constexpr std::uint64_t kSeed = 99;
 LorentzNetOptions shape_of(const StateDict& state, LorentzNetOptions options,
                            const std::filesystem::path& file) {
   options.n_layers = options.n_hidden = 0;
-  for (const auto& [name, tensor] : state) {
-    if (name == "embedding.bias") options.n_hidden = tensor.numel();
+  for (const auto& [name, array] : state) {
+    if (name == "embedding.bias") options.n_hidden = array.element_count();
     if (name.starts_with("LGEBs.") && name.ends_with(".phi_e.0.weight")) ++options.n_layers;
   }
   if (options.n_layers > 0 && options.n_hidden > 0) return options;

@@ -7,7 +7,7 @@
 #include "bench/kernel_choice.h"
 #include "lorentznet/batch.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/state_dict.h"
+#include "lorentznet/checkpoint.h"
 #include "lorentznet/task.h"
 
 namespace lorentznet::bench {

@@ -22,8 +22,8 @@ at::Tensor Golden::tensor(const std::string& name) const {
   return at::tensor(array.values, at::kDouble).view(array.shape);
 }
 
-StateDict Golden::state(const std::string& prefix) const {
-  StateDict state;
+NamedTensors Golden::state(const std::string& prefix) const {
+  NamedTensors state;
   for (const auto& name : reader_.names()) {
     if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), tensor(name));
   }

@@ -8,7 +8,7 @@
 #include "io/npz.h"
 #include "lorentznet/batch.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/state_dict.h"
+#include "model/model_state.h"
 
 namespace lorentznet::test {
 
@@ -23,7 +23,7 @@ class Golden {
   /// The array as a double tensor.
   at::Tensor tensor(const std::string& name) const;
   /// The tensors named `prefix`NAME, as NAME.
-  StateDict state(const std::string& prefix) const;
+  NamedTensors state(const std::string& prefix) const;
   /// The file's jets, read as the data readers read such rows.
   JetSet jets() const;
   /// The width of the padded layout, which the Python program divides by.

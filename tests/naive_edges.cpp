@@ -1,6 +1,7 @@
 #include "naive_edges.h"
 
 #include <ATen/ATen.h>
+#include <torch/utils.h>
 
 #include <map>
 
@@ -15,8 +16,9 @@ double dot(const double* p, const double* q) {
 
 }  // namespace
 
-NaiveEdges naive_edges(const StateDict& state, int layer, const LGEBState& in,
+NaiveEdges naive_edges(const NamedTensors& state, int layer, const LGEBState& in,
                        const JetGraph& graph) {
+  const torch::NoGradGuard no_grad;
   const std::map<std::string, at::Tensor> tensors(state.begin(), state.end());
   const auto prefix = "LGEBs." + std::to_string(layer) + ".";
   const auto get = [&](const std::string& name) { return tensors.at(prefix + name); };

@@ -2,7 +2,7 @@
 
 #include "kernels/kernel.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/state_dict.h"
+#include "model/model_state.h"
 
 namespace lorentznet::test {
 
@@ -15,7 +15,7 @@ struct NaiveEdges {
 };
 
 /// \param state  of the whole network; `layer` counts from 0
-NaiveEdges naive_edges(const StateDict& state, int layer, const LGEBState& in,
+NaiveEdges naive_edges(const NamedTensors& state, int layer, const LGEBState& in,
                        const JetGraph& graph);
 
 }  // namespace lorentznet::test

@@ -12,10 +12,9 @@
 #include <vector>
 
 #include "lorentznet/isa.h"
+#include "model/model_state.h"
 
 namespace lorentznet::test {
-
-using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 
 /// Checks that each tensor is within `tolerance` times its largest element of what is expected.
 void check_same(const NamedTensors& found, const NamedTensors& expected, double tolerance);

@@ -6,12 +6,14 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
 #include "lorentznet/batch.h"
+#include "lorentznet/checkpoint.h"
 #include "lorentznet/communicator.h"
 #include "lorentznet/isa.h"
 
@@ -22,7 +24,7 @@ class JetGraph;
 struct EdgeParameters;
 struct NodeParameters;
 struct LGEBKernels;
-class PackedNetworkCache;
+class FusedInference;
 
 struct LGEBOptions {
   std::int64_t n_hidden = 72;  ///< H
@@ -125,7 +127,7 @@ class LorentzNetImpl : public torch::nn::Module {
   std::shared_ptr<const Communicator> ranks_ = single_process();
   std::optional<Isa> fused_;  ///< instruction set of the fused kernel; none: the plain one
   std::shared_ptr<const LGEBKernels> kernels_;
-  std::shared_ptr<PackedNetworkCache> packed_;  ///< of the fused kernel; null with the plain one
+  std::shared_ptr<FusedInference> inference_;  ///< with the fused kernel; null with the plain one
   std::string kernel_name_ = "plain";
   torch::nn::Linear embedding_{nullptr};
   torch::nn::ModuleList blocks_;
@@ -133,5 +135,17 @@ class LorentzNetImpl : public torch::nn::Module {
   torch::nn::Dropout dropout_{nullptr};
 };
 TORCH_MODULE(LorentzNet);
+
+/// Parameters and running statistics of `model` under the published names. On the CPU the arrays
+/// share the model's memory.
+StateDict model_state(LorentzNetImpl& model);
+
+/// Copies `state` into `model`, converting between float and double.
+///
+/// \param file  where the state came from, for messages
+/// \throws InputError naming the tensor if one is missing, left over, of another shape or not
+///         finite; the model is then unchanged. A checkpoint of the other task is reported as such.
+void load_model_state(LorentzNetImpl& model, const StateDict& state,
+                      const std::filesystem::path& file);
 
 }  // namespace lorentznet

@@ -12,8 +12,8 @@ namespace lorentznet {
 void check_network(const Arguments& arguments, const StateDict& state,
                    const std::filesystem::path& file, const std::filesystem::path& args_file) {
   std::int64_t layers = 0, hidden = 0;
-  for (const auto& [name, tensor] : state) {
-    if (name == "embedding.bias") hidden = tensor.numel();
+  for (const auto& [name, array] : state) {
+    if (name == "embedding.bias") hidden = array.element_count();
     if (name.ends_with(".phi_m.0.bias")) ++layers;
   }
   // What is smaller, or no state of such a network at all, is told tensor by tensor on loading.

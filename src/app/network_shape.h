@@ -4,9 +4,9 @@
 #include <filesystem>
 
 #include "app/arguments.h"
+#include "lorentznet/checkpoint.h"
 #include "lorentznet/jets.h"
 #include "lorentznet/lorentznet.h"
-#include "lorentznet/state_dict.h"
 #include "lorentznet/task.h"
 #include "lorentznet/trainer.h"
 

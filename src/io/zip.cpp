@@ -61,7 +61,8 @@ zip_stat_t stat_entry(zip* archive, std::uint64_t index, const std::string& what
   return status;
 }
 
-constexpr time_t kSameTime = 315619200;  // 1980-01-02: equal contents make equal archives
+// 1980-01-02, so that equal contents give equal bytes, in every time zone.
+constexpr zip_uint16_t kSameDate = (1U << 5U) | 2U;
 
 [[noreturn]] void fail(const char* reason) {
   throw std::runtime_error(std::string("cannot make a zip archive: ") + reason);
@@ -82,20 +83,47 @@ std::string contents_of(zip_source_t* source) {
   return bytes;
 }
 
-void add_entry(zip_t* archive, const std::string& name, const std::string& contents) {
-  zip_source_t* entry = zip_source_buffer(archive, contents.data(), contents.size(), 0);
-  const zip_int64_t place =
-      entry == nullptr ? -1 : zip_file_add(archive, name.c_str(), entry, ZIP_FL_ENC_UTF_8);
-  if (place < 0) {
-    zip_source_free(entry);
-    fail(zip_strerror(archive));
+class ZipWriter {
+ public:
+  ZipWriter(zip_t* archive, std::size_t alignment) : archive_(archive), alignment_(alignment) {}
+
+  void add(const std::string& name, std::string_view contents) {
+    zip_source_t* entry = zip_source_buffer(archive_, contents.data(), contents.size(), 0);
+    const zip_int64_t place =
+        entry == nullptr ? -1 : zip_file_add(archive_, name.c_str(), entry, ZIP_FL_ENC_UTF_8);
+    if (place < 0) {
+      zip_source_free(entry);
+      fail(zip_strerror(archive_));
+    }
+    const auto index = static_cast<zip_uint64_t>(place);
+    if (zip_set_file_compression(archive_, index, ZIP_CM_STORE, 0) != 0 ||
+        zip_file_set_dostime(archive_, index, 0, kSameDate, 0) != 0) {
+      fail(zip_strerror(archive_));
+    }
+    constexpr std::size_t kHeader = 30;  // of an entry, before its name and its extra fields
+    position_ += kHeader + name.size();
+    if (position_ % alignment_ != 0) pad(index);
+    position_ += contents.size();
   }
-  const auto index = static_cast<zip_uint64_t>(place);
-  if (zip_set_file_compression(archive, index, ZIP_CM_STORE, 0) != 0 ||
-      zip_file_set_mtime(archive, index, kSameTime, 0) != 0) {
-    fail(zip_strerror(archive));
+
+ private:
+  /// Fills up to the alignment with an extra field of the id that PyTorch uses for this.
+  void pad(zip_uint64_t index) {
+    constexpr std::size_t kFieldHeader = 4;
+    constexpr zip_uint16_t kId = 0x4246;  // "FB"
+    position_ += kFieldHeader;
+    const std::vector<zip_uint8_t> padding((alignment_ - position_ % alignment_) % alignment_, 'Z');
+    position_ += padding.size();
+    if (zip_file_extra_field_set(archive_, index, kId, ZIP_EXTRA_FIELD_NEW, padding.data(),
+                                 static_cast<zip_uint16_t>(padding.size()), ZIP_FL_LOCAL) != 0) {
+      fail(zip_strerror(archive_));
+    }
   }
-}
+
+  zip_t* archive_;
+  std::size_t alignment_;
+  std::size_t position_ = 0;  // in the file
+};
 
 }  // namespace
 
@@ -232,7 +260,8 @@ std::string ZipArchive::read(std::string_view name, std::uint64_t max_bytes) con
   return contents;
 }
 
-std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries) {
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string_view>>& entries,
+                      std::size_t alignment) {
   zip_error_t error;
   zip_error_init(&error);
   const std::unique_ptr<zip_source_t, SourceCloser> memory(
@@ -242,7 +271,8 @@ std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& en
   std::unique_ptr<zip_t, decltype(&zip_discard)> archive(
       zip_open_from_source(memory.get(), ZIP_TRUNCATE, &error), zip_discard);
   if (!archive) fail(zip_error_strerror(&error));
-  for (const auto& [name, contents] : entries) add_entry(archive.get(), name, contents);
+  ZipWriter writer(archive.get(), alignment);
+  for (const auto& [name, contents] : entries) writer.add(name, contents);
   if (zip_close(archive.get()) != 0) fail(zip_strerror(archive.get()));
   static_cast<void>(archive.release());
   return contents_of(memory.get());

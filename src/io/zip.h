@@ -79,7 +79,10 @@ class ZipArchive {
   std::map<std::string, std::uint64_t, std::less<>> index_;
 };
 
-/// The bytes of a zip archive of stored entries. entries: name, contents.
-std::string zip_bytes(const std::vector<std::pair<std::string, std::string>>& entries);
+/// The bytes of a zip archive of stored (uncompressed) entries.
+/// \param entries    name, contents
+/// \param alignment  the contents of each entry begin at a multiple of it, at most 4096
+std::string zip_bytes(const std::vector<std::pair<std::string, std::string_view>>& entries,
+                      std::size_t alignment = 1);
 
 }  // namespace lorentznet

@@ -11,7 +11,7 @@
 #include "engine/engine_choice.h"
 #include "kernels/fused_kernel.h"
 #include "kernels/plain_kernel.h"
-#include "model/fused_network.h"
+#include "model/inference.h"
 
 namespace lorentznet {
 
@@ -36,8 +36,8 @@ LorentzNetImpl::LorentzNetImpl(const LorentzNetOptions& options) : options_(opti
 }
 
 at::Tensor LorentzNetImpl::forward(const Batch& batch) {
-  if (packed_ != nullptr && !is_training() && !at::GradMode::is_enabled()) {
-    return packed_->get()->forward(batch);
+  if (inference_ != nullptr && !is_training() && !at::GradMode::is_enabled()) {
+    return inference_->logits(batch);
   }
   return forward(batch, *kernels_);
 }
@@ -70,7 +70,7 @@ void LorentzNetImpl::use_plain_kernel() {
   fused_ = std::nullopt;
   make_kernels();
   kernel_name_ = "plain";
-  packed_ = nullptr;
+  inference_ = nullptr;
 }
 
 void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
@@ -82,15 +82,8 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
   make_kernels();
   kernel_name_ = "fused " + std::string(lorentznet::name(isa)) +
                  (precision == Precision::kBf16 ? " bf16" : "");
-  NetworkParts parts{embedding_, decode_in_, decode_out_, {}, options_.c_weight};
-  for (const auto& block : *blocks_) {
-    parts.blocks.emplace_back(std::dynamic_pointer_cast<LGEBImpl>(block));
-  }
-  auto tensors = parameters();
-  const auto statistics = buffers();
-  tensors.insert(tensors.end(), statistics.begin(), statistics.end());
-  packed_ =
-      std::make_shared<PackedNetworkCache>(std::move(parts), std::move(tensors), isa, precision);
+  inference_ =
+      std::make_shared<FusedInference>(named_tensors(*this), options_.c_weight, isa, precision);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {

@@ -3,7 +3,6 @@
 #include <ATen/Context.h>
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
@@ -13,41 +12,40 @@
 
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
+#include "model/model_state.h"
 #include "parallel/collectives.h"
 #include "train/checksum.h"
 
 namespace lorentznet {
 namespace {
 
-using Tensors = std::map<std::string, at::Tensor>;
-
 /// Reads entries of a state file; anything missing or of another form is an InputError.
 class StateReader {
  public:
   explicit StateReader(const std::filesystem::path& file) : file_(file) {
-    for (auto& [name, tensor] : read_state_dict(file)) tensors_.emplace(name, std::move(tensor));
+    for (auto& [name, array] : read_state_dict(file)) arrays_.emplace(name, std::move(array));
   }
 
-  const at::Tensor& get(const std::string& name) const {
-    const auto found = tensors_.find(name);
-    if (found == tensors_.end()) fail("entry " + name + " is missing");
+  const Array& get(const std::string& name) const {
+    const auto found = arrays_.find(name);
+    if (found == arrays_.end()) fail("entry " + name + " is missing");
     return found->second;
   }
-  bool has(const std::string& name) const { return tensors_.contains(name); }
+  bool has(const std::string& name) const { return arrays_.contains(name); }
   /// A list of numbers; `size` of them, if given.
   std::vector<double> doubles(const std::string& name, std::int64_t size = -1) const {
-    const auto t = list(name, at::kDouble, size);
-    return {t.const_data_ptr<double>(), t.const_data_ptr<double>() + t.numel()};
+    const auto values = list(name, ElementType::kDouble, size).as<double>();
+    return {values.begin(), values.end()};
   }
   std::vector<std::int64_t> integers(const std::string& name, std::int64_t size = -1) const {
-    const auto t = list(name, at::kLong, size);
-    return {t.const_data_ptr<std::int64_t>(), t.const_data_ptr<std::int64_t>() + t.numel()};
+    const auto values = list(name, ElementType::kInt64, size).as<std::int64_t>();
+    return {values.begin(), values.end()};
   }
   /// The entries named `prefix`NAME, as NAME.
   StateDict below(const std::string& prefix) const {
     StateDict state;
-    for (const auto& [name, tensor] : tensors_) {
-      if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), tensor);
+    for (const auto& [name, array] : arrays_) {
+      if (name.starts_with(prefix)) state.emplace_back(name.substr(prefix.size()), array);
     }
     return state;
   }
@@ -56,17 +54,17 @@ class StateReader {
   }
 
  private:
-  at::Tensor list(const std::string& name, at::ScalarType type, std::int64_t size) const {
-    const auto& tensor = get(name);
-    if (tensor.scalar_type() != type || tensor.dim() != 1 ||
-        (size >= 0 && tensor.numel() != size)) {
+  const Array& list(const std::string& name, ElementType type, std::int64_t size) const {
+    const auto& array = get(name);
+    if (array.type() != type || array.shape().size() != 1 ||
+        (size >= 0 && array.element_count() != size)) {
       fail("entry " + name + " is damaged");
     }
-    return tensor;
+    return array;
   }
 
   std::filesystem::path file_;
-  Tensors tensors_;
+  std::map<std::string, Array> arrays_;
 };
 
 // The record's lists, in one place for writing and reading.
@@ -82,10 +80,12 @@ auto double_lists(Record& record) {
        {"val_acc", &record.val_acc}});
 }
 
-at::Tensor of_doubles(const std::vector<double>& values) { return at::tensor(values, at::kDouble); }
-at::Tensor of_integers(const std::vector<std::int64_t>& values) {
-  return at::tensor(values, at::kLong);
+template <typename T>
+Array list_of(std::vector<T> values) {
+  return {{static_cast<std::int64_t>(values.size())}, std::move(values)};
 }
+Array of_doubles(const std::vector<double>& values) { return list_of(values); }
+Array of_integers(const std::vector<std::int64_t>& values) { return list_of(values); }
 
 void append_progress(StateDict& state, const TrainingProgress& progress,
                      const TrainingSetup& setup) {
@@ -153,14 +153,14 @@ void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::Ada
     if (found == optimizer.state().end()) continue;  // no step yet
     const auto& adam = static_cast<const torch::optim::AdamWParamState&>(*found->second);
     state.emplace_back("adam_step." + parameter.key(), of_integers({adam.step()}));
-    state.emplace_back("exp_avg." + parameter.key(), adam.exp_avg());
-    state.emplace_back("exp_avg_sq." + parameter.key(), adam.exp_avg_sq());
+    state.emplace_back("exp_avg." + parameter.key(), array_of(adam.exp_avg()));
+    state.emplace_back("exp_avg_sq." + parameter.key(), array_of(adam.exp_avg_sq()));
   }
 }
 
 /// One of AdamW's running means of a parameter's gradient or its square.
 at::Tensor read_moment(const StateReader& state, const std::string& name, const at::Tensor& like) {
-  const auto& moment = state.get(name);
+  const auto moment = tensor_of(state.get(name));
   if (moment.sizes() != like.sizes() || moment.scalar_type() != like.scalar_type() ||
       !at::isfinite(moment).all().item<bool>()) {
     state.fail("entry " + name + " is damaged");
@@ -202,7 +202,7 @@ std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
                                 const Communicator& ranks) {
   std::int64_t writers = 0;
   for (auto& [name, generator] : generators(model)) {
-    auto rows = state.get(name);
+    auto rows = tensor_of(state.get(name));
     if (rows.dim() == 1) rows = rows.unsqueeze(0);
     try {
       TORCH_CHECK(rows.dim() == 2 && rows.size(0) > 0 && (writers == 0 || writers == rows.size(0)));
@@ -238,12 +238,12 @@ void write_training_state(const std::filesystem::path& file, LorentzNetImpl& mod
                           torch::optim::AdamW& optimizer, const TrainingProgress& progress,
                           const TrainingSetup& setup, const Communicator& ranks) {
   StateDict state;
-  for (const auto& [name, tensor] : model_state(model)) state.emplace_back("model." + name, tensor);
+  for (const auto& [name, array] : model_state(model)) state.emplace_back("model." + name, array);
   append_optimizer(state, model, optimizer);
   for (const auto& [name, generator] : generators(model)) {
     // A single process's state stays [n], as it was before there were ranks.
     const auto row = generator.get_state().to(at::kLong);
-    state.emplace_back(name, ranks.size() == 1 ? row : gather_rows(ranks, row));
+    state.emplace_back(name, array_of(ranks.size() == 1 ? row : gather_rows(ranks, row)));
   }
   append_progress(state, progress, setup);
   if (ranks.rank() == 0) write_state_dict(file, state);

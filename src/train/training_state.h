@@ -44,7 +44,7 @@ struct TrainingSetup {
 };
 
 /// Writes all that a training is: parameters, running statistics, AdamW's moments, the random
-/// generators of all ranks, progress. Whole or not at all, in the format of state_dict.h.
+/// generators of all ranks, progress. Whole or not at all, in the format of checkpoint.h.
 /// Collective; rank 0 writes.
 void write_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
                           torch::optim::AdamW& optimizer, const TrainingProgress& progress,

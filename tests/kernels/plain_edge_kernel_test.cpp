@@ -5,7 +5,6 @@
 
 #include "edge_case.h"
 #include "golden.h"
-#include "lorentznet/checkpoint.h"
 #include "naive_edges.h"
 #include "sample.h"
 
@@ -23,7 +22,7 @@ EdgeParameters random_parameters(bool last_layer) {
       .parameters;
 }
 
-StateDict named(const EdgeParameters& p) {
+NamedTensors named(const EdgeParameters& p) {
   auto state = named_parameters(p);
   state.emplace_back("phi_e.1.running_mean", p.edge_norm->running_mean);
   state.emplace_back("phi_e.1.running_var", p.edge_norm->running_var);
@@ -84,7 +83,7 @@ TEST_CASE("a batch without an edge leaves the edges' statistics alone") {
   }
   auto model = small_network(quark_gluon_tagging());
   model->train();
-  const auto before = model_state(*model);
+  const auto before = named_tensors(*model);
   std::vector<at::Tensor> copies;
   for (const auto& [name, tensor] : before) copies.push_back(tensor.clone());
   const auto logits = model->forward(whole_batch(single, quark_gluon_tagging()));

@@ -1,6 +1,4 @@
 // Inference of whole jets by the fused kernel: packed weights, threads, batches.
-#include "model/fused_network.h"
-
 #include <ATen/ATen.h>
 #include <torch/optim/adamw.h>
 #include <torch/utils.h>
@@ -9,9 +7,10 @@
 #include <thread>
 
 #include "golden.h"
-#include "lorentznet/checkpoint.h"
 #include "named_tensors.h"
 #include "sample.h"
+#include "support.h"
+#include "tagger/network.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
@@ -82,7 +81,7 @@ TEST_CASE("fused inference: a changed weight changes the scores") {
 
   train_a_step(model, batch);
   scores = check_repacked(model, batch, scores);
-  const auto state = model_state(*model);
+  const auto state = named_tensors(*model);
   for (const auto& [name, tensor] : state) {
     if (!tensor.is_floating_point() || name.ends_with("phi_h.0.bias")) continue;
     CAPTURE(name);
@@ -143,6 +142,35 @@ TEST_CASE("fused inference: a score does not depend on the batch, to the bit") {
         scores.push_back(packed(model, whole_batch(set.slice(first, count), top_tagging())));
       }
       CHECK(at::equal(at::cat(scores), expected));
+    }
+  }
+}
+
+TEST_CASE("fused inference: a network packed from its checkpoint alone gives forward's bits") {
+  for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
+    const auto file = std::filesystem::path(LORENTZNET_SOURCE_DIR) / "logs" / task->name /
+                      "pretrained" / "best-val-model.pt";
+    const auto state = read_state_dict(file);
+    LorentzNet model(LorentzNetOptions{.n_scalar = task->n_scalar, .c_weight = task->c_weight});
+    load_model_state(*model, state, file);
+    model->eval();
+    const auto batch = whole_batch(sample_jets(*task, 20), *task);
+    const auto scalars = batch.scalars.to(at::kFloat).contiguous();
+    for (const auto isa : instruction_sets_here()) {
+      CAPTURE(task->name, name(isa));
+      model->use_fused_kernel(isa);
+      const auto expected = packed(model, batch);
+      const Network<float> network(state, task->c_weight, isa, Precision::kFp32, file);
+      for (std::int64_t jet = 0; jet < batch.num_jets(); ++jet) {
+        const auto begin = batch.offsets[jet];
+        auto logits = at::empty({2}, at::kFloat);
+        network.logits({.n = static_cast<int>(batch.offsets[jet + 1] - begin),
+                        .x = batch.p4.const_data_ptr<double>() + 4 * begin,
+                        .scalars = scalars.const_data_ptr<float>() + task->n_scalar * begin,
+                        .n_nodes = batch.n_nodes[jet].item<float>()},
+                       logits.mutable_data_ptr<float>());
+        CHECK(at::equal(logits, expected[jet]));
+      }
     }
   }
 }

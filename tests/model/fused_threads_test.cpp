@@ -6,7 +6,6 @@
 
 #include <catch2/catch.hpp>
 
-#include "lorentznet/checkpoint.h"
 #include "named_tensors.h"
 #include "sample.h"
 #include "train/loader.h"
@@ -64,7 +63,7 @@ NamedTensors train(const Example& example) {
     }
     optimizer.step();
   }
-  for (const auto& [name, tensor] : model_state(*model)) result.emplace_back(name, tensor);
+  for (const auto& [name, tensor] : named_tensors(*model)) result.emplace_back(name, tensor);
   return result;
 }
 

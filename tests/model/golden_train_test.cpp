@@ -6,7 +6,6 @@
 #include <map>
 
 #include "golden.h"
-#include "lorentznet/checkpoint.h"
 #include "support.h"
 
 using namespace lorentznet;
@@ -27,7 +26,7 @@ LorentzNet initial_model(const Golden& golden, const std::filesystem::path& file
                                      .c_weight = golden.task().c_weight,
                                      .dropout = 0});
   model->set_type(at::kDouble);
-  load_model_state(*model, init, file);
+  load_model_state(*model, arrays_of(init), file);
   return model;
 }
 
@@ -49,7 +48,7 @@ void check_gradients(LorentzNet& model, const Golden& golden) {
 }
 
 void check_state(LorentzNet& model, const Golden& golden) {
-  const auto found = model_state(*model);
+  const auto found = named_tensors(*model);
   const std::map<std::string, at::Tensor> by_name(found.begin(), found.end());
   const auto expected = golden.state("after_step1/");
   REQUIRE(expected.size() == by_name.size());

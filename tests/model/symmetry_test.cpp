@@ -8,7 +8,6 @@
 
 #include "golden.h"
 #include "lorentznet/batch.h"
-#include "lorentznet/checkpoint.h"
 #include "naive_edges.h"
 #include "sample.h"
 
@@ -29,7 +28,7 @@ void require_clear_of_clamp(LorentzNet& model, const Batch& batch) {
   const auto states = model->states(batch);
   for (int layer = 0; layer < model->options().n_layers; ++layer) {
     const auto edges =
-        naive_edges(model_state(*model), layer, states[static_cast<std::size_t>(layer)], graph);
+        naive_edges(named_tensors(*model), layer, states[static_cast<std::size_t>(layer)], graph);
     REQUIRE(edges.largest_translation < 100);
   }
   REQUIRE(max_difference(states.front().x, states.back().x) > 1e-4);

@@ -6,7 +6,6 @@
 #include <catch2/catch.hpp>
 
 #include "gloo_ranks.h"
-#include "lorentznet/checkpoint.h"
 #include "lorentznet/trainer.h"
 #include "named_tensors.h"
 #include "sample.h"
@@ -70,8 +69,8 @@ Result train(LorentzNet model, const JetSet& jets, const Course& course,
   if (std::filesystem::exists(run.training_state()) != (ranks->rank() == 0)) {
     throw std::logic_error("rank 0 alone writes");
   }
-  for (const auto& [name, tensor] : model_state(*model)) {
-    result.state.emplace_back(name, tensor.to(at::kDouble));
+  for (const auto& [name, tensor] : named_tensors(*model)) {
+    result.state.emplace_back(name, tensor.detach().to(at::kDouble));
   }
   return result;
 }

@@ -208,6 +208,15 @@ class ProgramsTest(harness.ProgramTest):
             self.assertAlmostEqual(record["loss"], test["test_loss"], delta=1e-4 * (beta > 0))
         self.assertEqual(harness.read_json(run / "boost-0.json")["acc"], test["test_acc"])
 
+    def test_checkpoint_can_be_mapped(self):
+        """torch.load(mmap=True) finds every tensor, aligned as torch.save aligns them."""
+        file = self.logs("top") / "trained" / "best-val-model.pt"
+        state, mapped = loaded(file), torch.load(file, weights_only=True, mmap=True)
+        self.assertEqual(list(state), list(mapped))
+        for name, tensor in state.items():
+            self.assertTrue(torch.equal(mapped[name], tensor), name)
+            self.assertEqual(mapped[name].data_ptr() % 64, 0, name)
+
     def start_from(self, file, name):
         """Trains one epoch from `file` with a tiny learning rate; returns the content of best-val-model.pt."""
         result = self.run_program("top", name, *harness.SMALL, "--epochs=1", "--lr=1e-12",

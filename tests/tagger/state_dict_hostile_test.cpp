@@ -1,15 +1,13 @@
 // Checkpoints that are damaged, made to harm, or hold something else.
-#include <ATen/ops/arange.h>
-#include <ATen/ops/full.h>
-
 #include <catch2/catch.hpp>
 #include <limits>
 
+#include "arrays.h"
 #include "io/file.h"
 #include "io/helpers.h"
 #include "io/zip_bytes.h"
-#include "lorentznet/state_dict.h"
-#include "model/pickle_writer.h"
+#include "lorentznet/checkpoint.h"
+#include "tagger/pickle.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
@@ -33,38 +31,38 @@ struct Description {
 };
 
 void write_tuple(PickleWriter& pickle, const std::vector<std::int64_t>& numbers) {
-  pickle.op(Op::mark);
+  pickle.op(Op::kMark);
   for (const std::int64_t number : numbers) pickle.integer(number);
-  pickle.op(Op::tuple);
+  pickle.op(Op::kTuple);
 }
 
 void write_tensor(PickleWriter& pickle, const Description& tensor) {
   pickle.global("torch._utils", "_rebuild_tensor_v2");
-  pickle.op(Op::mark);
-  pickle.op(Op::mark);
+  pickle.op(Op::kMark);
+  pickle.op(Op::kMark);
   pickle.text("storage");
   pickle.global("torch", tensor.storage);
   pickle.text(tensor.key);
   pickle.text("cuda:3");
   pickle.integer(tensor.storage_size);
-  pickle.op(Op::tuple);
-  pickle.op(Op::bin_persid);
+  pickle.op(Op::kTuple);
+  pickle.op(Op::kBinPersid);
   pickle.integer(tensor.offset);
   write_tuple(pickle, tensor.sizes);
   write_tuple(pickle, tensor.strides);
-  pickle.op(Op::new_false);
-  pickle.op(Op::none);
-  pickle.op(Op::tuple);
-  pickle.op(Op::reduce);
+  pickle.op(Op::kNewFalse);
+  pickle.op(Op::kNone);
+  pickle.op(Op::kTuple);
+  pickle.op(Op::kReduce);
 }
 
 std::string pickle_of(const std::vector<std::pair<std::string, Description>>& tensors) {
   PickleWriter pickle;
-  pickle.op(Op::empty_dict);
+  pickle.op(Op::kEmptyDict);
   for (const auto& [name, tensor] : tensors) {
     pickle.text(name);
     write_tensor(pickle, tensor);
-    pickle.op(Op::set_item);
+    pickle.op(Op::kSetItem);
   }
   return pickle.finish();
 }
@@ -86,6 +84,10 @@ std::string error_of_pickle(const std::string& pickle) { return error_of(entries
 
 std::string error_of_tensor(const Description& tensor) {
   return error_of_pickle(pickle_of({{"w", tensor}}));
+}
+
+StateDict two_arrays() {
+  return {{"a", Array({3}, std::vector<float>{0, 1, 2})}, {"b", Array({}, std::vector<double>{2})}};
 }
 
 }  // namespace
@@ -173,8 +175,8 @@ TEST_CASE("no global but a state dict's is let in") {
     PickleWriter pickle;
     pickle.global(module, name);
     pickle.text("echo");
-    pickle.op(Op::tuple1);
-    pickle.op(Op::reduce);
+    pickle.op(Op::kTuple1);
+    pickle.op(Op::kReduce);
     CHECK_THAT(error_of_pickle(pickle.finish()),
                Contains("refers to '" + std::string(module) + " " + name + "'"));
   }
@@ -188,31 +190,31 @@ TEST_CASE("a pickle of something else is refused") {
   };
   CHECK_THAT(error([](auto& p) { p.integer(5); }),
              Contains("the integer 5, expected a state dict"));
-  CHECK_THAT(error([](auto& p) { p.op(Op::empty_list); }), Contains("a list, expected"));
+  CHECK_THAT(error([](auto& p) { p.op(Op::kEmptyList); }), Contains("a list, expected"));
   CHECK_THAT(error([](auto& p) { write_tensor(p, {}); }),
              Contains("the result of a call, expected"));
   // {'epoch': 3}, as of a dictionary of everything that a run needs to go on.
   CHECK_THAT(error([](auto& p) {
-               p.op(Op::empty_dict);
+               p.op(Op::kEmptyDict);
                p.text("epoch");
                p.integer(3);
-               p.op(Op::set_item);
+               p.op(Op::kSetItem);
              }),
              Contains("'epoch' is the integer 3, expected a tensor"));
   CHECK_THAT(error([](auto& p) {
-               p.op(Op::empty_dict);
+               p.op(Op::kEmptyDict);
                p.integer(3);
                p.integer(3);
-               p.op(Op::set_item);
+               p.op(Op::kSetItem);
              }),
              Contains("the integer 3 for a name"));
   CHECK_THAT(error([](auto& p) {
-               p.op(Op::empty_dict);
+               p.op(Op::kEmptyDict);
                p.text("w");
                p.global("torch", "FloatStorage");
-               p.op(Op::empty_tuple);
-               p.op(Op::reduce);
-               p.op(Op::set_item);
+               p.op(Op::kEmptyTuple);
+               p.op(Op::kReduce);
+               p.op(Op::kSetItem);
              }),
              Contains("'w' is the result of a call, expected a tensor"));
 }
@@ -294,7 +296,7 @@ TEST_CASE("memory is bounded whatever is announced") {
 
 TEST_CASE("a checkpoint cut off anywhere is refused") {
   const TemporaryFolder folder;
-  write_state_dict(folder / "whole.pt", {{"a", at::arange(3, at::kFloat)}, {"b", at::full({}, 2)}});
+  write_state_dict(folder / "whole.pt", two_arrays());
   const std::string whole = read_file(folder / "whole.pt", 1 << 20);
   for (std::size_t size = 0; size < whole.size(); ++size) {
     const auto path = write_file(folder, "cut.pt", whole.substr(0, size));
@@ -304,7 +306,7 @@ TEST_CASE("a checkpoint cut off anywhere is refused") {
 
 TEST_CASE("a checkpoint with a flipped byte is refused or read as it was") {
   const TemporaryFolder folder;
-  const StateDict written{{"a", at::arange(3, at::kFloat)}, {"b", at::full({}, 2.0)}};
+  const StateDict written = two_arrays();
   write_state_dict(folder / "whole.pt", written);
   const std::string whole = read_file(folder / "whole.pt", 1 << 20);
   for (std::size_t i = 0; i < whole.size(); ++i) {
@@ -315,7 +317,7 @@ TEST_CASE("a checkpoint with a flipped byte is refused or read as it was") {
       StateDict found = written;
       input_error([&] { found = read_state_dict(path); });
       REQUIRE(found.size() == 2);
-      REQUIRE(found[0].second.equal(written[0].second));
+      REQUIRE(same_bits(found[0].second, written[0].second));
     }
   }
 }
@@ -331,7 +333,7 @@ TEST_CASE("a pickle with a flipped byte never does harm") {
       const auto path = write_file(folder, "a.pt", archive_bytes(entries_of(bytes)));
       StateDict found;
       input_error([&] { found = read_state_dict(path); });
-      for (const auto& entry : found) REQUIRE(entry.second.numel() <= 6);
+      for (const auto& entry : found) REQUIRE(entry.second.element_count() <= 6);
     }
   }
 }

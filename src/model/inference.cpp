@@ -1,0 +1,62 @@
+#include "model/inference.h"
+
+#include <ATen/ops/empty.h>
+
+#include <utility>
+
+#include "kernels/groups.h"
+
+namespace lorentznet {
+namespace {
+
+template <typename T>
+at::Tensor logits_of(const Network<T>& network, const Batch& batch) {
+  const auto type = c10::CppTypeToScalarType<T>::value;
+  const auto p4 = batch.p4.contiguous();
+  const auto scalars = batch.scalars.to(type).contiguous();
+  const auto n_nodes = batch.n_nodes.to(type).contiguous();
+  const auto& shape = network.shape();
+  const auto logits = at::empty({batch.num_jets(), shape.classes}, scalars.options());
+  JetSchedule(batch.offsets).for_each_jet([&](std::int64_t jet) {
+    const auto begin = batch.offsets[jet];
+    const fused::JetNodes<T> nodes{
+        .n = static_cast<int>(batch.offsets[jet + 1] - begin),
+        .x = p4.const_data_ptr<double>() + 4 * begin,
+        .scalars = scalars.template const_data_ptr<T>() + shape.scalars * begin,
+        .n_nodes = n_nodes.template const_data_ptr<T>()[jet]};
+    network.logits(nodes, logits.template mutable_data_ptr<T>() + shape.classes * jet);
+  });
+  return logits;
+}
+
+}  // namespace
+
+FusedInference::FusedInference(NamedTensors tensors, double c_weight, Isa isa, Precision precision)
+    : tensors_(std::move(tensors)), c_weight_(c_weight), isa_(isa), precision_(precision) {}
+
+at::Tensor FusedInference::logits(const Batch& batch) {
+  return std::visit([&](const auto& network) { return logits_of(network, batch); }, *packed());
+}
+
+std::shared_ptr<const FusedInference::Packed> FusedInference::packed() {
+  const std::lock_guard lock(mutex_);
+  std::vector<Version> versions;
+  bool known = true;
+  for (const auto& [name, tensor] : tensors_) {
+    known = known && !tensor.is_inference();  // such a tensor does not count its changes
+    versions.push_back({tensor.const_data_ptr(), known ? tensor._version() : 0});
+  }
+  if (packed_ == nullptr || !known || versions != versions_) {
+    const auto make = [&]<typename T>(std::in_place_type_t<Network<T>> type) {
+      return std::make_shared<const Packed>(type, arrays_of(tensors_), c_weight_, isa_, precision_,
+                                            "the network");
+    };
+    const bool in_double = tensors_.front().second.scalar_type() == at::kDouble;
+    packed_ = in_double ? make(std::in_place_type<Network<double>>)
+                        : make(std::in_place_type<Network<float>>);
+    versions_ = std::move(versions);
+  }
+  return packed_;
+}
+
+}  // namespace lorentznet

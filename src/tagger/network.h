@@ -1,0 +1,68 @@
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <new>
+#include <string>
+#include <vector>
+
+#include "engine/engine.h"
+#include "lorentznet/checkpoint.h"
+#include "lorentznet/isa.h"
+
+namespace lorentznet {
+
+struct NetworkShape {
+  std::int64_t scalars;  ///< S, input scalars of a node
+  std::int64_t hidden;   ///< H, width of the embeddings
+  std::int64_t classes, layers;
+};
+
+/// The shape of the network that `state` is of, from the shapes of a few of its arrays.
+/// \param file  where the state came from, for messages
+/// \throws InputError naming the tensor that is missing or not of a network
+NetworkShape network_shape(const StateDict& state, const std::string& file);
+
+/// The weights of a network in the order in which an engine reads them.
+template <typename T>
+struct PackedWeights {
+  struct Delete {
+    void operator()(T* memory) const { operator delete (memory, std::align_val_t{kAlignment}); }
+  };
+  static constexpr std::size_t kAlignment = 64;  ///< bytes: a cache line
+
+  NetworkShape shape{};
+  fused::PackedNetwork<T> network{};  ///< points into the following
+  std::vector<fused::PackedLayer<T>> edges;
+  std::vector<fused::PackedNodes<T>> nodes;
+  std::vector<std::unique_ptr<T, Delete>> memory;
+};
+
+/// A LorentzNet for inference in T, float or double. The batch norms' running statistics are part
+/// of its weights. It keeps nothing of the state dict that it is made from.
+template <typename T>
+class Network {
+ public:
+  /// \param state     under the published names; double arrays are rounded to float if T is float
+  /// \param c_weight  weight of the coordinate updates
+  /// \param file      where the state came from, for messages
+  /// \throws InputError naming the tensor that is missing, left over or of another shape
+  /// \throws std::invalid_argument if the processor or T does not support `isa` or `precision`
+  Network(const StateDict& state, double c_weight, Isa isa, Precision precision,
+          const std::string& file);
+
+  const NetworkShape& shape() const { return weights_.shape; }
+  /// The logits [classes] of one jet. Thread-safe.
+  void logits(const fused::JetNodes<T>& jet, T* out) const {
+    engine_.infer(weights_.network, jet, out);
+  }
+
+ private:
+  const fused::InferenceEngine<T>& engine_;
+  PackedWeights<T> weights_;
+};
+
+extern template class Network<float>;
+extern template class Network<double>;
+
+}  // namespace lorentznet
