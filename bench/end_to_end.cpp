@@ -61,8 +61,7 @@ double evaluation_seconds(LorentzNet& network, const JetSet& set, const Workload
   const PassOptions options{.partition = "test",
                             .batch_size = settings.batch_size,
                             .num_workers = TrainerOptions{}.num_workers};
-  return time_of(
-      [&] { evaluate(network, set, workload.task, workload.rule, options, [](const auto&) {}); });
+  return time_of([&] { evaluate(network, set, workload.task, workload.rule, options, {}); });
 }
 
 /// The time that Trainer itself records for its epoch; validation is not part of it.

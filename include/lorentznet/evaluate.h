@@ -2,6 +2,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -13,31 +14,28 @@
 
 namespace lorentznet {
 
-class ResidentJets;
-
-/// What a pass through a split needs besides the network.
+/// What a pass through a split needs besides the network and the jets.
 struct PassOptions {
   std::string partition;    ///< "train", "valid", "val" or "test", for the lines
   std::int64_t epoch = 0;   ///< from 0, for the lines
   std::int64_t epochs = 1;  ///< for the lines
   std::int64_t batch_size = 32;
-  std::int64_t num_workers = 0;
-  std::int64_t log_interval = 100;
-  std::shared_ptr<const Communicator> ranks = single_process();  ///< that share the batches
-  Frame frame = {};                         ///< jets and beams are seen from there
-  const ResidentJets* resident = nullptr;   ///< tables of the jets on the network's device
+  std::int64_t num_workers = 0;     ///< batches prepared ahead, each by a thread of its own
+  std::int64_t log_interval = 100;  ///< batches from one line to the next
+  std::shared_ptr<const Communicator> ranks = single_process();  ///< which share the batches
+  Frame frame = {};                         ///< from which jets and beams are seen
   const std::atomic<bool>* stop = nullptr;  ///< set from outside, on any rank, to end early
-  Observer* observer = nullptr;             ///< told of each batch
+  Observer* observer = nullptr;             ///< is shown each batch
 };
 
-/// Jets scored in the order of their set; N jets, K classes. Jets count by their weights, where
-/// they have any. Where the label of a jet is not known, loss and accuracy are not finite.
+/// Scores of N jets in the order of their set; K classes. Jets count by their weights, if they have
+/// weights. If a label is unknown, loss and accuracy are NaN.
 struct Scores {
   double loss = 0;      ///< mean cross-entropy
-  double accuracy = 0;  ///< fraction whose largest logit is that of their label
+  double accuracy = 0;  ///< fraction of jets whose largest logit is that of their label
   double seconds = 0;
   std::vector<float> probability;  ///< [N, K] (p0, p1, ...)
-  std::vector<std::int8_t> label;  ///< [N]; -1: not known
+  std::vector<std::int8_t> label;  ///< [N]; -1: unknown
   std::vector<double> weight;      ///< [N]; empty: 1 each
   std::vector<std::int64_t> id;    ///< [N]; empty: none
 
@@ -46,14 +44,15 @@ struct Scores {
   }
 };
 
-/// Scores all jets of `set` in evaluation mode. Batch b is the jets [b B, (b+1) B), and rank
-/// b mod size takes it; all ranks get the scores of all jets, with the digits of a single process.
+/// Scores all jets of `set` in evaluation mode. Batch b holds the jets [b B, (b+1) B), and rank
+/// b mod size computes it. All ranks get the scores of all jets, bit for bit those of one process.
 /// \return nothing if `options.stop` was set before the end
+/// \throws std::runtime_error naming the jets of a batch whose logits or loss are not finite
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
                                const PoolingRule& rule, const PassOptions& options, const Log& log);
 
-/// The figures of a test whose labels are all known. AUC and rejections are empty where the jets
-/// are of one class only.
+/// The figures of a test; all labels must be known. AUC and rejections are empty if the jets are of
+/// one class only.
 TestRecord summarize_test(const Scores& scores);
 
 }  // namespace lorentznet

@@ -1,23 +1,28 @@
 #include "train/equivariance.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/argmax.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/log.h>
 #include <ATen/ops/softmax.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
+#include <algorithm>
+#include <array>
 #include <cmath>
+#include <memory>
+#include <span>
+#include <string>
 
 #include "kernels/plain_kernel.h"
 #include "lorentznet/checkpoint.h"
 #include "train/loader.h"
+#include "train/pass.h"
 
 namespace lorentznet {
 namespace {
 
-/// A way of computing.
+/// A precision, with the clamp or without.
 struct Variant {
   std::string name;
   Coordinates coordinates;
@@ -36,7 +41,7 @@ std::vector<Variant> all_variants() {
   return variants;
 }
 
-/// A network that computes so, and the translations that it has counted.
+/// The network in one variant, and the translations that it has counted.
 struct StudiedNetwork {
   LorentzNet model{nullptr};
   std::shared_ptr<TranslationCount> count = std::make_shared<TranslationCount>();
@@ -56,11 +61,11 @@ StudiedNetwork copy_as(LorentzNet& model, const Variant& variant) {
   return copy;
 }
 
-/// What a way of computing says of all jets in one frame.
+/// One variant's scores of N jets in one frame.
 struct Answers {
-  at::Tensor p;      // [N, 2] double
-  at::Tensor label;  // [N]
-  double clamped = 0;
+  at::Tensor p;        // [N, K] double
+  at::Tensor label;    // [N]
+  double clamped = 0;  // fraction of the translations
 };
 
 class Study {
@@ -87,7 +92,7 @@ class Study {
 
   static Json compare(const Answers& answers, const Answers& at_rest) {
     const auto shift = (answers.p - at_rest.p).select(1, 1);
-    const auto right = answers.p.argmax(1).eq(answers.label).to(at::kDouble);
+    const auto right = tagged_right(answers.p, answers.label).to(at::kDouble);
     const auto of_label = answers.p.gather(1, answers.label.unsqueeze(1));
     return {{"acc", right.mean().item<double>()},
             {"loss", -at::log(of_label).mean().item<double>()},
@@ -104,22 +109,22 @@ class Study {
 };
 
 std::string name_of(Frame::Axis axis) {
-  constexpr std::array names = {"x", "y", "z", "random"};
-  return names.at(static_cast<std::size_t>(axis));
+  constexpr std::array kNames = {"x", "y", "z", "random"};
+  return kNames.at(static_cast<std::size_t>(axis));
 }
 
-}  // namespace
-
-Json study_equivariance(LorentzNet& model, const JetSet& set, const Task& task,
-                        const PoolingRule& rule, const EquivarianceOptions& options,
-                        const Log& log) {
-  const torch::NoGradGuard no_grad;
-  const Study study(set, task, rule, options);
+/// The frame at rest, then one for each boost.
+std::vector<Frame> frames_of(const EquivarianceOptions& options) {
   std::vector<Frame> frames{Frame{}};
   for (const double beta : options.betas) {
     frames.push_back(options.frame);
     frames.back().beta = beta;
   }
+  return frames;
+}
+
+/// The result without figures.
+Json describe(const EquivarianceOptions& options, const std::vector<Frame>& frames) {
   Json result{{"jets", options.jets},
               {"axis", name_of(options.frame.axis)},
               {"rotated", options.frame.rotates},
@@ -130,18 +135,29 @@ Json study_equivariance(LorentzNet& model, const JetSet& set, const Task& task,
     result["frames"].push_back(
         {{"beta", frame.beta}, {"gamma", gamma}, {"variants", Json::object()}});
   }
+  return result;
+}
+
+}  // namespace
+
+Json study_equivariance(LorentzNet& model, const JetSet& set, const Task& task,
+                        const PoolingRule& rule, const EquivarianceOptions& options,
+                        const Log& log) {
+  const torch::NoGradGuard no_grad;
+  const Study study(set, task, rule, options);
+  const auto frames = frames_of(options);
+  auto result = describe(options, frames);
   for (const auto& variant : all_variants()) {
     auto network = copy_as(model, variant);
     const auto at_rest = study.ask(network, frames.front());
     for (std::size_t k = 0; k < frames.size(); ++k) {
-      const auto figures =
-          Study::compare(k == 0 ? at_rest : study.ask(network, frames[k]), at_rest);
+      const auto answers = k == 0 ? at_rest : study.ask(network, frames[k]);
+      const auto figures = Study::compare(answers, at_rest);
       result["frames"][k]["variants"][variant.name] = figures;
-      log.info(
-          fmt::format("Equivariance: {} \t beta {} \t Acc {:.4f} \t RMS shift {:.2e} \t "
-                      "Clamped {:.4f}",
-                      variant.name, frames[k].beta, figures["acc"].get<double>(),
-                      figures["rms_shift"].get<double>(), figures["clamped"].get<double>()));
+      log.info(fmt::format(
+          "Equivariance: {} \t beta {} \t Acc {:.4f} \t RMS shift {:.2e} \t Clamped {:.4f}",
+          variant.name, frames[k].beta, figures["acc"].get<double>(),
+          figures["rms_shift"].get<double>(), figures["clamped"].get<double>()));
     }
   }
   return result;

@@ -1,13 +1,17 @@
+// Passes through a split: the sums and lines of train/pass.h, and evaluate().
 #include "lorentznet/evaluate.h"
 
 #include <ATen/TensorOperators.h>
+#include <ATen/ops/argmax.h>
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/softmax.h>
-#include <ATen/ops/tensor.h>
-#include <ATen/ops/zeros.h>
+#include <fmt/format.h>
 #include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>
+#include <span>
+#include <stdexcept>
 
 #include "lorentznet/metrics.h"
 #include "parallel/collectives.h"
@@ -17,73 +21,163 @@
 namespace lorentznet {
 namespace {
 
-/// What of a pass the ranks share: each fills in its own batches, and sums make all of them.
+/// The scores and figures of all batches of a pass. Each rank fills in its own, and sums over the
+/// ranks make them complete.
 class SharedScores {
  public:
   SharedScores(std::int64_t jets, std::int64_t classes, std::int64_t batches)
-      : probability_(at::zeros({jets, classes}, at::kFloat)),
-        figures_(at::zeros({batches, kFigures}, at::kDouble)) {}
+      : classes_(classes),
+        probability_(static_cast<std::size_t>(jets * classes)),
+        figures_(static_cast<std::size_t>(batches * kFigures)) {}
 
   void add(std::int64_t index, const Batch& batch, const at::Tensor& logits,
            const BatchFigures& figures) {
-    const auto p = at::softmax(logits, 1).to(at::kFloat).to(at::kCPU);
-    probability_.narrow(0, batch.jets.front(), batch.num_jets()).copy_(p);
-    figures_[index].copy_(at::tensor(
-        {figures.loss, figures.correct, figures.weight, static_cast<double>(figures.jets)},
-        at::kDouble));
+    const auto p = at::softmax(logits, 1).to(at::kFloat).to(at::kCPU).contiguous();
+    std::copy_n(p.const_data_ptr<float>(), p.numel(),
+                probability_.begin() + batch.jets.front() * classes_);
+    auto* const row = figures_.data() + index * kFigures;
+    row[0] = figures.loss;
+    row[1] = figures.correct;
+    row[2] = figures.weight;
+    row[3] = static_cast<double>(figures.jets);
   }
   /// Counts the batches begin .. end-1 of all ranks in order, as one process does.
   void count(std::int64_t begin, std::int64_t end, const Communicator& ranks, Pass& pass) {
-    const auto rows = figures_.narrow(0, begin, end - begin);
-    ranks.sum(rows);
+    sum_values(ranks, std::span(figures_.data() + begin * kFigures,
+                                static_cast<std::size_t>((end - begin) * kFigures)));
     for (auto index = begin; index < end; ++index) {
-      const auto* const row = figures_.const_data_ptr<double>() + index * kFigures;
+      const auto* const row = figures_.data() + index * kFigures;
       pass.add(index, {.loss = row[0],
                        .correct = row[1],
                        .weight = row[2],
                        .jets = static_cast<std::int64_t>(row[3])});
     }
   }
-  std::vector<float> probabilities(const Communicator& ranks) const {
-    ranks.sum(probability_);
-    const auto* const p = probability_.const_data_ptr<float>();
-    return {p, p + probability_.numel()};
+  /// [N, K], once.
+  std::vector<float> take_probabilities(const Communicator& ranks) {
+    sum_values(ranks, std::span(probability_));
+    return std::move(probability_);
   }
 
  private:
   static constexpr std::int64_t kFigures = 4;  // loss, correct, weight, jets
-  at::Tensor probability_;                     // [N, K]
-  at::Tensor figures_;                         // [batches, 4]
+  std::int64_t classes_;
+  std::vector<float> probability_;  // [N, K]
+  std::vector<double> figures_;     // [batches, 4]
 };
 
-void check_logits(const at::Tensor& logits, const JetSet& set, const Batch& batch) {
-  check_finite(logits.abs().max().item<double>(), set, batch);
-}
-
-/// Figures of a batch; loss and hits that are not finite where labels are not known.
+/// Figures of a batch; loss and hits are NaN if labels are unknown.
 BatchFigures figures_of(const at::Tensor& logits, const JetSet& set, const Batch& batch,
                         bool has_labels) {
-  BatchFigures figures{.loss = std::nan(""),
-                       .correct = std::nan(""),
-                       .weight = static_cast<double>(batch.num_jets()),
-                       .jets = batch.num_jets()};
-  check_logits(logits, set, batch);
-  if (!has_labels) return figures;
+  check_finite(logits.abs().max().item<double>(), set, batch);
+  if (!has_labels) {
+    return {.loss = std::nan(""),
+            .correct = std::nan(""),
+            .weight = static_cast<double>(batch.num_jets()),
+            .jets = batch.num_jets()};
+  }
   const auto result = score_batch(logits, batch);
-  figures.loss = result.loss.item<double>();
-  figures.correct = result.correct;
-  figures.weight = result.weight;
-  check_finite(figures.loss, set, batch);
-  return figures;
+  const auto loss = result.loss.item<double>();
+  check_finite(loss, set, batch);
+  return {
+      .loss = loss, .correct = result.correct, .weight = result.weight, .jets = batch.num_jets()};
 }
-
-bool is_set(const std::atomic<bool>* stop) { return stop != nullptr && *stop; }
 
 }  // namespace
 
+Pass::Pass(const PassOptions& options, std::int64_t num_batches, const Log& log,
+           const PassSums& before, std::optional<double> learning_rate)
+    : options_(options),
+      num_batches_(num_batches),
+      log_(log),
+      sums_(before),
+      learning_rate_(learning_rate) {}
+
+void Pass::add(std::int64_t index, const BatchFigures& batch) {
+  sums_.loss += batch.loss * static_cast<double>(batch.jets);
+  sums_.correct += batch.correct;
+  sums_.weight += batch.weight;
+  sums_.jets += batch.jets;
+  recent_.push_back(batch);
+  if (static_cast<std::int64_t>(recent_.size()) > options_.log_interval) recent_.pop_front();
+  if (index != 0 && index % options_.log_interval == 0) report(index);
+  if (options_.observer != nullptr) tell_observer(index);
+}
+
+PassSums Pass::sums() const {
+  PassSums sums = sums_;
+  sums.seconds += std::chrono::duration<double>(std::chrono::steady_clock::now() - start_).count();
+  return sums;
+}
+
+double Pass::recent_loss() const {
+  double loss = 0;
+  for (const auto& batch : recent_) loss += batch.loss;
+  return loss / static_cast<double>(recent_.size());
+}
+
+double Pass::recent_accuracy() const {
+  double correct = 0, weight = 0;
+  for (const auto& batch : recent_) {
+    correct += batch.correct;
+    weight += batch.weight;
+  }
+  return correct / weight;
+}
+
+void Pass::report(std::int64_t index) const {
+  auto line = fmt::format(">> {} \t Epoch {}/{} \t Batch {}/{}", options_.partition,
+                          options_.epoch + 1, options_.epochs, index, num_batches_);
+  if (!std::isnan(recent_.back().loss)) {  // the labels are known
+    const auto seconds_per_jet = sums().seconds / static_cast<double>(sums_.jets);
+    line += fmt::format(
+        " \t Loss {:.4f} \t Running Acc {:.3f} \t Total Acc {:.3f} \t Avg Batch Time {:.4f}",
+        recent_loss(), recent_accuracy(), accuracy(),
+        seconds_per_jet * static_cast<double>(recent_.back().jets));
+  }
+  log_.progress(line);
+}
+
+void Pass::tell_observer(std::int64_t index) const {
+  options_.observer->on_batch({.partition = options_.partition,
+                               .epoch = options_.epoch,
+                               .epochs = options_.epochs,
+                               .batches_done = index + 1,
+                               .batches = num_batches_,
+                               .jets = sums_.jets,
+                               .seconds = sums().seconds,
+                               .loss = mean_loss(),
+                               .accuracy = accuracy(),
+                               .learning_rate = learning_rate_});
+}
+
+at::Tensor tagged_right(const at::Tensor& values, const at::Tensor& label) {
+  return values.argmax(1).eq(label);
+}
+
+BatchResult score_batch(const at::Tensor& logits, const Batch& batch) {
+  const auto right = tagged_right(logits, batch.label);
+  if (!batch.weight.defined()) {
+    return {.loss = at::cross_entropy_loss(logits, batch.label),
+            .correct = right.sum().item<double>(),
+            .weight = static_cast<double>(batch.num_jets())};
+  }
+  const auto of_jet = at::cross_entropy_loss(logits, batch.label, {}, at::Reduction::None);
+  return {.loss = (of_jet * batch.weight.to(of_jet.scalar_type())).mean(),
+          .correct = (right * batch.weight).sum().item<double>(),
+          .weight = batch.weight.sum().item<double>()};
+}
+
+void check_finite(double loss, const JetSet& set, const Batch& batch) {
+  if (std::isfinite(loss)) return;
+  std::string jets;
+  for (const auto jet : batch.jets) jets += (jets.empty() ? "" : ", ") + set.describe(jet);
+  throw std::runtime_error("the loss is not finite; jets of the batch: " + jets);
+}
+
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
-                               const PoolingRule& rule, const PassOptions& options,
-                               const Log& log) {
+                               const PoolingRule& rule, const PassOptions& options, const Log& log,
+                               const ResidentJets* resident) {
   const torch::NoGradGuard no_grad;
   const auto& ranks = *options.ranks;
   model->eval();
@@ -93,44 +187,46 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
                       .num_workers = options.num_workers,
                       .rank = ranks.rank(),
                       .ranks = ranks.size(),
-                      .resident = options.resident});
+                      .resident = resident});
   const auto batches = loader.num_batches();
   Pass pass(options, batches, log, {});
   SharedScores shared(set.num_jets(), model->options().n_class, batches);
   const bool has_labels = set.has_labels();
-  // Ranks wait for each other where a line of progress is due, no sooner.
+  // The ranks wait for each other only when a line of progress is due.
   const auto block = ranks.size() == 1 ? 1 : std::max(options.log_interval, ranks.size());
-  bool stopped = false;
+  auto next = ranks.rank();  // this rank's next batch
   for (std::int64_t begin = 0; begin < batches; begin += block) {
     const auto end = std::min(begin + block, batches);
-    const auto first = (begin + ranks.size() - 1 - ranks.rank()) / ranks.size();
-    for (auto index = first * ranks.size() + ranks.rank(); index < end; index += ranks.size()) {
-      stopped = stopped || is_set(options.stop);
+    bool stopped = false;
+    for (; next < end; next += ranks.size()) {
+      stopped = options.stop != nullptr && *options.stop;
       if (stopped) break;
       auto batch = loader.next().value();
       if (options.frame.moves()) batch = seen_from(batch, options.frame);
       batch = batch.to(device);
       const auto logits = model->forward(batch);
-      shared.add(index, batch, logits, figures_of(logits, set, batch, has_labels));
+      shared.add(next, batch, logits, figures_of(logits, set, batch, has_labels));
     }
-    if (sum_figures(ranks, {stopped ? 1. : 0.})[0] > 0) return std::nullopt;
+    if (any_rank(ranks, stopped)) return std::nullopt;
     shared.count(begin, end, ranks, pass);
   }
-  Scores scores;
-  scores.label.assign(set.label.begin(), set.label.end());
-  scores.weight.assign(set.weight.begin(), set.weight.end());
-  scores.id.assign(set.id.begin(), set.id.end());
-  scores.probability = shared.probabilities(ranks);
-  scores.loss = pass.mean_loss();
-  scores.accuracy = pass.accuracy();
-  scores.seconds = pass.sums().seconds;
-  return scores;
+  return Scores{.loss = pass.mean_loss(),
+                .accuracy = pass.accuracy(),
+                .seconds = pass.sums().seconds,
+                .probability = shared.take_probabilities(ranks),
+                .label = {set.label.begin(), set.label.end()},
+                .weight = {set.weight.begin(), set.weight.end()},
+                .id = {set.id.begin(), set.id.end()}};
+}
+
+std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
+                               const PoolingRule& rule, const PassOptions& options,
+                               const Log& log) {
+  return evaluate(model, set, task, rule, options, log, nullptr);
 }
 
 TestRecord summarize_test(const Scores& scores) {
-  TestRecord record;
-  record.loss = scores.loss;
-  record.accuracy = scores.accuracy;
+  TestRecord record{.loss = scores.loss, .accuracy = scores.accuracy};
   const auto classes = scores.num_classes();
   if (classes > 2) {
     record.auc_of_class = one_vs_rest_auc(scores.probability, classes, scores.label, scores.weight);

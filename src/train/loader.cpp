@@ -10,8 +10,8 @@
 namespace lorentznet {
 namespace {
 
-/// A number in [0, bound), all equally likely. (std::uniform_int_distribution differs between
-/// standard libraries.)
+/// A number in [0, bound), all equally likely. (std::uniform_int_distribution gives different
+/// numbers with different standard libraries.)
 std::uint64_t draw_below(std::mt19937_64& engine, std::uint64_t bound) {
   const auto limit = std::numeric_limits<std::uint64_t>::max() / bound * bound;
   for (;;) {
@@ -40,7 +40,7 @@ BatchLoader::BatchLoader(const JetSet& set, const Task& task, PoolingRule rule,
       options_(options),
       next_started_(options.for_training ? 0 : options.rank) {
   TORCH_CHECK(options.resident == nullptr || &options.resident->set() == &set,
-              "the tables are those of other jets");
+              "the tables are of other jets");
   const auto jets = static_cast<std::int64_t>(order_.size()) - options.first_jet;
   const auto size = options.batch_size;
   num_batches_ = options.for_training ? jets / (size * options.ranks) : (jets + size - 1) / size;
@@ -61,29 +61,24 @@ std::optional<Batch> BatchLoader::next() {
 }
 
 Batch BatchLoader::prepare(std::int64_t index) const {
-  const auto& [size, for_training, first_jet, num_workers, rank, ranks, resident] = options_;
-  const auto of_step = for_training ? size * ranks : size;
-  const auto order =
-      std::span(order_).subspan(static_cast<std::size_t>(first_jet + index * of_step));
-  const auto step = order.first(std::min(static_cast<std::size_t>(of_step), order.size()));
-  return for_training ? gather(slice_of(step, rank, ranks), step) : gather(step, step);
-}
-
-Batch BatchLoader::gather(std::span<const std::int64_t> jets,
-                          std::span<const std::int64_t> step) const {
   const bool for_training = options_.for_training;
-  if (options_.resident == nullptr) {
-    return make_batch(set_, jets, task_, rule_, for_training, step);
+  const auto size = options_.batch_size * (for_training ? options_.ranks : 1);
+  const auto order =
+      std::span(order_).subspan(static_cast<std::size_t>(options_.first_jet + index * size));
+  const auto step = order.first(std::min(static_cast<std::size_t>(size), order.size()));
+  const auto jets = own_jets(step);
+  if (options_.resident != nullptr) {
+    return options_.resident->batch(jets, rule_, for_training, step);
   }
-  return options_.resident->batch(jets, rule_, for_training, step);
+  return make_batch(set_, jets, task_, rule_, for_training, step);
 }
 
-/// A rank's jets of a step. All wait for the slowest, and a jet's work grows with the square of its
-/// constituents, so jets are dealt out by falling size, to and fro.
-std::vector<std::int64_t> BatchLoader::slice_of(std::span<const std::int64_t> step,
-                                                std::int64_t rank, std::int64_t ranks) const {
+/// This rank's jets of a step. The ranks wait for the slowest, and the work of a jet grows with the
+/// square of its constituents, so jets are dealt out by falling size, forth and back.
+std::vector<std::int64_t> BatchLoader::own_jets(std::span<const std::int64_t> step) const {
+  const auto ranks = options_.ranks;
   std::vector<std::int64_t> jets(step.begin(), step.end());
-  if (ranks == 1) return jets;
+  if (!options_.for_training || ranks == 1) return jets;
   std::stable_sort(jets.begin(), jets.end(), [this](std::int64_t a, std::int64_t b) {
     return set_.multiplicity(a) > set_.multiplicity(b);
   });
@@ -91,7 +86,7 @@ std::vector<std::int64_t> BatchLoader::slice_of(std::span<const std::int64_t> st
   for (std::size_t k = 0; k < jets.size(); ++k) {
     const auto round = static_cast<std::int64_t>(k) / ranks,
                place = static_cast<std::int64_t>(k) % ranks;
-    if ((round % 2 == 0 ? place : ranks - 1 - place) == rank) own.push_back(jets[k]);
+    if ((round % 2 == 0 ? place : ranks - 1 - place) == options_.rank) own.push_back(jets[k]);
   }
   return own;
 }

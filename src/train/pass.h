@@ -10,18 +10,21 @@
 
 namespace lorentznet {
 
-/// What is counted of a batch; each jet counts by its weight, 1 where it has none.
+class ResidentJets;
+
+/// What is counted of a batch; each jet counts by its weight, 1 if it has none.
 struct BatchFigures {
-  double loss = 0;     ///< sum of weight * cross-entropy, divided by the number of jets
-  double correct = 0;  ///< sum of the weights of the jets whose larger logit is that of their label
-  double weight = 0;   ///< sum of all weights
+  double loss = 0;  ///< sum of weight * cross-entropy, divided by the number of jets
+  double correct =
+      0;              ///< sum of the weights of the jets whose largest logit is that of their label
+  double weight = 0;  ///< sum of all weights
   std::int64_t jets = 0;
 };
 
 /// Sums over the batches of a pass through a split, and the lines that report them.
 class Pass {
  public:
-  /// \param before         what a resumed epoch goes on from
+  /// \param before         from which a resumed epoch continues
   /// \param learning_rate  of a training, for the observer
   Pass(const PassOptions& options, std::int64_t num_batches, const Log& log, const PassSums& before,
        std::optional<double> learning_rate = {});
@@ -53,12 +56,26 @@ class Pass {
 /// Loss and hits of one batch.
 struct BatchResult {
   at::Tensor loss;  ///< scalar; mean over the jets of weight * cross-entropy
-  double correct;   ///< as BatchFigures has them
+  double correct;   ///< as in BatchFigures
   double weight;
 };
-/// \throws std::runtime_error naming the jets of the batch if its loss is not finite
-void check_finite(double loss, const JetSet& set, const Batch& batch);
+
+/// Whether each jet's largest value is that of its label; the first of equal ones counts.
+/// \param values  [J, K] logits or probabilities
+/// \param label   [J]
+/// \return [J] bool
+at::Tensor tagged_right(const at::Tensor& values, const at::Tensor& label);
+
 /// logits: [J, K]. `batch` is on their device, and its labels are known.
 BatchResult score_batch(const at::Tensor& logits, const Batch& batch);
+
+/// \throws std::runtime_error naming the jets of the batch if its loss is not finite
+void check_finite(double loss, const JetSet& set, const Batch& batch);
+
+/// evaluate() with batches gathered from `resident`, tables of `set` on the network's device, or,
+/// if null, from `set` itself.
+std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
+                               const PoolingRule& rule, const PassOptions& options, const Log& log,
+                               const ResidentJets* resident);
 
 }  // namespace lorentznet

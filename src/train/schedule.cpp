@@ -1,8 +1,9 @@
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
 #include <numbers>
 #include <stdexcept>
-#include <string>
 
 #include "lorentznet/error.h"
 #include "lorentznet/trainer.h"
@@ -11,12 +12,12 @@ namespace lorentznet {
 namespace {
 
 constexpr std::int64_t kFirstPeriod = 4;          // epochs
-constexpr std::int64_t kPeriodGrowth = 2;         // each period to the one before
+constexpr std::int64_t kPeriodGrowth = 2;         // of each period over the one before
 constexpr std::int64_t kLastScheduledEpoch = 31;  // later epochs halve
-constexpr std::int64_t kHalvingsToZero = 4096;    // more than a double can take without reaching 0
+constexpr std::int64_t kHalvingsToZero = 4096;    // enough for any double
 
-// Cosine with warm restarts, `t` epochs after the first maximum. The order of operations is part of
-// the contract: another one differs from the published rates in the last digit.
+// Cosine with warm restarts, `t` epochs after the first maximum. Another order of operations would
+// change the last digit of the published rates.
 double cosine_with_restarts(double base_lr, std::int64_t t) {
   std::int64_t period = kFirstPeriod;
   while (t >= period) {
@@ -33,18 +34,18 @@ WarmupCosineSchedule::WarmupCosineSchedule(double base_lr, std::int64_t warmup_e
     : base_lr_(base_lr), warmup_epochs_(warmup_epochs) {
   // Written so that NaN fails too.
   if (!(std::isfinite(base_lr) && base_lr >= 0)) {
-    throw InputError("the learning rate must be a number of at least 0, not " +
-                     std::to_string(base_lr));
+    throw InputError(
+        fmt::format("the learning rate must be a number of at least 0, not {}", base_lr));
   }
   if (warmup_epochs < 0) {
-    throw InputError("the number of warm-up epochs must be at least 0, not " +
-                     std::to_string(warmup_epochs));
+    throw InputError(
+        fmt::format("the number of warm-up epochs must be at least 0, not {}", warmup_epochs));
   }
 }
 
 double WarmupCosineSchedule::learning_rate(std::int64_t epoch) const {
   if (epoch < 0) {
-    throw std::invalid_argument("epochs count from 0: there is no epoch " + std::to_string(epoch));
+    throw std::invalid_argument(fmt::format("epochs count from 0: there is no epoch {}", epoch));
   }
   const std::int64_t k = std::min(epoch, kLastScheduledEpoch);
   const auto rise = static_cast<double>(k + 1) / static_cast<double>(warmup_epochs_);

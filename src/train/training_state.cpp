@@ -4,20 +4,38 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/isfinite.h>
 #include <fmt/format.h>
-#include <torch/utils.h>
+#include <torch/optim/adamw.h>
 
+#include <array>
 #include <bit>
 #include <cmath>
 #include <map>
+#include <memory>
+#include <span>
+#include <type_traits>
+#include <utility>
+#include <vector>
 
+#include "io/hash.h"
+#include "io/message.h"
 #include "lorentznet/checkpoint.h"
-#include "lorentznet/error.h"
 #include "model/model_state.h"
 #include "parallel/collectives.h"
-#include "train/checksum.h"
 
 namespace lorentznet {
 namespace {
+
+/// A number that depends on every bit and on the order of what is added: XXH3 of the parts' XXH3.
+class Checksum {
+ public:
+  void add(std::span<const std::byte> bytes) { parts_.push_back(fast_hash(bytes)); }
+  std::int64_t value() const {
+    return std::bit_cast<std::int64_t>(fast_hash(std::as_bytes(std::span(parts_))));
+  }
+
+ private:
+  std::vector<std::uint64_t> parts_;
+};
 
 /// Reads entries of a state file; anything missing or of another form is an InputError.
 class StateReader {
@@ -31,14 +49,16 @@ class StateReader {
     if (found == arrays_.end()) fail("entry " + name + " is missing");
     return found->second;
   }
-  bool has(const std::string& name) const { return arrays_.contains(name); }
-  /// A list of numbers; `size` of them, if given.
-  std::vector<double> doubles(const std::string& name, std::int64_t size = -1) const {
-    const auto values = list(name, ElementType::kDouble, size).as<double>();
-    return {values.begin(), values.end()};
-  }
-  std::vector<std::int64_t> integers(const std::string& name, std::int64_t size = -1) const {
-    const auto values = list(name, ElementType::kInt64, size).as<std::int64_t>();
+  /// A list of numbers of type T; `size` of them, if given.
+  template <typename T>
+  std::vector<T> list(const std::string& name, std::int64_t size = -1) const {
+    const auto& array = get(name);
+    constexpr auto kType = std::is_same_v<T, double> ? ElementType::kDouble : ElementType::kInt64;
+    if (array.type() != kType || array.shape().size() != 1 ||
+        (size >= 0 && array.element_count() != size)) {
+      fail_damaged(name);
+    }
+    const auto values = array.as<T>();
     return {values.begin(), values.end()};
   }
   /// The entries named `prefix`NAME, as NAME.
@@ -50,66 +70,54 @@ class StateReader {
     return state;
   }
   [[noreturn]] void fail(const std::string& reason) const {
-    throw InputError(file_.string() + ": " + reason);
+    throw_file_error(file_.string(), reason);
+  }
+  [[noreturn]] void fail_damaged(const std::string& name) const {
+    fail("entry " + name + " is damaged");
   }
 
  private:
-  const Array& list(const std::string& name, ElementType type, std::int64_t size) const {
-    const auto& array = get(name);
-    if (array.type() != type || array.shape().size() != 1 ||
-        (size >= 0 && array.element_count() != size)) {
-      fail("entry " + name + " is damaged");
-    }
-    return array;
-  }
-
   std::filesystem::path file_;
   std::map<std::string, Array> arrays_;
 };
+
+template <typename T>
+Array list_of(std::vector<T> values) {
+  const auto size = static_cast<std::int64_t>(values.size());
+  return {{size}, std::move(values)};
+}
 
 // The record's lists, in one place for writing and reading.
 template <typename Record>
 auto double_lists(Record& record) {
   return std::to_array<std::pair<const char*, decltype(&record.lr)>>(
-      {{"lr", &record.lr},
-       {"train_time", &record.train_time},
-       {"val_time", &record.val_time},
-       {"train_loss", &record.train_loss},
-       {"val_loss", &record.val_loss},
-       {"train_acc", &record.train_acc},
-       {"val_acc", &record.val_acc}});
+      {{"record.lr", &record.lr},
+       {"record.train_time", &record.train_time},
+       {"record.val_time", &record.val_time},
+       {"record.train_loss", &record.train_loss},
+       {"record.val_loss", &record.val_loss},
+       {"record.train_acc", &record.train_acc},
+       {"record.val_acc", &record.val_acc}});
 }
 
-template <typename T>
-Array list_of(std::vector<T> values) {
-  return {{static_cast<std::int64_t>(values.size())}, std::move(values)};
-}
-Array of_doubles(const std::vector<double>& values) { return list_of(values); }
-Array of_integers(const std::vector<std::int64_t>& values) { return list_of(values); }
-
-void append_progress(StateDict& state, const TrainingProgress& progress,
-                     const TrainingSetup& setup) {
+void append_progress(StateDict& state, const TrainingProgress& progress) {
   const auto& [epoch, step, sums, record] = progress;
-  state.emplace_back("progress.integers", of_integers({epoch, step, std::llround(sums.correct),
-                                                       sums.jets, record.best_epoch}));
-  state.emplace_back("progress.doubles", of_doubles({sums.loss, sums.seconds, record.best_val}));
-  state.emplace_back("progress.weights", of_doubles({sums.correct, sums.weight}));
-  state.emplace_back("record.epochs", of_integers(record.epochs));
-  for (const auto& [name, list] : double_lists(record)) {
-    state.emplace_back(std::string("record.") + name, of_doubles(*list));
-  }
-  state.emplace_back(
-      "setup", of_integers({setup.batch_size, setup.train_jets, setup.val_jets, setup.checksum}));
+  state.emplace_back("progress.integers",
+                     list_of(std::vector{epoch, step, sums.jets, record.best_epoch}));
+  state.emplace_back("progress.doubles", list_of(std::vector{sums.loss, sums.seconds, sums.correct,
+                                                             sums.weight, record.best_val}));
+  state.emplace_back("record.epochs", list_of(record.epochs));
+  for (const auto& [name, list] : double_lists(record)) state.emplace_back(name, list_of(*list));
 }
 
 void check_progress(const StateReader& state, const TrainingProgress& progress,
                     const TrainingSetup& setup) {
   const auto& [epoch, step, sums, record] = progress;
-  // Before a change of the number of ranks, steps may have been of more jets or of fewer.
+  // If the number of ranks has changed, earlier steps had more jets than batch_size, or fewer.
   bool sound = epoch >= 0 && step >= 0 && sums.jets <= setup.train_jets &&
                sums.jets % setup.batch_size == 0 && sums.jets / setup.batch_size >= step &&
                (sums.jets == 0) == (step == 0);
-  // Weights are added up batch by batch, which rounds.
+  // The weights are summed batch by batch, with rounding.
   sound = sound && sums.correct >= 0 && sums.correct <= sums.weight * (1 + 1e-9) &&
           std::isfinite(sums.weight) && std::isfinite(sums.loss) && std::isfinite(sums.seconds) &&
           std::isfinite(record.best_val);
@@ -121,30 +129,38 @@ void check_progress(const StateReader& state, const TrainingProgress& progress,
 }
 
 TrainingProgress read_progress(const StateReader& state, const TrainingSetup& setup) {
-  const auto integers = state.integers("progress.integers", 5);
-  const auto doubles = state.doubles("progress.doubles", 3);
-  TrainingProgress progress;
-  progress.epoch = integers[0];
-  progress.step = integers[1];
-  progress.sums = {.loss = doubles[0],
-                   .correct = static_cast<double>(integers[2]),
-                   .jets = integers[3],
-                   .seconds = doubles[1],
-                   .weight = static_cast<double>(integers[3])};
-  if (state.has("progress.weights")) {  // states from before there were weights have none
-    const auto weights = state.doubles("progress.weights", 2);
-    progress.sums.correct = weights[0];
-    progress.sums.weight = weights[1];
-  }
+  const auto integers = state.list<std::int64_t>("progress.integers", 4);
+  const auto doubles = state.list<double>("progress.doubles", 5);
+  TrainingProgress progress{.epoch = integers[0],
+                            .step = integers[1],
+                            .sums = {.loss = doubles[0],
+                                     .correct = doubles[2],
+                                     .jets = integers[2],
+                                     .seconds = doubles[1],
+                                     .weight = doubles[3]},
+                            .record = {}};
   auto& record = progress.record;
-  record.best_val = doubles[2];
-  record.best_epoch = integers[4];
-  record.epochs = state.integers("record.epochs");
-  for (const auto& [name, list] : double_lists(record)) {
-    *list = state.doubles(std::string("record.") + name);
-  }
+  record.best_epoch = integers[3];
+  record.best_val = doubles[4];
+  record.epochs = state.list<std::int64_t>("record.epochs");
+  for (const auto& [name, list] : double_lists(record)) *list = state.list<double>(name);
   check_progress(state, progress, setup);
   return progress;
+}
+
+void append_setup(StateDict& state, const TrainingSetup& setup) {
+  state.emplace_back("setup", list_of(std::vector{setup.batch_size, setup.train_jets,
+                                                  setup.val_jets, setup.checksum}));
+}
+
+void check_setup(const StateReader& state, const TrainingSetup& setup) {
+  const auto saved = state.list<std::int64_t>("setup", 4);
+  if (saved[0] != setup.batch_size || saved[1] != setup.train_jets || saved[2] != setup.val_jets) {
+    state.fail(fmt::format(
+        "is of a training of {} jets (validation {}) with batches of {}, not of {} ({}) with {}",
+        saved[1], saved[2], saved[0], setup.train_jets, setup.val_jets, setup.batch_size));
+  }
+  if (saved[3] != setup.checksum) state.fail("is of a training on other jets than these");
 }
 
 void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::AdamW& optimizer) {
@@ -152,7 +168,7 @@ void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::Ada
     const auto found = optimizer.state().find(parameter.value().unsafeGetTensorImpl());
     if (found == optimizer.state().end()) continue;  // no step yet
     const auto& adam = static_cast<const torch::optim::AdamWParamState&>(*found->second);
-    state.emplace_back("adam_step." + parameter.key(), of_integers({adam.step()}));
+    state.emplace_back("adam_step." + parameter.key(), list_of(std::vector{adam.step()}));
     state.emplace_back("exp_avg." + parameter.key(), array_of(adam.exp_avg()));
     state.emplace_back("exp_avg_sq." + parameter.key(), array_of(adam.exp_avg_sq()));
   }
@@ -163,7 +179,7 @@ at::Tensor read_moment(const StateReader& state, const std::string& name, const 
   const auto moment = tensor_of(state.get(name));
   if (moment.sizes() != like.sizes() || moment.scalar_type() != like.scalar_type() ||
       !at::isfinite(moment).all().item<bool>()) {
-    state.fail("entry " + name + " is damaged");
+    state.fail_damaged(name);
   }
   return moment.to(like.device());
 }
@@ -177,7 +193,7 @@ void restore_optimizer(const StateReader& state, LorentzNetImpl& model,
   for (const auto& parameter : parameters) {
     const auto& name = parameter.key();
     auto adam = std::make_unique<torch::optim::AdamWParamState>();
-    adam->step(state.integers("adam_step." + name, 1).front());
+    adam->step(state.list<std::int64_t>("adam_step." + name, 1).front());
     adam->exp_avg(read_moment(state, "exp_avg." + name, parameter.value()));
     adam->exp_avg_sq(read_moment(state, "exp_avg_sq." + name, parameter.value()));
     if (adam->step() < 1 || (adam->exp_avg_sq() < 0).any().item<bool>()) {
@@ -187,29 +203,29 @@ void restore_optimizer(const StateReader& state, LorentzNetImpl& model,
   }
 }
 
-/// The generators that dropout draws from: the CPU's, and the GPU's where the network is on one.
+/// The generators that dropout draws from: the CPU's, and the GPU's if the network is on one.
 std::vector<std::pair<std::string, at::Generator>> generators(LorentzNetImpl& model) {
   std::vector<std::pair<std::string, at::Generator>> found{
       {"rng.cpu", at::globalContext().defaultGenerator(at::kCPU)}};
   const auto device = model.parameters().front().device();
-  if (!device.is_cpu())
+  if (!device.is_cpu()) {
     found.emplace_back("rng.device", at::globalContext().defaultGenerator(device));
+  }
   return found;
 }
 
-/// \return the number of ranks that the state is of
+/// \return the number of ranks of the training that wrote the state
 std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
                                 const Communicator& ranks) {
   std::int64_t writers = 0;
   for (auto& [name, generator] : generators(model)) {
-    auto rows = tensor_of(state.get(name));
-    if (rows.dim() == 1) rows = rows.unsqueeze(0);
+    const auto rows = tensor_of(state.get(name));  // [writers, bytes of a state]
     try {
       TORCH_CHECK(rows.dim() == 2 && rows.size(0) > 0 && (writers == 0 || writers == rows.size(0)));
       writers = rows.size(0);
       if (ranks.rank() < writers) generator.set_state(rows[ranks.rank()].to(at::kByte));
     } catch (const c10::Error&) {
-      state.fail("entry " + name + " is no state of a random generator");
+      state.fail("entry " + name + " is not the state of a random generator");
     }
   }
   return writers;
@@ -220,8 +236,8 @@ std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
 TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch)
     : batch_size(batch), train_jets(train.num_jets()), val_jets(val.num_jets()) {
   Checksum sum;
-  const auto add = [&](const auto& column) {
-    sum.add(std::as_bytes(std::span(column.data(), column.size())));
+  const auto add = [&](const auto& values) {
+    sum.add(std::as_bytes(std::span(values.data(), values.size())));
   };
   for (const auto* set : {&train, &val}) {
     add(set->p4);
@@ -234,6 +250,15 @@ TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_
   checksum = sum.value();
 }
 
+std::int64_t checksum_of(const LorentzNetImpl& model) {
+  Checksum sum;
+  for (const auto& parameter : model.parameters()) {
+    const auto values = parameter.detach().to(at::kCPU).contiguous();
+    sum.add({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
+  }
+  return sum.value();
+}
+
 void write_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
                           torch::optim::AdamW& optimizer, const TrainingProgress& progress,
                           const TrainingSetup& setup, const Communicator& ranks) {
@@ -241,11 +266,11 @@ void write_training_state(const std::filesystem::path& file, LorentzNetImpl& mod
   for (const auto& [name, array] : model_state(model)) state.emplace_back("model." + name, array);
   append_optimizer(state, model, optimizer);
   for (const auto& [name, generator] : generators(model)) {
-    // A single process's state stays [n], as it was before there were ranks.
-    const auto row = generator.get_state().to(at::kLong);
-    state.emplace_back(name, array_of(ranks.size() == 1 ? row : gather_rows(ranks, row)));
+    const auto bytes = generator.get_state().to(at::kLong);
+    state.emplace_back(name, array_of(gather_rows(ranks, bytes)));
   }
-  append_progress(state, progress, setup);
+  append_progress(state, progress);
+  append_setup(state, setup);
   if (ranks.rank() == 0) write_state_dict(file, state);
 }
 
@@ -253,14 +278,7 @@ RestoredTraining read_training_state(const std::filesystem::path& file, LorentzN
                                      torch::optim::AdamW& optimizer, const TrainingSetup& setup,
                                      const Communicator& ranks) {
   const StateReader state(file);
-  const auto saved = state.integers("setup", 4);
-  if (saved[0] != setup.batch_size || saved[1] != setup.train_jets || saved[2] != setup.val_jets) {
-    state.fail(fmt::format(
-        "is of a training of {} jets (validation {}) with batches of {}, not of {} "
-        "({}) with {}",
-        saved[1], saved[2], saved[0], setup.train_jets, setup.val_jets, setup.batch_size));
-  }
-  if (saved[3] != setup.checksum) state.fail("is of a training on other jets than these");
+  check_setup(state, setup);
   auto progress = read_progress(state, setup);
   load_model_state(model, state.below("model."), file);
   restore_optimizer(state, model, optimizer);

@@ -1,4 +1,4 @@
-// Several ranks follow one process at a batch of all their batches.
+// Several ranks train as one process does with a batch of all their batches.
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
@@ -30,12 +30,11 @@ struct Course {
 struct Result {
   std::vector<double> losses;
   NamedTensors state;
-  std::vector<float> probability;
 };
 
 LorentzNet make_network(const Course& course) {
   auto model = small_network(course.task);
-  if (course.type == at::kFloat) {  // of the usual weights: those of small_network enlarge rounding
+  if (course.type == at::kFloat) {  // small_network has weights that amplify rounding
     torch::manual_seed(1);
     model = LorentzNet(LorentzNetOptions{.n_scalar = course.task.n_scalar,
                                          .n_hidden = 12,
@@ -67,7 +66,7 @@ Result train(LorentzNet model, const JetSet& jets, const Course& course,
   const std::atomic<bool> stop = false;
   trainer.run(stop);
   if (std::filesystem::exists(run.training_state()) != (ranks->rank() == 0)) {
-    throw std::logic_error("rank 0 alone writes");
+    throw std::logic_error("not rank 0 alone has written");
   }
   for (const auto& [name, tensor] : named_tensors(*model)) {
     result.state.emplace_back(name, tensor.detach().to(at::kDouble));
@@ -75,8 +74,8 @@ Result train(LorentzNet model, const JetSet& jets, const Course& course,
   return result;
 }
 
-/// Batch norm takes the bias before it away again: its gradient is what rounding leaves of zero,
-/// and AdamW makes steps of full length of that.
+/// Batch norm cancels the bias before it: the gradient of the bias is zero up to rounding, and
+/// AdamW turns that into steps of full length.
 bool is_noise(const std::string& name) { return name.find("phi_h.0.bias") != std::string::npos; }
 bool follows_noise(const std::string& name) {
   return name.find("phi_h.1.running_mean") != std::string::npos;
@@ -176,9 +175,9 @@ TEST_CASE("4 ranks follow one process, in double") {
   check_follows(with(kQuarkGluon, false, 8), 4, kDouble);
 }
 
-// Rounding grows from step to step, the faster the higher the learning rate: AdamW makes steps of
-// full length of gradients that are nothing but rounding. So the rate is low here, and the state is
-// allowed to differ by a part of a step.
+// Rounding errors grow from step to step, faster with a higher learning rate: AdamW makes steps of
+// full length of gradients that are only rounding. So the rate is low here, and the state may
+// differ by a part of a step.
 TEST_CASE("ranks follow one process in float") {
   auto course = with(kTop, true, 8);
   course.type = at::kFloat;
@@ -187,7 +186,7 @@ TEST_CASE("ranks follow one process in float") {
   }
 }
 
-TEST_CASE("ranks follow one process where a rank has no edges, or none has any") {
+TEST_CASE("ranks follow one process if a rank has no edges, or none has any") {
   // Jets 0 .. 3 are the first step of an epoch, without an edge; 4 .. 7 the second, of which one
   // has edges.
   const auto jets = with_lone_particles(sample_jets(quark_gluon_tagging(), 8), 7);
@@ -209,8 +208,7 @@ TEST_CASE("scores and figures have the digits of one process for any number of r
         PassOptions options{
             .partition = "test", .batch_size = 5, .num_workers = 2, .log_interval = 3};
         options.ranks = ranks;
-        return evaluate(network, jets, course.task, course.rule, options, [](const auto&) {})
-            .value();
+        return evaluate(network, jets, course.task, course.rule, options, {}).value();
       };
       const auto expected = score(model, single_process());
       for (const std::int64_t size : {2, 3, 4}) {

@@ -36,7 +36,8 @@ OTHERS = {
     "none": lambda s: None,
     "set": lambda s: {"a", "b"},
 }
-INTEGERS, RNG = "module.progress.integers", "module.rng.cpu"  # epoch, step, ...
+INTEGERS = "module.progress.integers"  # epoch, step, ...
+RNG = "module.rng.cpu"  # [ranks, bytes of a state]
 
 
 def put(name, place, value):
@@ -55,7 +56,7 @@ TRAINING_STATES = {
     "step-negative": put(INTEGERS, 1, -5),
     "step-beyond": put(INTEGERS, 1, 10**12),
     "progress-short": lambda s: s.update({INTEGERS: s[INTEGERS][:3]}),
-    "generator-short": lambda s: s.update({RNG: s[RNG][:100]}),
+    "generator-short": lambda s: s.update({RNG: s[RNG][:, :100]}),
     "generator-wrong": lambda s: s[RNG].fill_(255),
     "generator-missing": lambda s: s.pop(RNG),
     "record-uneven": lambda s: s.update({"module.record.lr": s["module.record.lr"][:0]}),

@@ -1,12 +1,11 @@
-// A training whose batches are gathered on the device gives the bits of one whose are not.
-#include "train/jets_on_device.h"
-
+// A training whose batches are gathered on the device gives, bit for bit, the results of others.
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
 #include <atomic>
 #include <catch2/catch.hpp>
 
+#include "lorentznet/trainer.h"
 #include "sample.h"
 #include "support.h"
 
@@ -19,7 +18,7 @@ struct Trained {
   LorentzNet model{nullptr};
   TrainingRecord record;
   std::vector<double> losses;      ///< of each step
-  std::vector<std::string> lines;  ///< that tell where the jets are
+  std::vector<std::string> lines;  ///< that say where the jets are
 };
 
 Trained train(const Task& task, std::optional<bool> jets_on_device, std::int64_t num_workers) {
@@ -53,7 +52,7 @@ Trained train(const Task& task, std::optional<bool> jets_on_device, std::int64_t
 
 }  // namespace
 
-TEST_CASE("a training with its jets on the device has the bits of one without") {
+TEST_CASE("a training with its jets on the device has the same results, bit for bit") {
   for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
     const auto expected = train(*task, false, 0);
     CHECK(expected.lines.empty());
@@ -74,7 +73,6 @@ TEST_CASE("a training with its jets on the device has the bits of one without") 
   }
 }
 
-TEST_CASE(
-    "nobody's choice on the CPU: batches come from the jets themselves, and no line is told") {
+TEST_CASE("on the CPU batches come from the jets themselves by default, and no line says so") {
   CHECK(train(top_tagging(), std::nullopt, 0).lines.empty());
 }

@@ -1,4 +1,4 @@
-// Batches gathered from tables on a device are make_batch's, to the bit.
+// Batches gathered from tables on a device are make_batch's, bit for bit.
 #include "model/resident_jets.h"
 
 #include <ATen/ATen.h>
@@ -18,7 +18,7 @@ using namespace lorentznet::test;
 
 namespace {
 
-bool same_bits(const at::Tensor& a, const at::Tensor& b) {
+bool identical(const at::Tensor& a, const at::Tensor& b) {
   if (a.defined() != b.defined()) return false;
   if (!a.defined()) return true;
   const auto bits = [](const at::Tensor& t) { return t.to(at::kCPU).contiguous().view(at::kLong); };
@@ -29,17 +29,17 @@ void check_same(const Batch& found, const Batch& expected, const at::Device& dev
   CHECK(found.offsets == expected.offsets);
   CHECK(found.jets == expected.jets);
   CHECK(found.padded_rows == expected.padded_rows);
-  CHECK(same_bits(found.p4, expected.p4));
-  CHECK(same_bits(found.scalars, expected.scalars));
-  CHECK(same_bits(found.label, expected.label));
-  CHECK(same_bits(found.weight, expected.weight));
-  CHECK(same_bits(found.n_nodes, expected.n_nodes));
+  CHECK(identical(found.p4, expected.p4));
+  CHECK(identical(found.scalars, expected.scalars));
+  CHECK(identical(found.label, expected.label));
+  CHECK(identical(found.weight, expected.weight));
+  CHECK(identical(found.n_nodes, expected.n_nodes));
   for (const auto& tensor : {found.p4, found.scalars, found.label, found.n_nodes}) {
     CHECK(tensor.device() == device);
   }
 }
 
-/// Of each pooling, in training and not, alone and as a part of a step.
+/// With each pooling, in training and not, alone and as a part of a step.
 void check_batches(const JetSet& set, const Task& task, const at::Device& device) {
   const ResidentJets resident(set, task, device);
   const auto order = shuffled_order(set.num_jets(), 5);
@@ -56,7 +56,7 @@ void check_batches(const JetSet& set, const Task& task, const at::Device& device
   }
 }
 
-/// Jets with two scalars a constituent, weights and unknown labels of their own.
+/// Jets with two scalars a constituent, weights and unknown labels.
 JetSet own_jets() {
   auto set = sample_jets(top_tagging(), 30);
   for (std::int64_t p = 0; p < set.num_constituents(); ++p) {
@@ -79,9 +79,9 @@ void check_tasks(const at::Device& device) {
 
 }  // namespace
 
-TEST_CASE("batches from tables are make_batch's to the bit") { check_tasks(at::kCPU); }
+TEST_CASE("batches from tables are make_batch's, bit for bit") { check_tasks(at::kCPU); }
 
-TEST_CASE("gpu: batches from tables are make_batch's to the bit") {
+TEST_CASE("gpu: batches from tables are make_batch's, bit for bit") {
   const auto engines = gpu_engines();
   if (engines.empty()) return skip("no GPU, or a build for CPUs");
   for (const auto& engine : engines) check_tasks(engine.device);

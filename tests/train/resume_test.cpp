@@ -1,4 +1,4 @@
-// A training that was stopped goes on to the same bits as one that never was.
+// A training that was stopped and resumed ends, bit for bit, like one that never was.
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
@@ -32,8 +32,8 @@ struct Jets {
   JetSet val = sample_jets(quark_gluon_tagging(), 50).slice(40, 10);
 };
 
-/// Trains in a folder, 5 steps an epoch with dropout. The seed is set as a program does at its
-/// start, also where the state replaces it.
+/// Trains in a folder, 5 steps an epoch with dropout. It sets the seed, as the programs do at their
+/// start, even if the state replaces it.
 Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& course,
                        const JetSet* other_jets = nullptr) {
   const auto& task = quark_gluon_tagging();
@@ -52,11 +52,11 @@ Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& 
   const JetSet& training = other_jets != nullptr ? *other_jets : jets.train;
   Trainer trainer(model, {training, jets.val, task, {.pooling = Pooling::kJet}}, options, folder,
                   {});
-  if (course.resume && !trainer.resume()) throw std::logic_error("no state to go on from");
+  if (course.resume && !trainer.resume()) throw std::logic_error("no state to resume from");
   return trainer.run(stop);
 }
 
-/// All that a state holds but times.
+/// All that a state holds except times.
 void require_same_state(const std::filesystem::path& a, const std::filesystem::path& b) {
   const auto first = read_state_dict(a), second = read_state_dict(b);
   REQUIRE(first.size() == second.size());
@@ -84,7 +84,7 @@ void require_same_run(const RunFolder& a, const RunFolder& b, std::int64_t val_i
 
 }  // namespace
 
-TEST_CASE("a training stopped after any step ends with the same bits") {
+TEST_CASE("a training stopped after any step and resumed ends with the same bits") {
   const Jets jets;
   for (const std::int64_t val_interval : {1, 2}) {
     const TemporaryFolder undisturbed;
@@ -107,7 +107,7 @@ TEST_CASE("a training stopped after any step ends with the same bits") {
   }
 }
 
-TEST_CASE("a finished training goes on with more epochs") {
+TEST_CASE("a finished training continues with more epochs") {
   const Jets jets;
   const TemporaryFolder at_once, in_parts;
   REQUIRE(train(jets, RunFolder(at_once.path()), {.epochs = 3}) == Trainer::Outcome::kFinished);
@@ -117,7 +117,7 @@ TEST_CASE("a finished training goes on with more epochs") {
   require_same_run(RunFolder(at_once.path()), RunFolder(in_parts.path()), 1);
 }
 
-TEST_CASE("a state goes on only with the jets it was made with") {
+TEST_CASE("a training resumes only with the jets it began with") {
   const Jets jets;
   const TemporaryFolder folder;
   const RunFolder run(folder.path());

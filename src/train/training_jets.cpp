@@ -1,13 +1,21 @@
-#include "train/jets_on_device.h"
+#include "train/training_jets.h"
 
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
+#include "lorentznet/error.h"
+
 namespace lorentznet {
 namespace {
 
-/// Bytes that tables may take on `device`: half of what is free, so that the other half is the
-/// steps'. On the CPU none, because the jets are there already.
+std::string describe_label(std::int64_t label, const std::string& name, std::int64_t n_class) {
+  if (label < 0) return fmt::format("has no label, and the {} split needs one", name);
+  return fmt::format("label {} of the {} split, the network has classes 0 to {}", label, name,
+                     n_class - 1);
+}
+
+/// Bytes that the jets may take on `device`: half of what is free, so that the other half is left
+/// for the steps. On the CPU none, because the jets are there already.
 std::int64_t room_on(const at::Device& device) {
   if (device.is_cpu()) return 0;
   const auto free = c10::getDeviceAllocator(device.type())->getMemoryInfo(device.index()).first;
@@ -17,6 +25,20 @@ std::int64_t room_on(const at::Device& device) {
 double in_gb(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 
 }  // namespace
+
+void check_split(const JetSet& set, const std::string& name, std::int64_t at_least,
+                 std::int64_t n_class) {
+  if (set.num_jets() < at_least) {
+    const auto file = set.sources.empty() ? "" : set.sources.front().file + ": ";
+    throw InputError(fmt::format("{}the {} split has {} jets, at least {} are needed", file, name,
+                                 set.num_jets(), at_least));
+  }
+  for (std::int64_t jet = 0; jet < set.num_jets(); ++jet) {
+    const auto label = set.label[static_cast<std::size_t>(jet)];
+    if (label >= 0 && label < n_class) continue;
+    throw InputError(set.describe(jet) + ": " + describe_label(label, name, n_class));
+  }
+}
 
 std::unique_ptr<const JetsOnDevice> keep_on_device(const Trainer::Data& data,
                                                    const at::Device& device,
