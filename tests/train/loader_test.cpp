@@ -23,7 +23,7 @@ std::vector<std::int64_t> visited(BatchLoader& loader) {
 
 }  // namespace
 
-TEST_CASE("an epoch's order is a permutation that the seed decides, on every platform") {
+TEST_CASE("an epoch's order is a permutation that depends only on the seed, on every platform") {
   const auto order = shuffled_order(1000, 99);
   auto sorted = order;
   std::sort(sorted.begin(), sorted.end());
@@ -35,7 +35,7 @@ TEST_CASE("an epoch's order is a permutation that the seed decides, on every pla
   CHECK(shuffled_order(10, 99) == std::vector<std::int64_t>{6, 8, 0, 7, 2, 9, 3, 5, 4, 1});
 }
 
-TEST_CASE("every position is as likely for every jet") {
+TEST_CASE("every jet is equally likely at every position") {
   std::vector<int> first(5);
   for (std::uint64_t seed = 0; seed < 5000; ++seed) ++first[shuffled_order(5, seed)[0]];
   for (const int count : first) CHECK(std::abs(count - 1000) < 150);  // 5 standard deviations
@@ -64,7 +64,7 @@ TEST_CASE("batches come in order, whatever the number of workers") {
   }
 }
 
-TEST_CASE("ranks share a step's jets, equally many and of about the same work each") {
+TEST_CASE("ranks share a step's jets: equal numbers with about equal work") {
   const auto set = sample_jets(top_tagging(), 50);
   const auto order = shuffled_order(50, 3);
   for (const std::int64_t ranks : {2, 3}) {

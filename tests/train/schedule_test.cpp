@@ -131,7 +131,7 @@ TEST_CASE("any warm-up ends at the base rate, where the cosine begins") {
   }
 }
 
-TEST_CASE("from epoch 32 on the rate halves, whatever the warm-up") {
+TEST_CASE("from epoch 32 on the rate halves each epoch, whatever the warm-up") {
   for (const std::int64_t warmup : {0, 5, 31, 40}) {
     INFO("warm-up " << warmup);
     const WarmupCosineSchedule schedule(1e-3, warmup);
