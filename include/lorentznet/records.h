@@ -43,7 +43,7 @@ struct TrainingRecord {
 /// of one class only; a rejection also if no background jet passes.
 struct TestRecord {
   double loss = 0, accuracy = 0;
-  std::optional<double> auc, rejection_at_30, rejection_at_50;
+  std::optional<double> auc = {}, rejection_at_30 = {}, rejection_at_50 = {};
   std::int64_t num_background = 0;
   /// With more than two classes: of each class against all others. `auc` is then their mean, and
   /// there are no rejections.
