@@ -1,15 +1,61 @@
 #include "bench/flags.h"
 
 #include <algorithm>
+#include <cxxopts.hpp>
+#include <thread>
 #include <utility>
 
-#include "bench/flag_list.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet::bench {
 namespace {
 
 using Words = std::vector<std::string>;
+using Numbers = std::vector<std::int64_t>;
+
+template <typename Value>
+std::shared_ptr<cxxopts::Value> with_default(const std::string& value) {
+  return cxxopts::value<Value>()->default_value(value);
+}
+
+/// Comma-separated lists: all combinations are measured.
+void add_lists(cxxopts::Options& options) {
+  const std::string threads = std::thread::hardware_concurrency() > 1 ? "1,2" : "1";
+  auto add = options.add_options("What to measure, lists");
+  add("task", "top, qg", with_default<Words>("top,qg"));
+  add("mode", "inference, training", with_default<Words>("inference,training"));
+  add("kernel", "plain, fused", with_default<Words>("plain,fused"));
+  add("isa", "of the fused kernel: portable, avx2, avx512 (default: this machine's best)",
+      cxxopts::value<Words>());
+  add("precision", "of the fused kernel in inference: fp32, bf16",
+      with_default<Words>("fp32,bf16"));
+  add("threads", "numbers of threads", with_default<Numbers>(threads));
+  add("batch_size", "jets per batch", with_default<Numbers>("32"));
+  add("part", "rates, latency, memory, end_to_end",
+      with_default<Words>("rates,latency,memory,end_to_end"));
+}
+
+void add_others(cxxopts::Options& options) {
+  auto add = options.add_options("Other");
+  add("memory_batch", "jets per batch when the memory of a training step is measured",
+      with_default<std::int64_t>("512"));
+  add("seconds", "approximate time of each row", with_default<double>("2"));
+  add("quick", "short runs of tiny batches, as a test");
+  add("datadir", "folder with top/ and qg/", with_default<std::string>("data"));
+  add("checkpoint", "weights (default: random, of the full-size network); needs one --task",
+      with_default<std::string>(""));
+  add("json", "file to write", with_default<std::string>("bench.json"));
+  add("help", "print this and exit");
+}
+
+cxxopts::Options describe_flags() {
+  cxxopts::Options options("lorentznet_bench", "Measures LorentzNet; see bench/README.md\n");
+  options.set_width(100);
+  add_lists(options);
+  add_others(options);
+  return options;
+}
+
 template <typename Value>
 using Choices = std::vector<std::pair<std::string, Value>>;
 
@@ -30,8 +76,8 @@ std::vector<Value> chosen(const std::string& flag, const Words& words,
   return values;
 }
 
-/// The plain kernel, and all that the flags make of the fused one.
-std::vector<KernelChoice> kernels_of(const cxxopts::ParseResult& flags) {
+/// The kernels that the flags ask for.
+std::vector<Kernel> kernels_of(const cxxopts::ParseResult& flags) {
   const Choices<Isa> all_isas{{std::string(name(Isa::kPortable)), Isa::kPortable},
                               {std::string(name(Isa::kAvx2)), Isa::kAvx2},
                               {std::string(name(Isa::kAvx512)), Isa::kAvx512}};
@@ -40,7 +86,7 @@ std::vector<KernelChoice> kernels_of(const cxxopts::ParseResult& flags) {
   const auto isas = flags.count("isa") > 0 ? chosen("isa", flags["isa"].as<Words>(), all_isas)
                                            : std::vector<Isa>{best};
   const auto precisions = chosen("precision", flags["precision"].as<Words>(), all_precisions);
-  std::vector<KernelChoice> kernels;
+  std::vector<Kernel> kernels;
   const Choices<bool> fused_or_not{{"plain", false}, {"fused", true}};
   for (const bool fused : chosen("kernel", flags["kernel"].as<Words>(), fused_or_not)) {
     if (!fused) {
@@ -75,7 +121,7 @@ void check(const Settings& settings) {
     throw InputError("--seconds: must be above 0 and at most 3600");
   }
   if (!settings.checkpoint.empty() && settings.tasks.size() != 1) {
-    throw InputError("--checkpoint is of one task: choose it with --task");
+    throw InputError("--checkpoint belongs to one task: choose it with --task");
   }
 }
 

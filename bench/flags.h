@@ -5,19 +5,18 @@
 #include <string>
 #include <vector>
 
-#include "bench/kernel_choice.h"
-#include "lorentznet/task.h"
+#include "bench/workload.h"
 
 namespace lorentznet::bench {
 
-/// What is to be measured.
+/// What to measure.
 struct Settings {
   std::vector<const Task*> tasks;
   std::vector<Mode> modes;
-  std::vector<KernelChoice> kernels;  ///< every kernel with each of its ISAs and precisions
-  std::vector<std::string> parts;     ///< of kParts
+  std::vector<Kernel> kernels;     ///< the fused one with each instruction set and precision
+  std::vector<std::string> parts;  ///< "rates", "latency", "memory", "end_to_end"
   std::vector<std::int64_t> threads, batch_sizes;
-  double seconds = 2;  ///< of a row, over all rounds
+  double seconds = 2;  ///< per row, over all rounds
   int rounds = 7;
   std::int64_t memory_batch = 512;
   std::int64_t latency_calls = 1000;
@@ -26,7 +25,7 @@ struct Settings {
   bool has_part(const std::string& part) const;
 };
 
-/// \param help  becomes the text of --help if it is asked for, else stays empty
+/// \param help  set to the text of --help if that is given
 /// \throws InputError naming flag and value
 Settings parse_flags(int argc, const char* const* argv, std::string& help);
 

@@ -1,11 +1,21 @@
 #pragma once
 
 #include "io/json.h"
+#include "lorentznet/isa.h"
 
 namespace lorentznet::bench {
 
 /// What the figures depend on besides the program: {"processor", "cores", "isa", "bf16_dot",
-/// "omp_wait_policy"}.
+/// "omp_wait_policy", "gomp_spincount"}.
 Json describe_machine();
+
+/// What `threads` cores can reach right now [GFLOP/s]: independent multiply-adds in registers
+/// alone, for `seconds`, in LibTorch's threads, of which there must be `threads`.
+///
+/// The instruction is the best of `isa`: FMA of zmm or ymm registers; without FMA, SSE2's multiply
+/// and add; with Precision::kBf16 (AVX-512 only), the dot product of bfloat16 pairs. Each thread
+/// works until the time is over, so that a core lent to another process lowers the figure by the
+/// time lost only.
+double measure_fma_peak(Isa isa, Precision precision, int threads, double seconds);
 
 }  // namespace lorentznet::bench

@@ -5,10 +5,7 @@
 #include <string>
 
 #include "app/memory.h"
-#include "bench/flags.h"
 #include "bench/measure.h"
-#include "bench/runner.h"
-#include "bench/table.h"
 #include "console/console.h"
 #include "lorentznet/error.h"
 
@@ -16,10 +13,10 @@ namespace {
 
 using namespace lorentznet;
 
-/// OpenMP's threads spin for milliseconds while they wait, by default, and where others use the
-/// machine too that is most of what they do: the plain kernel was 7 times slower on two threads of
-/// a busy machine. A short spin costs others little and spares us the waking up, a hundred times a
-/// training step. OpenMP reads the variable when it is loaded, so the program starts again.
+/// By default OpenMP's threads spin for milliseconds while they wait. On a busy machine they do
+/// hardly anything else: the plain kernel was 7 times slower with two threads. A short spin costs
+/// other processes little and saves waking up a hundred times per training step. OpenMP reads the
+/// variable when it is loaded, so the program starts again.
 void wait_briefly(char** argv) {
   const auto* variable = "GOMP_SPINCOUNT";
   if (std::getenv(variable) != nullptr || std::getenv("OMP_WAIT_POLICY") != nullptr) return;

@@ -5,21 +5,15 @@
 
 #include <algorithm>
 
-#include "bench/child.h"
-#include "bench/end_to_end.h"
-#include "bench/latency.h"
 #include "bench/machine.h"
-#include "bench/memory_use.h"
-#include "bench/rates.h"
-#include "bench/runner.h"
 
 namespace lorentznet::bench {
 namespace {
 
-/// Few, so that each is long enough for the loader to get ahead.
+/// Few and therefore long: the loader has time to get ahead.
 constexpr int kEndToEndRounds = 3;
 
-/// What `measure` returns, or {"error": ...}.
+/// The result of measure(), or {"error": ...}.
 Json result_or_error(const std::function<Json()>& measure) {
   try {
     return in_child(measure);
@@ -56,9 +50,9 @@ class TaskBench {
                        .seconds = settings_.seconds,
                        .contenders = {}};
     for (const auto threads : settings_.threads) {
-      for (const auto& choice : settings_.kernels) {
-        if (mode == Mode::kTraining && choice.precision == Precision::kBf16) continue;
-        rates.contenders.push_back({.choice = choice, .threads = static_cast<int>(threads)});
+      for (const auto& kernel : settings_.kernels) {
+        if (mode == Mode::kTraining && kernel.precision == Precision::kBf16) continue;
+        rates.contenders.push_back({.kernel = kernel, .threads = static_cast<int>(threads)});
       }
     }
     return rates;
@@ -87,14 +81,14 @@ class TaskBench {
     });
   }
 
-  /// The loader is the same for all kernels: it costs most beside the fast ones.
+  /// With the fused kernels only, if any: the loader is the same for all, and costs fast ones most.
   void add_end_to_end(const RateSettings& rates) {
     const bool only_plain = !has_fused();
     for (const auto& contender : rates.contenders) {
-      if (!contender.choice.fused && !only_plain) continue;
+      if (!contender.kernel.fused && !only_plain) continue;
       auto row = describe(workload_, rates.mode, rates.batch_size, contender);
       announce(fmt::format("{} with its loader, {}, threads {}", name(rates.mode),
-                           label(contender.choice), contender.threads));
+                           label(contender.kernel), contender.threads));
       row.update(result_or_error([&] {
         return measure_end_to_end(workload_, {.mode = rates.mode,
                                               .batch_size = rates.batch_size,
@@ -120,10 +114,10 @@ class TaskBench {
     }
   }
 
-  /// Of the fused kernel: the plain one would not fit.
+  /// With the fused kernels only: the plain one would not fit.
   void add_training_memory() {
     for (const auto& contender : rates_of(Mode::kTraining, settings_.memory_batch).contenders) {
-      if (!contender.choice.fused) continue;
+      if (!contender.kernel.fused) continue;
       auto row = describe(workload_, Mode::kTraining, settings_.memory_batch, contender);
       announce(fmt::format("memory of a training step of {} jets, threads {}",
                            settings_.memory_batch, contender.threads));
@@ -134,7 +128,7 @@ class TaskBench {
 
   bool has_fused() const {
     return std::any_of(settings_.kernels.begin(), settings_.kernels.end(),
-                       [](const auto& choice) { return choice.fused; });
+                       [](const auto& kernel) { return kernel.fused; });
   }
 
   const Settings& settings_;
@@ -146,7 +140,7 @@ class TaskBench {
 }  // namespace
 
 Json measure(const Settings& settings, const std::function<void(const std::string&)>& progress) {
-  at::set_num_threads(1);  // threads here would be lost to the processes forked later
+  at::set_num_threads(1);  // forked processes would lose any further threads
   Json results{{"machine", describe_machine()}, {"data", Json::array()}};
   for (const auto* part : {"rates", "latency", "memory", "end_to_end"}) {
     results[part] = Json::array();

@@ -1,12 +1,10 @@
-#include "bench/rates.h"
-
 #include <ATen/Parallel.h>
 
 #include <memory>
 
-#include "bench/fma_peak.h"
-#include "bench/statistics.h"
-#include "bench/turns.h"
+#include "bench/machine.h"
+#include "bench/measure.h"
+#include "bench/timing.h"
 
 namespace lorentznet::bench {
 namespace {
@@ -14,11 +12,11 @@ namespace {
 constexpr double kPeakSeconds = 0.02;
 constexpr std::int64_t kBatches = 8;
 
-/// A contender and what its rounds gave.
+/// A contender and the results of its rounds.
 struct Entry {
   Contender contender;
   std::string error;
-  std::unique_ptr<Runner> runner;  ///< none where there is an error
+  std::unique_ptr<Runner> runner;  ///< null if there is an error
   std::vector<double> jets_per_s, gflops, peak_gflops, cores;
 };
 
@@ -28,9 +26,9 @@ std::vector<Entry> make_entries(const Workload& workload, const RateSettings& se
     at::set_num_threads(contender.threads);
     Entry entry;
     entry.contender = contender;
-    entry.error = reason_against(workload, contender.choice, settings.mode);
+    entry.error = reason_against(workload, contender.kernel, settings.mode);
     if (entry.error.empty()) {
-      entry.runner = std::make_unique<Runner>(workload, contender.choice, settings.mode);
+      entry.runner = std::make_unique<Runner>(workload, contender.kernel, settings.mode);
     }
     entries.push_back(std::move(entry));
   }
@@ -41,7 +39,7 @@ void play_round(Entry& entry, const RateSettings& settings, const std::vector<Ba
                 int round) {
   const auto& contender = entry.contender;
   const auto peak = [&] {
-    return measure_fma_peak(contender.choice.isa, contender.choice.precision, contender.threads,
+    return measure_fma_peak(contender.kernel.isa, contender.kernel.precision, contender.threads,
                             kPeakSeconds);
   };
   at::set_num_threads(contender.threads);
@@ -54,7 +52,8 @@ void play_round(Entry& entry, const RateSettings& settings, const std::vector<Ba
   entry.cores.push_back(turn.cores());
 }
 
-/// Ratio of the entry's GFLOP/s to those of another one, which `is_other` picks; null without it.
+/// Ratio of the entry's GFLOP/s to those of the other one for which `is_other` holds; null if there
+/// is none.
 template <typename Predicate>
 Json ratio(const Entry& entry, const std::vector<Entry>& entries, const Predicate& is_other) {
   for (const auto& other : entries) {
@@ -66,7 +65,7 @@ Json ratio(const Entry& entry, const std::vector<Entry>& entries, const Predicat
 }
 
 Json report(const Entry& entry, const std::vector<Entry>& entries) {
-  const auto& [choice, threads] = entry.contender;
+  const auto& own = entry.contender;
   return {{"name", entry.runner->network()->kernel_name()},
           {"jets_per_s", median(entry.jets_per_s)},
           {"gflops", median(entry.gflops)},
@@ -74,12 +73,12 @@ Json report(const Entry& entry, const std::vector<Entry>& entries) {
           {"cores", median(entry.cores)},
           {"of_peak", spread(quotients(entry.gflops, entry.peak_gflops))},
           {"vs_plain", ratio(entry, entries,
-                             [n = threads](const Contender& other) {
-                               return !other.choice.fused && other.threads == n;
+                             [&](const Contender& other) {
+                               return !other.kernel.fused && other.threads == own.threads;
                              })},
           {"vs_one_thread", ratio(entry, entries,
-                                  [&kernel = choice](const Contender& other) {
-                                    return other.choice == kernel && other.threads == 1;
+                                  [&](const Contender& other) {
+                                    return other.kernel == own.kernel && other.threads == 1;
                                   })},
           {"rounds",
            {{"jets_per_s", entry.jets_per_s},
@@ -93,7 +92,7 @@ Json report(const Entry& entry, const std::vector<Entry>& entries) {
 Json describe(const Workload& workload, Mode mode, std::int64_t batch_size,
               const Contender& contender) {
   Json row{{"task", workload.task.name}, {"mode", name(mode)}};
-  row.update(to_json(contender.choice));
+  row.update(to_json(contender.kernel));
   row["threads"] = contender.threads;
   row["batch_size"] = batch_size;
   return row;
@@ -107,7 +106,7 @@ Json measure_rates(const Workload& workload, const RateSettings& settings) {
       if (!entry.runner) continue;
       at::set_num_threads(entry.contender.threads);
       if (round < 0) {
-        entry.runner->run(batches.back());  // to warm up
+        entry.runner->run(batches.back());  // warm-up
       } else {
         play_round(entry, settings, batches, round);
       }

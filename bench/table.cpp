@@ -1,6 +1,6 @@
-#include "bench/table.h"
-
 #include <fmt/format.h>
+
+#include "bench/measure.h"
 
 namespace lorentznet::bench {
 namespace {
@@ -12,7 +12,7 @@ std::string kernel_of(const Json& row) {
   return fmt::format("fused {} {}", text(row, "isa"), text(row, "precision"));
 }
 
-/// "median (low-high)", all times `scale`; "-" where there is none.
+/// "median (low-high)", all multiplied by `scale`; "-" if there is none.
 std::string range(const Json& spread, double scale, int digits) {
   if (spread.is_null()) return "-";
   const auto value = [&](const char* key) { return scale * spread.at(key).get<double>(); };
@@ -55,7 +55,7 @@ std::string latency_line(const Json& row) {
                      number(row, "median_ms", 3), number(row, "p99_ms", 3));
 }
 
-/// A title, the names of the columns and a line a row; nothing where there are no rows.
+/// The names of the columns and a line per row; nothing without rows.
 template <typename Line>
 std::string section(const Json& rows, const std::string& heading, const Line& line) {
   if (rows.empty()) return {};

@@ -11,16 +11,17 @@
 #include "app/network_shape.h"
 #include "app/pooling_choice.h"
 #include "app/setup.h"
-#include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
+#include "lorentznet/trainer.h"
 #include "train/loader.h"
+#include "train/pass.h"
 
 namespace lorentznet::bench {
 namespace {
 
 constexpr std::uint64_t kSeed = 99;
 
-/// The options of the network that `state` is of.
+/// `options` with the width and depth of the network in `state`.
 LorentzNetOptions shape_of(const StateDict& state, LorentzNetOptions options,
                            const std::filesystem::path& file) {
   options.n_layers = options.n_hidden = 0;
@@ -29,10 +30,10 @@ LorentzNetOptions shape_of(const StateDict& state, LorentzNetOptions options,
     if (name.starts_with("LGEBs.") && name.ends_with(".phi_e.0.weight")) ++options.n_layers;
   }
   if (options.n_layers > 0 && options.n_hidden > 0) return options;
-  throw InputError(file.string() + ": is no checkpoint of a LorentzNet");
+  throw InputError(file.string() + ": not a checkpoint of a LorentzNet");
 }
 
-/// The jets of `set` by rising size.
+/// The jets of `set` by increasing size.
 std::vector<std::int64_t> order_by_size(const JetSet& set) {
   auto order = file_order(set.num_jets());
   std::stable_sort(order.begin(), order.end(), [&](std::int64_t a, std::int64_t b) {
@@ -42,6 +43,21 @@ std::vector<std::int64_t> order_by_size(const JetSet& set) {
 }
 
 }  // namespace
+
+std::string name(Mode mode) { return mode == Mode::kTraining ? "training" : "inference"; }
+
+std::string name(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
+
+std::string label(const Kernel& kernel) {
+  if (!kernel.fused) return "plain";
+  return "fused " + std::string(name(kernel.isa)) + " " + name(kernel.precision);
+}
+
+Json to_json(const Kernel& kernel) {
+  return {{"kernel", kernel.fused ? "fused" : "plain"},
+          {"isa", name(kernel.isa)},
+          {"precision", name(kernel.precision)}};
+}
 
 Workload load_workload(const Task& task, const std::filesystem::path& datadir,
                        const std::filesystem::path& checkpoint) {
@@ -62,16 +78,20 @@ Workload load_workload(const Task& task, const std::filesystem::path& datadir,
     workload.state = read_state_dict(checkpoint);
     workload.options = shape_of(workload.state, workload.options, checkpoint);
     LorentzNet network(workload.options);
-    load_model_state(*network, workload.state, checkpoint);  // says here what does not fit
+    load_model_state(*network, workload.state, checkpoint);  // reports here what does not fit
   }
   return workload;
 }
 
-LorentzNet make_network(const Workload& workload, const KernelChoice& choice) {
+LorentzNet make_network(const Workload& workload, const Kernel& kernel) {
   torch::manual_seed(kSeed);
   LorentzNet network(workload.options);
   if (!workload.state.empty()) load_model_state(*network, workload.state, "checkpoint");
-  use(choice, *network);
+  if (kernel.fused) {
+    network->use_fused_kernel(kernel.isa, kernel.precision);
+  } else {
+    network->use_plain_kernel();
+  }
   return network;
 }
 
@@ -88,7 +108,7 @@ std::vector<Batch> alike_batches(const Workload& workload, std::int64_t batch_si
       const auto place = (static_cast<double>(j) + part) / static_cast<double>(batch_size) * total;
       jets.push_back(order[static_cast<std::size_t>(place)]);
     }
-    std::shuffle(jets.begin(), jets.end(), engine);  // a real batch is not sorted
+    std::shuffle(jets.begin(), jets.end(), engine);  // real batches are not sorted
     batches.push_back(
         make_batch(workload.train, jets, workload.task, workload.rule, mode == Mode::kTraining));
   }
@@ -97,8 +117,8 @@ std::vector<Batch> alike_batches(const Workload& workload, std::int64_t batch_si
 
 JetSet jet_of_nodes(const Workload& workload, std::int64_t nodes) {
   const auto& set = workload.train;
-  constexpr std::array<std::int64_t, 1> first{0};
-  const auto batch = make_batch(set, first, workload.task, workload.rule, /*for_training=*/false);
+  constexpr std::array<std::int64_t, 1> kFirst{0};
+  const auto batch = make_batch(set, kFirst, workload.task, workload.rule, /*for_training=*/false);
   const auto wanted = nodes - (batch.offsets.back() - set.multiplicity(0));  // less the beams
   for (std::int64_t jet = 0; jet < set.num_jets(); ++jet) {
     if (set.multiplicity(jet) < wanted) continue;
@@ -122,6 +142,44 @@ double counted_flops(const LorentzNetOptions& options, const Batch& batch, Mode 
   const auto hidden = static_cast<double>(options.n_hidden);
   const auto products = static_cast<double>(2 * options.n_layers - 1);
   return (mode == Mode::kTraining ? 4 : 1) * products * 2 * hidden * hidden * edges;
+}
+
+Runner::Runner(const Workload& workload, const Kernel& kernel, Mode mode)
+    : jets_(workload.train),
+      mode_(mode),
+      network_(make_network(workload, kernel)),
+      optimizer_(network_->parameters(),
+                 torch::optim::AdamWOptions(1e-3).weight_decay(TrainerOptions{}.weight_decay)) {
+  network_->train(mode == Mode::kTraining);
+}
+
+void Runner::run(const Batch& batch) {
+  if (mode_ == Mode::kTraining) return train_on(batch);
+  const torch::NoGradGuard no_grad;
+  network_->forward(batch);
+}
+
+void Runner::train_on(const Batch& batch) {
+  optimizer_.zero_grad();
+  const auto loss = score_batch(network_->forward(batch), batch).loss;
+  check_finite(loss.item<double>(), jets_, batch);
+  loss.backward();
+  optimizer_.step();
+}
+
+std::string first_line(const std::exception& error) {
+  const std::string text = error.what();
+  return text.substr(0, text.find('\n'));
+}
+
+std::string reason_against(const Workload& workload, const Kernel& kernel, Mode mode) {
+  try {
+    Runner runner(workload, kernel, mode);
+    runner.run(alike_batches(workload, 2, 1, mode).front());
+    return {};
+  } catch (const std::exception& error) {
+    return first_line(error);
+  }
 }
 
 }  // namespace lorentznet::bench

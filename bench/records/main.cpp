@@ -1,5 +1,4 @@
-// How long the figures of a test and a point in TensorBoard's curves take. No torch: builds at
-// once.
+// Times the figures of a test and the writing of TensorBoard events. Needs no LibTorch.
 //
 //   lorentznet_records_bench [JETS]      default: 404,000, the public top-tagging test set
 #include <algorithm>
@@ -39,7 +38,7 @@ Sample random_sample(std::size_t jets) {
   return sample;
 }
 
-/// Seconds of each of `rounds` calls: least and median.
+/// Prints the least and the median time of `rounds` calls.
 void report(const std::string& what, int rounds, const std::function<void()>& call) {
   std::vector<double> seconds;
   for (int round = 0; round < rounds; ++round) {
