@@ -11,6 +11,8 @@
 #include "data/jet_builder.h"
 #include "data/quark_gluon_jets.h"
 #include "io/arrays.h"
+#include "kernels/fused_kernel.h"
+#include "kernels/plain_kernel.h"
 #include "named_tensors.h"
 
 namespace lorentznet::test {
@@ -76,6 +78,10 @@ std::vector<Engine> cpu_engines(at::ScalarType type) {
 std::vector<Engine> gpu_engines() {
   if (!at::hasCUDA()) return {};
   return {{.device = at::Device(at::kCUDA, 0), .fused = std::nullopt}};
+}
+
+LGEBKernels kernels_of(const Engine& engine) {
+  return engine.fused ? fused_kernels(*engine.fused) : plain_kernels();
 }
 
 std::string use_engine(LorentzNet& network, const Engine& engine) {

@@ -6,13 +6,14 @@
 #include <vector>
 
 #include "io/npz.h"
+#include "kernels/kernel.h"
 #include "lorentznet/batch.h"
 #include "lorentznet/lorentznet.h"
 #include "model/model_state.h"
 
 namespace lorentznet::test {
 
-/// A file of golden values: arrays that the Python program gave in float64.
+/// A file of golden values: arrays that the Python program computed in float64.
 class Golden {
  public:
   explicit Golden(const std::filesystem::path& file);
@@ -24,9 +25,9 @@ class Golden {
   at::Tensor tensor(const std::string& name) const;
   /// The tensors named `prefix`NAME, as NAME.
   NamedTensors state(const std::string& prefix) const;
-  /// The file's jets, read as the data readers read such rows.
+  /// The file's jets, decoded as the data readers decode such rows.
   JetSet jets() const;
-  /// The width of the padded layout, which the Python program divides by.
+  /// The width of the padded layout, by which the Python program divides.
   std::int64_t n_nodes() const { return reader_.header("mask").shape.at(1); }
   /// Places of the nodes of all jets, laid end to end, in the flattened [jets * width] layout.
   at::Tensor node_rows() const;
@@ -38,20 +39,21 @@ class Golden {
 /// The jets of `file`, all in one batch, padded to the file's width.
 Batch golden_batch(const Golden& golden);
 
-/// Where a network computes, and with which kernel: fused for an instruction set, or plain.
+/// A device and a kernel: fused for an instruction set, or plain.
 struct Engine {
   at::Device device = at::kCPU;
   std::optional<Isa> fused;
 };
 
-/// What a network of `type` can have on this processor.
+/// All that can compute a network of `type` on this processor.
 std::vector<Engine> cpu_engines(at::ScalarType type);
-/// What it can have on the first GPU: nothing where there is none or the build is for CPUs.
+/// The first GPU; empty if there is none or the build is for CPUs.
 std::vector<Engine> gpu_engines();
+LGEBKernels kernels_of(const Engine& engine);
 /// \return its name, for messages
 std::string use_engine(LorentzNet& network, const Engine& engine);
 
-/// Largest |a - b|; infinite if one is not a number.
+/// Largest |a - b|; infinite if one is NaN.
 double max_difference(const at::Tensor& a, const at::Tensor& b);
 
 /// max |a - b| <= tolerance * max |b|.

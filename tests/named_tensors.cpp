@@ -22,7 +22,7 @@ void check_each(const NamedTensors& found, const NamedTensors& expected, Check c
   }
 }
 
-/// The number of threads, while it lives.
+/// Sets the number of threads while the object lives.
 class Threads {
  public:
   explicit Threads(int count) : before_(at::get_num_threads()) { at::set_num_threads(count); }

@@ -23,10 +23,10 @@ void check_same(const NamedTensors& found, const NamedTensors& expected, double 
 void check_same(const NamedTensors& found, const NamedTensors& expected,
                 const std::map<std::string, double>& tolerances);
 
-/// Checks that all bits are the same.
+/// Checks that all bits are equal.
 void check_equal(const NamedTensors& found, const NamedTensors& expected);
 
-/// Checks that what `run` gives has the same bits for 1, 2, 3 and 4 threads, and run after run.
+/// Checks that run() gives the same bits for 1, 2, 3 and 4 threads, and when it is repeated.
 void check_with_threads(const std::function<NamedTensors()>& run);
 
 /// Copies the values of tensors and of batch norm's statistics, and its mode.
@@ -37,8 +37,8 @@ void copy_values(const NamedTensors& from, const torch::nn::BatchNorm1d& from_no
 std::map<std::string, double> times_largest(double error,
                                             const std::map<std::string, at::Tensor>& terms);
 
-/// make(seed) for the first seed from 1 on whose case is far enough from every kink.
-/// \throws std::runtime_error if none is
+/// make(seed) for the first seed (1, 2, ...) whose case is far enough from every kink.
+/// \throws std::runtime_error if none of 100 is
 template <typename Make, typename Distance>
 auto first_clear_of_kinks(Make make, Distance distance_to_kink) {
   constexpr std::uint64_t kTries = 100;
@@ -46,11 +46,11 @@ auto first_clear_of_kinks(Make make, Distance distance_to_kink) {
     auto found = make(seed);
     if (distance_to_kink(found) > 1) return found;
   }
-  throw std::runtime_error("every case has a kink within float's rounding: it has to be smaller");
+  throw std::runtime_error(
+      "every case has a kink within the rounding of float: make the case smaller");
 }
 
-/// u sqrt(K): by how much a float is wrong, in units of its size, that K roundings have gone into
-/// of signs that know nothing of each other; u = 2^-24.
+/// u sqrt(K), u = 2^-24: relative error of a float after K roundings of independent signs.
 double float_rounding(std::int64_t roundings);
 
 /// The instruction sets that this processor has.

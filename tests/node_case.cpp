@@ -25,7 +25,7 @@ NodeParameters make_parameters(std::int64_t hidden, std::int64_t scalars, at::Sc
   return p;
 }
 
-/// The node part written out in double, as far as the comparison with float has to know it.
+/// The node part written out in double, as far as a comparison with float needs it.
 struct NodeTrace {
   explicit NodeTrace(const NodeCase& nodes) : p(nodes.parameters) {
     auto received = nodes.message;
@@ -50,13 +50,13 @@ struct NodeTrace {
     if (!training) share.zero_();
   }
 
-  /// How far the nearest kink is from a relu's input, in units of what float's rounding moves that.
+  /// Smallest distance of a relu's input from 0, in units of its rounding error in float.
   double distance_to_kink() const {
     return (normed.abs() / (float_rounding(rows.size(1)) * normed_terms)).min().item<double>();
   }
 
   NodeParameters p;
-  at::Tensor zhat_terms, normed_terms;  ///< sums of |terms|: few rows may lie close together
+  at::Tensor zhat_terms, normed_terms;  ///< sums of |terms|
   at::Tensor rows, z, share, mean, sigma, normed, gradient;
 };
 

@@ -5,7 +5,7 @@
 
 namespace lorentznet::test {
 
-/// What a random case is made of.
+/// How to make a random case.
 struct NodeCaseOptions {
   std::int64_t rows = 1;  ///< P
   std::int64_t hidden = 8;
@@ -28,17 +28,16 @@ NodeCase random_nodes(const NodeCaseOptions& options, at::ScalarType type);
 /// The same numbers as a case in double.
 NodeCase in_double(const NodeCase& nodes);
 
-/// What `kernel` makes of a case: "result", gradients "h", "message" and by the parameters' names,
-/// and batch norm's "running_mean" and "running_var" afterwards. The case stays as it is.
+/// The results of `kernel` for a case: "result", gradients "h", "message" and under the parameters'
+/// names, and the updated "running_mean" and "running_var". The case itself is unchanged.
 NamedTensors run(const NodeKernel& kernel, const NodeCase& nodes);
 
-/// By how much float's rounding may change each result of run(): twice u sqrt(K) of the sum of the
-/// absolute values of the terms that an element is the sum of, the largest of the tensor; K is the
-/// length of the products behind a term. (See EdgeTrace, which does so for the edges.)
+/// Bound on the rounding error in float of each result of run(), as EdgeTrace::tolerances() has it
+/// for the edges.
 std::map<std::string, double> float_tolerances(const NodeCase& nodes);
 
-/// A case in float, of `options` but for the seed, in which float's rounding brings no input of a
-/// relu to the other side of zero.
+/// A case in float with `options`, except the seed, in which rounding takes no input of a relu to
+/// the other side of zero.
 NodeCase clear_of_kinks(NodeCaseOptions options);
 
 }  // namespace lorentznet::test

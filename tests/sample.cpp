@@ -23,7 +23,7 @@ LorentzNet small_network(const Task& task, double dropout) {
   model->set_type(at::kDouble);
   const torch::NoGradGuard no_grad;
   for (auto& parameter : model->named_parameters()) {
-    // The initial weights of phi_x.2 are a thousandth of the others'.
+    // phi_x.2 is initialised a thousand times smaller than the others.
     if (parameter.key().ends_with("phi_x.2.weight")) parameter.value().mul_(0.1 / task.c_weight);
   }
   return model;

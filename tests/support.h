@@ -7,17 +7,17 @@
 
 namespace lorentznet::test {
 
-/// Folder of the published checkpoints and golden values: $LORENTZNET_REFERENCE, else
-/// ../shared/reference beside the source tree; nothing where neither is there.
+/// Folder of the published checkpoints and golden values: $LORENTZNET_REFERENCE, or else
+/// ../shared/reference beside the source tree; empty if that does not exist.
 std::optional<std::filesystem::path> reference_dir();
 
-/// Golden files whose names end in `suffix`, of the reference folder and of tests/data.
+/// Golden files in the reference folder and in tests/data whose names end in `suffix`.
 std::vector<std::filesystem::path> golden_files(const std::string& suffix);
 
-/// Tells ctest that this test case did not run. The caller returns.
+/// Tells ctest that this test case did not run; the caller must return.
 void skip(const std::string& reason);
 
-/// A folder of its own for a test, removed at the end.
+/// A temporary folder, removed at the end.
 class TemporaryFolder {
  public:
   TemporaryFolder();
@@ -32,7 +32,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-/// An environment variable, while it lives.
+/// Sets an environment variable while the object lives.
 class EnvironmentVariable {
  public:
   EnvironmentVariable(std::string name, const std::string& value);

@@ -7,6 +7,7 @@
 
 #include "app/report_command.h"
 #include "app/test_results.h"
+#include "model/frame.h"
 #include "train/equivariance.h"
 
 namespace lorentznet {

@@ -9,6 +9,9 @@ namespace lorentznet::fused {
 // What the instruction sets' translation units offer to the others, jet by jet: plain pointers,
 // since nothing with inline functions may stand on both sides. T is the network's type.
 
+/// Translations (x_i - x_j) phi_x(m_ij) are clamped to this [GeV], as in the published program.
+inline constexpr double kTranslationBound = 100;
+
 /// A jet's input. All arrays are rows: one constituent after the other.
 template <typename T>
 struct JetInput {

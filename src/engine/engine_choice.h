@@ -6,14 +6,13 @@
 namespace lorentznet {
 
 /// The engine of an instruction set for a network of T.
-/// \throws std::invalid_argument if `isa` does not run here, or has no engine of double (only the
-/// portable one
-///         has)
+/// \throws std::invalid_argument if this processor does not run `isa`, or T is double (which only
+///         the portable engine has)
 template <typename T>
 const fused::Engine<T>& engine_of(Isa isa);
 
-/// The engine of inference; bf16 in AVX-512 only.
-/// \throws std::invalid_argument if it does not run here
+/// The engine of inference; bf16 needs AVX-512.
+/// \throws std::invalid_argument if this processor does not run it
 template <typename T>
 const fused::InferenceEngine<T>& inference_engine_of(Isa isa, Precision precision);
 

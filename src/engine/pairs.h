@@ -1,5 +1,6 @@
 #pragma once
 
+#include "engine/engine.h"
 #include "engine/jet_arrays.h"
 #include "engine/vector_math.h"
 
@@ -7,9 +8,6 @@ namespace lorentznet::fused {
 
 // What the pairs of a jet's constituents need of their coordinates, in double, as dense arrays
 // [sender j][receiver i]. What is no edge is finite and counts nowhere.
-
-/// Translations stay within this [GeV], as in the published program.
-inline constexpr double kTranslationBound = 100;
 
 /// The coordinates of a jet: lanes of each component.
 template <typename Simd>

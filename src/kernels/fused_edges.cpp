@@ -1,24 +1,17 @@
 #include "kernels/fused_edges.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
-#include <torch/autograd.h>
 
 #include <utility>
-
-#include "engine/engine_choice.h"
-#include "kernels/fused_autograd.h"
-#include "kernels/fused_kernel.h"
-#include "kernels/groups.h"
 
 namespace lorentznet {
 namespace {
 
-/// Where each of `count` pieces of memory begins that follow one another, each at a multiple of
-/// what the widest vector needs.
+/// Where each of `count` consecutive pieces of memory begins, and where the last ends: at multiples
+/// of what the widest vector needs.
 template <typename Size>
 std::vector<std::int64_t> places(std::int64_t count, Size size) {
   constexpr std::int64_t kStep = 64;
@@ -52,41 +45,58 @@ fused::LayerGradients<T> gradients_in(T* at, double* sums, std::int64_t h) {
 std::int64_t gradient_elements(std::int64_t h) { return 2 * h * h + 4 * h + 1; }
 std::int64_t sum_elements(std::int64_t h) { return 6 * h + 5; }
 
+/// The parameters of a layer's edge part in an engine's order, and their memory.
 template <typename T>
-std::vector<at::Tensor> run(const fused::Engine<T>& engine, const JetGraph& graph,
-                            const std::vector<at::Tensor>& arguments,
-                            torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept,
-                            const std::shared_ptr<const Communicator>& ranks) {
-  const auto forward = [&](FusedEdges<T>& batch, bool keep) {
-    const bool training = norm.is_training();
-    const auto statistics = batch.project(training);
-    const auto edges = static_cast<double>(batch.num_edges());
-    batch.set_norm(training ? batch_norm_of(norm, statistics, edges, ranks) : running_norm(norm));
-    if (!keep) return batch.forward(Kept::kNothing);
-    return batch.forward(batch.size_of_all() <= most_kept ? Kept::kAll : Kept::kLeast);
-  };
-  return run_part(std::make_unique<FusedEdges<T>>(engine, graph.offsets(), arguments), arguments,
-                  forward);
-}
+class PackedLayerTensor {
+ public:
+  PackedLayerTensor(const fused::Engine<T>& engine, const fused::LayerParameters<T>& parameters,
+                    at::TensorOptions options)
+      : memory_(at::empty({4L * parameters.hidden * parameters.hidden + 6L * parameters.hidden},
+                          options)) {
+    T* at = memory_.mutable_data_ptr<T>();
+    const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
+    const std::int64_t h = parameters.hidden;
+    layer_ = {.hidden = parameters.hidden,
+              .moves = parameters.move_in != nullptr,
+              .gate_bias = 0,
+              .u = take(h),
+              .v = take(h),
+              .edge_out_bias = take(h),
+              .gate = take(h),
+              .move_in_bias = take(h),
+              .move_out = take(h),
+              .edge_out = take(h * h),
+              .edge_out_transposed = take(h * h),
+              .move_in = take(h * h),
+              .move_in_transposed = take(h * h)};
+    engine.pack(parameters, layer_);
+  }
+
+  const fused::PackedLayer<T>& get() const { return layer_; }
+
+ private:
+  at::Tensor memory_;
+  fused::PackedLayer<T> layer_{};
+};
 
 }  // namespace
 
 template <typename T>
-FusedEdges<T>::FusedEdges(const fused::Engine<T>& engine, std::vector<std::int64_t> offsets,
+FusedEdges<T>::FusedEdges(const fused::Engine<T>& engine, const JetGraph& graph,
                           std::vector<at::Tensor> arguments)
     : engine_(engine),
-      offsets_(std::move(offsets)),
+      offsets_(graph.offsets()),
+      num_edges_(graph.num_edges()),
       schedule_(offsets_),
-      arguments_(detached(std::move(arguments))),
+      arguments_(std::move(arguments)),
       hidden_(arguments_[kU].numel()),
       projection_(engine, {arguments_[kH], arguments_[kProject], at::Tensor()},
                   /*wants_rows=*/true) {
-  const auto jets = static_cast<std::int64_t>(offsets_.size()) - 1;
+  const auto jets = graph.num_jets();
   const auto n = [&](std::int64_t k) { return static_cast<int>(offsets_[k + 1] - offsets_[k]); };
   const auto hidden = static_cast<int>(hidden_);
   pairs_ = places(jets, [&](auto k) { return engine_.pairs(n(k)); });
   signs_ = places(jets, [&](auto k) { return engine_.signs(n(k), hidden); });
-  for (std::int64_t k = 0; k < jets; ++k) num_edges_ += std::int64_t{n(k)} * (n(k) - 1);
 }
 
 template <typename T>
@@ -117,17 +127,9 @@ fused::JetInput<T> FusedEdges<T>::jet(std::int64_t index, const at::Tensor& a_b)
           .x = arguments_[kX].const_data_ptr<double>() + 4 * begin};
 }
 
+/// Sums of z and z^2 over the batch's edges, [2, H] double.
 template <typename T>
-std::int64_t FusedEdges<T>::size_of_all() const {
-  const auto nodes = 2 * hidden_ * offsets_.back(), edges = signs_.back();
-  return nodes * static_cast<std::int64_t>(sizeof(T)) +
-         edges * static_cast<std::int64_t>(sizeof(std::int32_t));
-}
-
-template <typename T>
-at::Tensor FusedEdges<T>::project(bool with_statistics) {
-  a_b_ = projection_.forward();
-  if (!with_statistics) return {};
+at::Tensor FusedEdges<T>::statistics() const {
   const auto sums = at::empty({schedule_.num_groups(), 2 * hidden_}, at::kDouble);
   const auto layer = parameters();
   schedule_.for_each_group([&](std::int64_t group, const std::vector<std::int64_t>& jets) {
@@ -139,20 +141,29 @@ at::Tensor FusedEdges<T>::project(bool with_statistics) {
   return sum_in_order<double>(sums).view({2, hidden_});
 }
 
+/// Bytes of what the backward pass could compute again: the projections and phi_x.0's signs.
 template <typename T>
-void FusedEdges<T>::set_norm(FusedNorm norm) {
-  norm_ = std::move(norm);
+std::int64_t FusedEdges<T>::bytes_of_all() const {
+  const auto nodes = 2 * hidden_ * offsets_.back(), edges = signs_.back();
+  return nodes * static_cast<std::int64_t>(sizeof(T)) +
+         edges * static_cast<std::int64_t>(sizeof(std::int32_t));
 }
 
 template <typename T>
-std::vector<at::Tensor> FusedEdges<T>::forward(Kept kept) {
+std::vector<at::Tensor> FusedEdges<T>::forward(torch::nn::BatchNorm1dImpl& norm,
+                                               const std::shared_ptr<const Communicator>& ranks,
+                                               std::optional<std::int64_t> most_kept) {
+  a_b_ = projection_.forward();
+  norm_ = norm.is_training()
+              ? batch_norm_of(norm, statistics(), static_cast<double>(num_edges_), ranks)
+              : running_norm(norm);
+  const bool keep_all = most_kept && bytes_of_all() <= *most_kept;
   const auto options = arguments_[kU].options();
-  const auto constituents = offsets_.back();
-  const bool keep_all = kept == Kept::kAll;
-  const auto message = at::empty({constituents, hidden_}, options);
+  const auto nodes = offsets_.back();
+  const auto message = at::empty({nodes, hidden_}, options);
   at::Tensor translation;
   if (moves()) {
-    translation = at::empty({constituents, 4}, options.dtype(at::kDouble));
+    translation = at::empty({nodes, 4}, options.dtype(at::kDouble));
     phi_ = at::empty({pairs_.back()}, options);
     if (keep_all) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
   }
@@ -167,17 +178,17 @@ std::vector<at::Tensor> FusedEdges<T>::forward(Kept kept) {
       out.phi = phi_.mutable_data_ptr<T>() + pairs_[index];
       if (keep_all) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
     }
-    engine_.forward(layer, norm_.in<T>(), jet(index, a_b_), out);
+    engine_.forward(layer, norm_.as<T>(), jet(index, a_b_), out);
   });
   if (!keep_all) a_b_ = at::Tensor();
-  if (kept == Kept::kNothing) phi_ = at::Tensor();
+  if (!most_kept) phi_ = at::Tensor();
   if (!moves()) return {message};
   return {message, translation};
 }
 
-/// Gradients of phi_e.0's columns u and v, and of batch norm, out of sums over all edges:
+/// Gradients of phi_e.0's columns u and v and of batch norm's parameters from sums over all edges:
 ///   d gamma = sum q zhat, d beta = sum q, zhat = (z - mean) / sigma,
-///   du = scale (sum s q - sum(s) mean_q - slope sum s (z - mean)), dv alike with t.
+///   du = scale (sum s q - sum(s) mean_q - slope sum s (z - mean)), dv likewise with t.
 template <typename T>
 struct FusedEdges<T>::NormGradients {
   NormGradients(const FusedNorm& norm, const fused::LayerParameters<T>& p,
@@ -196,7 +207,7 @@ struct FusedEdges<T>::NormGradients {
       set(v, c, scale * (sums.t_q[c] - t * mean[c] - slope[c] * t_z));
     }
   }
-  /// beta, gamma, and, of all ranks' edges, mean and slope.
+  /// Sets beta, gamma, and mean and slope, which are those of all ranks' edges.
   void set_sums(const FusedNorm& norm, const fused::LayerParameters<T>& p,
                 const fused::LayerGradients<T>& sums) {
     const at::Tensor local = at::empty({2, p.hidden}, at::kDouble);  // sum q, sum q zhat
@@ -221,7 +232,7 @@ struct FusedEdges<T>::NormGradients {
     tensor.mutable_data_ptr<T>()[c] = static_cast<T>(value);
   }
 
-  std::vector<double> mean, slope;  ///< of fused::NormGradient; zero where statistics are frozen
+  std::vector<double> mean, slope;  ///< of fused::NormGradient; zero with frozen statistics
   at::Tensor u, v, gamma, beta;
 };
 
@@ -239,7 +250,7 @@ std::vector<at::Tensor> FusedEdges<T>::backward(const std::vector<at::Tensor>& g
   schedule_.for_each_group([&](std::int64_t group, const std::vector<std::int64_t>& jets) {
     const auto of_group = gradients_in(zero_row<T>(rows, group), zero_row<double>(sums, group), h);
     for (const auto index : jets) {
-      engine_.backward_edges(p, layer, norm_.in<T>(), jet(index, a_b), arrays.of(*this, index),
+      engine_.backward_edges(p, layer, norm_.as<T>(), jet(index, a_b), arrays.of(*this, index),
                              of_group);
     }
   });
@@ -257,18 +268,15 @@ std::vector<at::Tensor> FusedEdges<T>::backward(const std::vector<at::Tensor>& g
         {.a_b = a_b_gradient.template mutable_data_ptr<T>() + 2 * h * begin,
          .x = x_gradient.template mutable_data_ptr<double>() + 4 * begin});
   });
-  std::int64_t place = 0;
-  const auto piece = [&](at::IntArrayRef shape) {
-    const auto count = c10::multiply_integers(shape);
-    return rows.narrow(0, std::exchange(place, place + count), count).view(shape);
-  };
   const auto project = projection_.backward({a_b_gradient});
   std::vector<at::Tensor> result{project[0], x_gradient, project[1], norm.u,
                                  norm.v,     norm.gamma, norm.beta};
-  const std::vector<std::vector<std::int64_t>> shapes{{h, h}, {h}, {1, h}, {1},
-                                                      {h, h}, {h}, {1, h}};
+  std::int64_t place = 0;  // of the others, in gradients_in()'s order
+  const std::vector<std::int64_t> shapes[]{{h, h}, {h}, {1, h}, {1}, {h, h}, {h}, {1, h}};
   for (const auto& shape : shapes) {
-    if (result.size() < arguments_.size()) result.push_back(piece(shape));
+    const auto count = c10::multiply_integers(shape);
+    if (result.size() == arguments_.size()) break;  // a last layer has no phi_x
+    result.push_back(rows.narrow(0, std::exchange(place, place + count), count).view(shape));
   }
   return result;
 }
@@ -277,16 +285,15 @@ template <typename T>
 typename FusedEdges<T>::BackwardArrays FusedEdges<T>::backward_arrays(
     const std::vector<at::Tensor>& gradients) const {
   const auto options = arguments_[kU].options();
-  const auto constituents = offsets_.back();
+  const auto nodes = offsets_.back();
   BackwardArrays arrays;
   const auto defined = [&](std::size_t k, std::int64_t width, at::TensorOptions type) {
-    return gradients[k].defined() ? gradients[k].contiguous()
-                                  : at::zeros({constituents, width}, type);
+    return gradients[k].defined() ? gradients[k].contiguous() : at::zeros({nodes, width}, type);
   };
   arrays.message = defined(0, hidden_, options);
   if (moves()) arrays.translation = defined(1, 4, options.dtype(at::kDouble));
-  arrays.receivers = at::empty({constituents, hidden_}, options);
-  arrays.senders = at::empty({constituents, hidden_}, options);
+  arrays.receivers = at::empty({nodes, hidden_}, options);
+  arrays.senders = at::empty({nodes, hidden_}, options);
   arrays.s = at::empty({pairs_.back()}, options);
   arrays.t = at::empty({pairs_.back()}, options);
   return arrays;
@@ -315,34 +322,5 @@ fused::JetBackward<T> FusedEdges<T>::BackwardArrays::of(const FusedEdges& batch,
 
 template class FusedEdges<float>;
 template class FusedEdges<double>;
-
-EdgeSums FusedEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
-                                  const at::Tensor& x, const JetGraph& graph) const {
-  TORCH_CHECK(h.is_cpu() && x.scalar_type() == at::kDouble,
-              "the fused kernel takes coordinates in double on the CPU, not ", x.toString());
-  const auto& weight = parameters.edge_in->weight;
-  const auto hidden = h.size(1);
-  const auto both = at::cat({weight.narrow(1, 0, hidden), weight.narrow(1, hidden, hidden)});
-  std::vector<at::Tensor> arguments{h,
-                                    x,
-                                    both,
-                                    weight.select(1, 2 * hidden),
-                                    weight.select(1, 2 * hidden + 1),
-                                    parameters.edge_norm->weight,
-                                    parameters.edge_norm->bias,
-                                    parameters.edge_out->weight,
-                                    parameters.edge_out->bias,
-                                    parameters.gate->weight,
-                                    parameters.gate->bias};
-  if (!parameters.move_in.is_empty()) {
-    arguments.insert(arguments.end(), {parameters.move_in->weight, parameters.move_in->bias,
-                                       parameters.move_out->weight});
-  }
-  auto& norm = *parameters.edge_norm.ptr();
-  const auto sums = h.scalar_type() == at::kDouble
-                        ? run(engine_of<double>(isa_), graph, arguments, norm, most_kept_, ranks_)
-                        : run(engine_of<float>(isa_), graph, arguments, norm, most_kept_, ranks_);
-  return {.message = sums[0], .translation = sums.size() > 1 ? sums[1] : at::Tensor()};
-}
 
 }  // namespace lorentznet

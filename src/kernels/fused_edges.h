@@ -1,20 +1,22 @@
 #pragma once
 
 #include <ATen/core/Tensor.h>
-#include <ATen/ops/empty.h>
+#include <torch/nn/modules/batchnorm.h>
 
-#include <utility>
+#include <cstdint>
+#include <memory>
+#include <optional>
 #include <vector>
 
 #include "engine/engine.h"
-#include "kernels/fused_linear.h"
+#include "kernels/fused_nodes.h"
 #include "kernels/fused_norm.h"
 #include "kernels/groups.h"
 #include "kernels/kernel.h"
 
 namespace lorentznet {
 
-/// Order of the tensors that the edge part takes; a last layer has none from kMoveIn on.
+/// Arguments of FusedEdges; a last layer has none from kMoveIn on.
 enum EdgeArgument : std::size_t {
   kH,        ///< [P, H]
   kX,        ///< [P, 4]
@@ -33,32 +35,21 @@ enum EdgeArgument : std::size_t {
   kNumEdgeArguments
 };
 
-/// What a forward pass keeps for the backward pass.
-enum class Kept {
-  kNothing,
-  kLeast,  ///< what it can't compute again
-  kAll,    ///< the projections and phi_x.0's signs too
-};
-
-/// A batch's edge part in one layer: tensors on one side, an engine's plain pointers on the other.
+/// The edge part of a layer for a batch. (What fused_nodes.h says of arguments holds here too.)
 template <typename T>
 class FusedEdges {
  public:
-  FusedEdges(const fused::Engine<T>& engine, std::vector<std::int64_t> offsets,
+  FusedEdges(const fused::Engine<T>& engine, const JetGraph& graph,
              std::vector<at::Tensor> arguments);
 
-  /// First step: W_a h_i and W_b h_j of all nodes. \return if asked, sums over the batch's edges
-  /// of z and z^2, [2, H] double
-  at::Tensor project(bool with_statistics);
-  void set_norm(FusedNorm norm);
-  /// Second step: {message, translation}, or {message} in a last layer.
-  std::vector<at::Tensor> forward(Kept kept);
-  /// Bytes that Kept::kAll has beyond kLeast.
-  std::int64_t size_of_all() const;
-  /// Gradients of the arguments, in their order, out of those of the results. Undefined is zero.
+  /// {message, translation}, or {message} in a last layer.
+  /// \param most_kept  bytes that may be kept for the backward pass besides what it cannot compute
+  ///                   again; none: no backward pass follows
+  std::vector<at::Tensor> forward(torch::nn::BatchNorm1dImpl& norm,
+                                  const std::shared_ptr<const Communicator>& ranks,
+                                  std::optional<std::int64_t> most_kept);
+  /// \param gradients  of the results; undefined means zero
   std::vector<at::Tensor> backward(const std::vector<at::Tensor>& gradients) const;
-
-  std::int64_t num_edges() const { return num_edges_; }
 
  private:
   struct NormGradients;
@@ -72,53 +63,22 @@ class FusedEdges {
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
   fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
+  at::Tensor statistics() const;
+  std::int64_t bytes_of_all() const;
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;
 
   const fused::Engine<T>& engine_;
   std::vector<std::int64_t> offsets_;
   std::vector<std::int64_t> pairs_, signs_;  ///< [J+1] where each jet's arrays begin
-  std::int64_t num_edges_ = 0;
+  std::int64_t num_edges_;
   JetSchedule schedule_;
   std::vector<at::Tensor> arguments_;
   std::int64_t hidden_;
   FusedNorm norm_;
-  FusedLinear<T> projection_;  ///< W_a h_i and W_b h_j of all nodes, [P, 2H]
-  at::Tensor a_b_;             ///< [P, 2H]; after the forward pass only with Kept::kAll
-  at::Tensor phi_, kept_signs_;
-};
-
-/// An LGEB's edge part in an engine's order, and its memory.
-template <typename T>
-class PackedLayerTensor {
- public:
-  PackedLayerTensor(const fused::Engine<T>& engine, const fused::LayerParameters<T>& parameters,
-                    at::TensorOptions options)
-      : memory_(at::empty({4L * parameters.hidden * parameters.hidden + 6L * parameters.hidden},
-                          options)) {
-    T* at = memory_.mutable_data_ptr<T>();
-    const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
-    const std::int64_t h = parameters.hidden;
-    layer_ = {.hidden = parameters.hidden,
-              .moves = parameters.move_in != nullptr,
-              .gate_bias = 0,
-              .u = take(h),
-              .v = take(h),
-              .edge_out_bias = take(h),
-              .gate = take(h),
-              .move_in_bias = take(h),
-              .move_out = take(h),
-              .edge_out = take(h * h),
-              .edge_out_transposed = take(h * h),
-              .move_in = take(h * h),
-              .move_in_transposed = take(h * h)};
-    engine.pack(parameters, layer_);
-  }
-
-  const fused::PackedLayer<T>& get() const { return layer_; }
-
- private:
-  at::Tensor memory_;
-  fused::PackedLayer<T> layer_{};
+  FusedLinear<T> projection_;
+  /// [P, 2H] W_a h_i and W_b h_j of all nodes; undefined after the forward pass unless it is kept.
+  at::Tensor a_b_;
+  at::Tensor phi_, kept_signs_;  ///< of JetForward, if they are kept
 };
 
 }  // namespace lorentznet

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <cstdint>
+#include <memory>
 #include <string>
+#include <utility>
 
 #include "kernels/kernel.h"
 #include "lorentznet/communicator.h"
@@ -12,13 +15,13 @@ namespace lorentznet {
 /// can.
 std::string why_not_fused(const at::Device& device, bool double_coordinates, std::int64_t n_hidden);
 
-/// Bytes of a layer that a forward pass keeps for the backward pass though it could compute them
-/// again: all of a batch of tens of jets, nothing of one of hundreds. The results are the same.
+/// Bytes per layer that a forward pass keeps for the backward pass instead of having it compute
+/// them again: enough for a batch of tens of jets; a batch of hundreds keeps nothing. The results
+/// are the same.
 inline constexpr std::int64_t kMostKeptOfEdges = 16 << 20, kMostKeptOfNodes = 4 << 20;
 
 /// The edge part in one pass over the edges each way, on the CPU; nothing of size edges x H is
-/// stored. The network in float, coordinates in double. With Isa::kPortable the network may be of
-/// double too.
+/// stored. Coordinates are in double, the network in float, or with Isa::kPortable in double too.
 class FusedEdgeKernel final : public EdgeKernel {
  public:
   explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKeptOfEdges,
@@ -34,7 +37,7 @@ class FusedEdgeKernel final : public EdgeKernel {
   std::shared_ptr<const Communicator> ranks_;
 };
 
-/// The node part, with products and sums of which the bits don't depend on the number of threads.
+/// The node part, whose results do not depend on the number of threads.
 class FusedNodeKernel final : public NodeKernel {
  public:
   explicit FusedNodeKernel(Isa isa, std::int64_t most_kept = kMostKeptOfNodes,
@@ -51,5 +54,8 @@ class FusedNodeKernel final : public NodeKernel {
   std::int64_t most_kept_;
   std::shared_ptr<const Communicator> ranks_;
 };
+
+LGEBKernels fused_kernels(Isa isa,
+                          const std::shared_ptr<const Communicator>& ranks = single_process());
 
 }  // namespace lorentznet

@@ -1,56 +1,87 @@
 #include "kernels/fused_nodes.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
-#include <torch/utils.h>
 
-#include <algorithm>
 #include <utility>
 
-#include "engine/engine_choice.h"
-#include "kernels/fused_autograd.h"
-#include "kernels/fused_kernel.h"
-#include "kernels/fused_linear.h"
-#include "kernels/groups.h"
-
 namespace lorentznet {
-namespace {
 
 template <typename T>
-at::Tensor run(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments,
-               torch::nn::BatchNorm1dImpl& norm, double padded_rows, std::int64_t most_kept,
-               const std::shared_ptr<const Communicator>& ranks) {
-  return run_part(std::make_unique<FusedNodes<T>>(engine, arguments, padded_rows), arguments,
-                  [&](FusedNodes<T>& nodes, bool keep) -> std::vector<at::Tensor> {
-                    return {nodes.forward(norm, keep ? most_kept : 0, ranks)};
-                  })[0];
+PackedLinearTensor<T>::PackedLinearTensor(const fused::Engine<T>& engine, const at::Tensor& weight,
+                                          const at::Tensor& bias)
+    : memory_(at::empty({2, weight.numel()}, weight.options())), bias_(bias) {
+  T* const packed = memory_.mutable_data_ptr<T>();
+  linear_ = {.inputs = static_cast<int>(weight.size(1)),
+             .outputs = static_cast<int>(weight.size(0)),
+             .forward = packed,
+             .transposed = packed + weight.numel(),
+             .bias = bias.defined() ? bias_.const_data_ptr<T>() : nullptr};
+  engine.pack_linear(weight.const_data_ptr<T>(), linear_);
 }
 
 template <typename T>
-at::Tensor run_linear(const fused::Engine<T>& engine, const std::vector<at::Tensor>& arguments) {
-  auto linear =
-      std::make_unique<FusedLinear<T>>(engine, arguments, arguments[kRows].requires_grad());
-  return run_part(
-      std::move(linear), arguments,
-      [](FusedLinear<T>& part, bool) -> std::vector<at::Tensor> { return {part.forward()}; })[0];
+FusedLinear<T>::FusedLinear(const fused::Engine<T>& engine, std::vector<at::Tensor> arguments,
+                            bool wants_rows)
+    : engine_(engine),
+      wants_rows_(wants_rows),
+      arguments_(std::move(arguments)),
+      groups_(row_groups(arguments_[kRows].size(0))),
+      linear_(engine, arguments_[kWeight], arguments_[kLinearBias]) {}
+
+template <typename T>
+fused::RowPieces<const T> FusedLinear<T>::rows_of(const RowGroup& group) const {
+  const auto width = linear_.get().inputs;
+  return {{{arguments_[kRows].const_data_ptr<T>() + group.first * width, width}}};
 }
 
-}  // namespace
+template <typename T>
+at::Tensor FusedLinear<T>::forward() const {
+  const auto& rows = arguments_[kRows];
+  const auto outputs = linear_.get().outputs;
+  const auto result = at::empty({rows.size(0), outputs}, rows.options());
+  for_each_group(groups_, [&](const RowGroup& group, std::int64_t) {
+    engine_.linear(linear_.get(), static_cast<int>(group.count), rows_of(group),
+                   result.template mutable_data_ptr<T>() + group.first * outputs);
+  });
+  return result;
+}
+
+template <typename T>
+std::vector<at::Tensor> FusedLinear<T>::backward(const std::vector<at::Tensor>& gradients) const {
+  const auto gradient = gradients[0].contiguous();
+  const auto inputs = linear_.get().inputs, outputs = linear_.get().outputs;
+  const auto count = static_cast<std::int64_t>(groups_.size());
+  const auto of_rows = wants_rows_ ? at::empty_like(arguments_[kRows]) : at::Tensor();
+  const auto weights = at::empty({count, arguments_[kWeight].numel()}, gradient.options());
+  const bool has_bias = arguments_[kLinearBias].defined();
+  const auto biases = has_bias ? at::empty({count, outputs}, at::kDouble) : at::Tensor();
+  for_each_group(groups_, [&](const RowGroup& group, std::int64_t k) {
+    const auto rows = static_cast<int>(group.count);
+    const T* const from = gradient.template const_data_ptr<T>() + group.first * outputs;
+    T* const to =
+        wants_rows_ ? of_rows.template mutable_data_ptr<T>() + group.first * inputs : nullptr;
+    engine_.linear_backward(linear_.get(), rows, rows_of(group), from, {{{to, inputs}}},
+                            zero_row<T>(weights, k));
+    if (has_bias) engine_.add_rows(rows, outputs, from, zero_row<double>(biases, k));
+  });
+  return {of_rows, sum_in_order<T>(weights).view_as(arguments_[kWeight]),
+          has_bias ? sum_in_order<double>(biases).to(gradient.scalar_type()) : at::Tensor()};
+}
 
 template <typename T>
 FusedNodes<T>::FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor> arguments,
                           double ghost_weight)
     : engine_(engine),
-      arguments_(detached(std::move(arguments))),
-      rows_(arguments_[kNodeH].size(0)),
+      arguments_(std::move(arguments)),
       hidden_(arguments_[kNodeH].size(1)),
       no_message_(at::zeros({hidden_}, arguments_[kNodeH].options())),
       in_(engine, arguments_[kNodeIn], arguments_[kNodeInBias]),
       out_(engine, arguments_[kNodeOut], arguments_[kNodeOutBias]) {
-  const auto full = ghost_weight > 0 ? rows_ - 1 : rows_;
+  const auto rows = arguments_[kNodeH].size(0);
+  const auto full = ghost_weight > 0 ? rows - 1 : rows;
   for (const auto& group : row_groups(full)) groups_.push_back({group, false, 1});
   if (ghost_weight > 0) groups_.push_back({{full, 1}, true, ghost_weight});
   count_ = static_cast<double>(full) + ghost_weight;
@@ -98,12 +129,13 @@ at::Tensor FusedNodes<T>::statistics(const at::Tensor& z) const {
 }
 
 template <typename T>
-at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t most_kept,
-                                  const std::shared_ptr<const Communicator>& ranks) {
+at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm,
+                                  const std::shared_ptr<const Communicator>& ranks,
+                                  std::optional<std::int64_t> most_kept) {
   const auto z = hidden();
   norm_ =
       norm.is_training() ? batch_norm_of(norm, statistics(z), count_, ranks) : running_norm(norm);
-  const bool keep = static_cast<std::int64_t>(z.nbytes()) <= most_kept;
+  const bool keep = most_kept && static_cast<std::int64_t>(z.nbytes()) <= *most_kept;
   if (keep) z_ = z;
   const auto result = at::empty_like(z);
   for_each_group(groups_, [&](const Group& group, std::int64_t) {
@@ -113,7 +145,7 @@ at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t
                         : z.narrow(0, group.first, group.count);
     T* const y_rows = y.template mutable_data_ptr<T>();
     T* const out = result.template mutable_data_ptr<T>() + first;
-    engine_.normalise(norm_.in<T>(), rows, width, z.template const_data_ptr<T>() + first, y_rows);
+    engine_.normalise(norm_.as<T>(), rows, width, z.template const_data_ptr<T>() + first, y_rows);
     engine_.linear(out_.get(), rows, {{{y_rows, width}}}, out);
     const T* const h = arguments_[kNodeH].const_data_ptr<T>() + first;
     for (std::int64_t k = 0; k < group.count * hidden_; ++k) out[k] += h[k];
@@ -121,7 +153,7 @@ at::Tensor FusedNodes<T>::forward(torch::nn::BatchNorm1dImpl& norm, std::int64_t
   return result;
 }
 
-/// Sums of the backward pass, a row for each group.
+/// Sums of the backward pass, one row per group.
 template <typename T>
 struct FusedNodes<T>::Sums {
   Sums(std::int64_t groups, std::int64_t hidden, std::int64_t inputs, at::TensorOptions options)
@@ -153,7 +185,7 @@ void FusedNodes<T>::backward_out(const Group& group, std::int64_t number, const 
   T* const r_rows = r.mutable_data_ptr<T>() + first;
   const auto y = at::empty_like(z.narrow(0, group.first, group.count));
   T* const y_rows = y.template mutable_data_ptr<T>();
-  engine_.normalise(norm_.in<T>(), rows, width, z_rows, y_rows);
+  engine_.normalise(norm_.as<T>(), rows, width, z_rows, y_rows);
   engine_.linear_backward(out_.get(), rows, {{{y_rows, width}}}, from, {{{r_rows, width}}},
                           zero_row<T>(sums.out, number));
   engine_.add_rows(rows, width, from, zero_row<double>(sums.out_bias, number));
@@ -216,42 +248,9 @@ std::vector<at::Tensor> FusedNodes<T>::backward(const std::vector<at::Tensor>& g
           total(sums.out_bias)};
 }
 
+template class FusedLinear<float>;
+template class FusedLinear<double>;
 template class FusedNodes<float>;
 template class FusedNodes<double>;
-
-at::Tensor FusedNodeKernel::forward(const NodeParameters& parameters, const at::Tensor& h,
-                                    const at::Tensor& message, const at::Tensor& scalars,
-                                    double padded_rows) const {
-  TORCH_CHECK(!scalars.requires_grad(), "the fused kernel gives no gradient of the scalars");
-  const std::vector<at::Tensor> arguments{h,
-                                          message,
-                                          scalars,
-                                          parameters.node_in->weight,
-                                          parameters.node_in->bias,
-                                          parameters.node_norm->weight,
-                                          parameters.node_norm->bias,
-                                          parameters.node_out->weight,
-                                          parameters.node_out->bias};
-  auto& norm = *parameters.node_norm.ptr();
-  if (h.scalar_type() == at::kDouble) {
-    return run(engine_of<double>(isa_), arguments, norm, padded_rows, most_kept_, ranks_);
-  }
-  return run(engine_of<float>(isa_), arguments, norm, padded_rows, most_kept_, ranks_);
-}
-
-at::Tensor FusedNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {
-  constexpr std::int64_t kFewest = 8;  // that the engine's products have
-  const auto outputs = layer.weight.size(0);
-  const auto missing = std::max<std::int64_t>(0, kFewest - outputs);
-  TORCH_CHECK(!rows.requires_grad() || rows.size(1) >= kFewest,
-              "the fused kernel gives no gradient of fewer than ", kFewest, " inputs");
-  const std::vector<at::Tensor> arguments{rows,
-                                          at::constant_pad_nd(layer.weight, {0, 0, 0, missing}),
-                                          at::constant_pad_nd(layer.bias, {0, missing})};
-  const auto result = rows.scalar_type() == at::kDouble
-                          ? run_linear(engine_of<double>(isa_), arguments)
-                          : run_linear(engine_of<float>(isa_), arguments);
-  return result.narrow(1, 0, outputs);
-}
 
 }  // namespace lorentznet

@@ -26,16 +26,16 @@ FusedNorm make_norm(const torch::nn::BatchNorm1dImpl& norm, bool of_batch, const
 
 }  // namespace
 
-FusedNorm running_norm(const torch::nn::BatchNorm1dImpl& norm) {
-  return make_norm(norm, false, norm.running_mean.to(at::kDouble),
-                   norm.running_var.to(at::kDouble));
-}
-
 at::Tensor FusedNorm::over_ranks(const at::Tensor& sums) const {
   if (!of_batch || ranks->size() == 1) return sums;
   auto all = sums.clone();
   ranks->sum(all);
   return all;
+}
+
+FusedNorm running_norm(const torch::nn::BatchNorm1dImpl& norm) {
+  return make_norm(norm, false, norm.running_mean.to(at::kDouble),
+                   norm.running_var.to(at::kDouble));
 }
 
 FusedNorm batch_norm_of(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& local_sums,

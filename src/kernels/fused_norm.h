@@ -2,6 +2,7 @@
 
 #include <torch/nn/modules/batchnorm.h>
 
+#include <memory>
 #include <vector>
 
 #include "engine/engine.h"
@@ -9,8 +10,8 @@
 
 namespace lorentznet {
 
-/// A batch norm as the fused kernel's two passes need it. Its statistics are the batch's in
-/// training, with those of the other ranks, else the running ones.
+/// A batch norm as the fused kernels' two passes use it. Its statistics are those of the batch (of
+/// all ranks) in training, else the running ones.
 struct FusedNorm {
   bool of_batch = false;
   double count = 0;  ///< rows in the statistics, of all ranks
@@ -18,12 +19,12 @@ struct FusedNorm {
   std::vector<double> mean, inverse_sigma;  ///< [H]
   at::Tensor scale, shift;                  ///< [H] y = z scale + shift
 
-  /// What the backward pass takes back into the rows: sums over the rows of all ranks, where the
-  /// statistics are theirs, out of those over this rank's. The latter stay.
+  /// Sums over the rows that the statistics are of, given those over this rank's rows, which stay
+  /// as they are. The gradients of the rows need them.
   at::Tensor over_ranks(const at::Tensor& sums) const;
 
   template <typename T>
-  fused::Normalisation<T> in() const {
+  fused::Normalisation<T> as() const {
     return {.scale = scale.const_data_ptr<T>(), .shift = shift.const_data_ptr<T>()};
   }
 };
@@ -31,9 +32,9 @@ struct FusedNorm {
 /// With the running statistics.
 FusedNorm running_norm(const torch::nn::BatchNorm1dImpl& norm);
 
-/// With the statistics of all ranks' rows; the running ones move towards them. Without any row it
+/// With the statistics of all ranks' rows, towards which the running ones move. Without any row it
 /// is running_norm().
-/// \param sums   [2, H] double, sums over this rank's rows of z and z^2
+/// \param sums   [2, H] double, sums of z and z^2 over this rank's rows
 /// \param count  of this rank's rows
 FusedNorm batch_norm_of(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& sums, double count,
                         const std::shared_ptr<const Communicator>& ranks);

@@ -1,23 +1,23 @@
 #include "kernels/groups.h"
 
-#include <ATen/Parallel.h>
-
-#include <algorithm>
 #include <atomic>
 #include <numeric>
 #include <queue>
+#include <utility>
 
 namespace lorentznet {
-namespace {
 
-/// Groups of a batch's jets: enough for many threads, few enough that adding their sums costs
-/// nothing.
-std::size_t groups_of(std::size_t jets) {
-  constexpr std::size_t kFew = 32, kMost = 64;
-  return std::min(jets, std::clamp(jets / 2, kFew, kMost));
+std::vector<RowGroup> row_groups(std::int64_t rows) {
+  // Adding up a group's weight gradients costs more than it gains for fewer rows than kFewest.
+  constexpr std::int64_t kRowsOfTile = 48, kFewest = 2 * kRowsOfTile, kMostGroups = 32;
+  const auto tiles = (rows + kRowsOfTile - 1) / kRowsOfTile;
+  const auto step = std::max(kFewest, (tiles + kMostGroups - 1) / kMostGroups * kRowsOfTile);
+  std::vector<RowGroup> groups;
+  for (std::int64_t first = 0; first < rows; first += step) {
+    groups.push_back({first, std::min(step, rows - first)});
+  }
+  return groups;
 }
-
-}  // namespace
 
 JetSchedule::JetSchedule(const std::vector<std::int64_t>& offsets) {
   const auto jets = offsets.size() - 1;
@@ -29,7 +29,9 @@ JetSchedule::JetSchedule(const std::vector<std::int64_t>& offsets) {
   std::iota(order.begin(), order.end(), 0);
   std::stable_sort(order.begin(), order.end(), [&](auto a, auto b) { return work(a) > work(b); });
 
-  groups_.resize(groups_of(static_cast<std::size_t>(jets)));
+  // Enough groups for many threads, few enough that adding their sums costs nothing.
+  constexpr std::size_t kFewGroups = 32, kManyGroups = 64;
+  groups_.resize(std::min(jets, std::clamp(jets / 2, kFewGroups, kManyGroups)));
   using Load = std::pair<std::int64_t, std::size_t>;  // work, group
   std::priority_queue<Load, std::vector<Load>, std::greater<>> least;
   for (std::size_t group = 0; group < groups_.size(); ++group) least.emplace(0, group);
@@ -43,11 +45,9 @@ JetSchedule::JetSchedule(const std::vector<std::int64_t>& offsets) {
 
 void JetSchedule::for_each_group(
     const std::function<void(std::int64_t, const std::vector<std::int64_t>&)>& f) const {
-  std::atomic<std::int64_t> next = 0;
+  std::atomic<std::int64_t> next = 0;  // a thread takes the next group when it is free
   const auto work = [&](std::int64_t, std::int64_t) {
-    for (auto group = next++; group < num_groups(); group = next++) {
-      f(group, groups_[group]);
-    }
+    for (auto group = next++; group < num_groups(); group = next++) f(group, groups_[group]);
   };
   at::parallel_for(0, std::min<std::int64_t>(at::get_num_threads(), num_groups()), 1, work);
 }

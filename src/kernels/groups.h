@@ -11,24 +11,17 @@
 
 namespace lorentznet {
 
-/// Rows first .. first + count - 1 of a batch's nodes.
+// How a batch is spread over threads. Groups of rows or jets depend on the batch alone, and sums by
+// group are added in the groups' order: results are the same, bit for bit, for any number of
+// threads.
+
+/// Rows first .. first + count - 1 of a batch.
 struct RowGroup {
   std::int64_t first, count;
 };
 
-/// Rows in groups of whole tiles, by their number alone, so that sums by group, added in the
-/// groups' order, have the same bits for any number of threads.
-inline std::vector<RowGroup> row_groups(std::int64_t rows) {
-  // Fewer rows would not be worth a group's sums of weight gradients.
-  constexpr std::int64_t kRowsOfTile = 48, kFewest = 2 * kRowsOfTile, kMostGroups = 32;
-  const auto tiles = (rows + kRowsOfTile - 1) / kRowsOfTile;
-  const auto step = std::max(kFewest, (tiles + kMostGroups - 1) / kMostGroups * kRowsOfTile);
-  std::vector<RowGroup> groups;
-  for (std::int64_t first = 0; first < rows; first += step) {
-    groups.push_back({first, std::min(step, rows - first)});
-  }
-  return groups;
-}
+/// `rows` rows in groups of whole tiles.
+std::vector<RowGroup> row_groups(std::int64_t rows);
 
 /// Calls f(group, its number) for every group, in several threads.
 template <typename Groups, typename F>
@@ -39,7 +32,7 @@ void for_each_group(const Groups& groups, const F& f) {
   });
 }
 
-/// A row of a matrix, made zero.
+/// A row of a matrix, set to zero.
 template <typename T>
 T* zero_row(const at::Tensor& rows, std::int64_t row) {
   const auto width = rows.size(1);
@@ -48,7 +41,7 @@ T* zero_row(const at::Tensor& rows, std::int64_t row) {
   return begin;
 }
 
-/// rows[0] + rows[1] + ..., added in this order: the same bits for any number of threads.
+/// rows[0] + rows[1] + ..., added in this order.
 template <typename T>
 at::Tensor sum_in_order(const at::Tensor& rows) {
   const auto width = rows.size(1);
@@ -63,8 +56,7 @@ at::Tensor sum_in_order(const at::Tensor& rows) {
   return total;
 }
 
-/// How the jets of a batch are spread over threads. Groups depend on the batch alone, so that sums
-/// by group, added in the groups' order, have the same bits for any number of threads.
+/// The jets of a batch in groups of nearly equal work.
 class JetSchedule {
  public:
   /// \param offsets [J+1] of a batch
@@ -72,11 +64,10 @@ class JetSchedule {
 
   std::int64_t num_groups() const { return static_cast<std::int64_t>(groups_.size()); }
 
-  /// Calls f(group, its jets) for every group, in several threads; groups with the most edges
-  /// first.
+  /// Calls f(group, its jets) for every group, in several threads.
   void for_each_group(
       const std::function<void(std::int64_t, const std::vector<std::int64_t>&)>& f) const;
-  /// Calls f(jet) for every jet alike.
+  /// Calls f(jet) for every jet, in several threads.
   void for_each_jet(const std::function<void(std::int64_t)>& f) const;
 
  private:

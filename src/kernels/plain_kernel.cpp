@@ -11,16 +11,28 @@
 #include <ATen/ops/relu.h>
 #include <ATen/ops/sigmoid.h>
 #include <ATen/ops/zeros.h>
-#include <torch/autograd.h>
+#include <torch/utils.h>
 
-#include "kernels/kernel.h"
 #include "parallel/collectives.h"
 
 namespace lorentznet {
 namespace {
 
-/// phi_e.0 of [h_i, h_j, s_ij, t_ij], without forming these rows: with W = [W_a | W_b | u | v],
-/// z_ij = W_a h_i + W_b h_j + u s_ij + v t_ij. Two products a node instead of one an edge. [E, H]
+using Ranks = std::shared_ptr<const Communicator>;
+
+/// psi(p) = sign(p) log(1 + |p|), element by element (arXiv:2201.08187, section 3). Its derivative
+/// is 1 / (1 + |p|), but 0 at p = 0.
+at::Tensor psi(const at::Tensor& p) { return at::log1p(p.abs()) * p.sign(); }
+
+/// Minkowski products <p, q> = p0 q0 - p1 q1 - p2 q2 - p3 q3 of rows, [N, 4] x [N, 4] -> [N, 1].
+at::Tensor minkowski_dot(const at::Tensor& p, const at::Tensor& q) {
+  const auto product = p * q;
+  return product.narrow(1, 0, 1) - product.narrow(1, 1, 3).sum(1, /*keepdim=*/true);
+}
+
+/// phi_e.0 of [h_i, h_j, s_ij, t_ij] without forming these rows: with W = [W_a | W_b | u | v],
+/// z_ij = W_a h_i + W_b h_j + u s_ij + v t_ij. Two products per node instead of one per edge.
+/// \return [E, H]
 at::Tensor edge_input(const at::Tensor& weight, const at::Tensor& h, const at::Tensor& s,
                       const at::Tensor& t, const JetGraph& graph) {
   const auto hidden = h.size(1);
@@ -31,27 +43,26 @@ at::Tensor edge_input(const at::Tensor& weight, const at::Tensor& h, const at::T
   return a.index_select(0, graph.receiver()) + b.index_select(0, graph.sender()) + s * u + t * v;
 }
 
-/// Sum over the edges that each constituent receives: [E, C] -> [P, C].
+/// Sums over the edges that each node receives: [E, C] -> [P, C].
 at::Tensor sum_by_receiver(const at::Tensor& edges, const JetGraph& graph) {
-  return at::zeros({graph.num_constituents(), edges.size(1)}, edges.options())
+  return at::zeros({graph.num_nodes(), edges.size(1)}, edges.options())
       .index_add(0, graph.receiver(), edges);
 }
 
-/// [E, 4] -> those beyond the bound in a component.
+/// \param translation [E, 4]
 void count_clamped(const at::Tensor& translation, TranslationCount& count) {
   const auto beyond = (translation.abs() >= TranslationRule::kBound).any(1);
   count.edges += beyond.numel();
   count.clamped += beyond.sum().item<std::int64_t>();
 }
 
-using Ranks = std::shared_ptr<const Communicator>;
-
 /// running <- (1 - momentum) running + momentum * value of this batch.
 void move_towards(at::Tensor& running, const at::Tensor& value, double momentum) {
   running.mul_(1 - momentum).add_(value.detach(), momentum);
 }
 
-/// Training mode, with statistics of all ranks' rows. weight: [N, 1]
+/// Training mode, with the statistics of all ranks' rows.
+/// \param weight [N, 1] \param local_count  sum of this rank's weights
 at::Tensor weighted_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
                          const at::Tensor& weight, double local_count, const Ranks& ranks) {
   const double count = sum_figures(*ranks, {local_count})[0];
@@ -70,6 +81,30 @@ at::Tensor weighted_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& row
 }
 
 }  // namespace
+
+at::Tensor batch_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
+                      const Ranks& ranks) {
+  const bool training = norm.is_training();
+  if (training && ranks->size() > 1) {
+    const auto count = static_cast<double>(rows.size(0));
+    return weighted_norm(norm, rows, at::ones({rows.size(0), 1}, rows.options()), count, ranks);
+  }
+  if (rows.size(0) == 0) return rows;
+  if (training) norm.num_batches_tracked.add_(1);
+  return at::batch_norm(rows, norm.weight, norm.bias, norm.running_mean, norm.running_var, training,
+                        norm.options.momentum().value(), norm.options.eps(),
+                        /*cudnn_enabled=*/false);
+}
+
+at::Tensor batch_norm_with_ghost(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
+                                 double last_row_weight, const Ranks& ranks) {
+  TORCH_CHECK(norm.is_training(), "a ghost row has a meaning in training mode only");
+  TORCH_CHECK(last_row_weight > 0, "weight of the ghost row is ", last_row_weight);
+  auto weight = at::ones({rows.size(0), 1}, rows.options());
+  weight.narrow(0, -1, 1).fill_(last_row_weight);
+  const double count = static_cast<double>(rows.size(0) - 1) + last_row_weight;
+  return weighted_norm(norm, rows, weight, count, ranks);
+}
 
 EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
                                   const at::Tensor& x, const JetGraph& graph) const {
@@ -96,37 +131,6 @@ EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   return sums;
 }
 
-at::Tensor psi(const at::Tensor& p) { return at::log1p(p.abs()) * p.sign(); }
-
-at::Tensor minkowski_dot(const at::Tensor& p, const at::Tensor& q) {
-  const auto product = p * q;
-  return product.narrow(1, 0, 1) - product.narrow(1, 1, 3).sum(1, /*keepdim=*/true);
-}
-
-at::Tensor batch_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
-                      const Ranks& ranks) {
-  const bool training = norm.is_training();
-  if (training && ranks->size() > 1) {
-    const auto count = static_cast<double>(rows.size(0));
-    return weighted_norm(norm, rows, at::ones({rows.size(0), 1}, rows.options()), count, ranks);
-  }
-  if (rows.size(0) == 0) return rows;
-  if (training) norm.num_batches_tracked.add_(1);
-  return at::batch_norm(rows, norm.weight, norm.bias, norm.running_mean, norm.running_var, training,
-                        norm.options.momentum().value(), norm.options.eps(),
-                        /*cudnn_enabled=*/false);
-}
-
-at::Tensor batch_norm_with_ghost(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
-                                 double last_row_weight, const Ranks& ranks) {
-  TORCH_CHECK(norm.is_training(), "ghost rows matter for the statistics of training only");
-  TORCH_CHECK(last_row_weight > 0, "weight of the ghost row is ", last_row_weight);
-  auto weight = at::ones({rows.size(0), 1}, rows.options());
-  weight.narrow(0, -1, 1).fill_(last_row_weight);
-  const double count = static_cast<double>(rows.size(0) - 1) + last_row_weight;
-  return weighted_norm(norm, rows, weight, count, ranks);
-}
-
 at::Tensor PlainNodeKernel::forward(const NodeParameters& parameters, const at::Tensor& h,
                                     const at::Tensor& message, const at::Tensor& scalars,
                                     double padded_rows) const {
@@ -145,8 +149,7 @@ at::Tensor PlainNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tenso
   return layer.forward(rows);
 }
 
-LGEBKernels plain_kernels(const std::shared_ptr<const Communicator>& ranks,
-                          const TranslationRule& rule) {
+LGEBKernels plain_kernels(const Ranks& ranks, const TranslationRule& rule) {
   return {.edges = std::make_unique<PlainEdgeKernel>(ranks, rule),
           .nodes = std::make_unique<PlainNodeKernel>(ranks)};
 }

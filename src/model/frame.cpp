@@ -1,17 +1,20 @@
+#include "model/frame.h"
+
 #include <ATen/ops/empty_like.h>
 
 #include <cmath>
 #include <numbers>
 #include <random>
 
-#include "lorentznet/batch.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
 
-/// Numbers in [0, 1) that depend on seed and jet alone. (Distributions of the library are not the
-/// same everywhere; engines are.)
+using Direction = std::array<double, 3>;  ///< of length 1
+
+/// Numbers in [0, 1) that depend on seed and jet alone. (The standard library's distributions
+/// differ between implementations; its engines do not.)
 class Uniform {
  public:
   Uniform(std::uint64_t seed, std::int64_t jet) {
@@ -25,14 +28,14 @@ class Uniform {
   std::mt19937_64 engine_;
 };
 
-/// Evenly over the sphere: z and the azimuth are uniform (Archimedes).
+/// Uniform over the sphere: z and the azimuth are uniform (Archimedes).
 Direction random_direction(Uniform& uniform) {
   const double z = 2 * uniform() - 1, phi = 2 * std::numbers::pi * uniform();
   const double r = std::sqrt(1 - z * z);
   return {r * std::cos(phi), r * std::sin(phi), z};
 }
 
-/// Evenly over all rotations (Shoemake, Graphics Gems III, 1992).
+/// Uniform over all rotations (Shoemake, Graphics Gems III, 1992).
 std::array<double, 4> random_quaternion(Uniform& uniform) {
   const double u = uniform(), a = 2 * std::numbers::pi * uniform(),
                b = 2 * std::numbers::pi * uniform();
@@ -54,11 +57,8 @@ Direction direction_of(Frame::Axis axis, Uniform& uniform) {
   return {1, 0, 0};
 }
 
-}  // namespace
-
 LorentzMatrix boost_matrix(double beta, const Direction& axis) {
-  TORCH_CHECK(std::abs(beta) < 1, "beta is ", beta, ", not a velocity below that of light");
-  const double gamma = 1 / std::sqrt((1 - beta) * (1 + beta));
+  const double gamma = gamma_of(beta);
   LorentzMatrix matrix{};
   matrix[0][0] = gamma;
   for (std::size_t i = 0; i < 3; ++i) {
@@ -70,12 +70,20 @@ LorentzMatrix boost_matrix(double beta, const Direction& axis) {
   return matrix;
 }
 
+/// The rotation of the unit quaternion (w, x, y, z).
 LorentzMatrix rotation_matrix(const std::array<double, 4>& quaternion) {
   const auto [w, x, y, z] = quaternion;
   return {{{1, 0, 0, 0},
            {0, 1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)},
            {0, 2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)},
            {0, 2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)}}};
+}
+
+}  // namespace
+
+double gamma_of(double beta) {
+  TORCH_CHECK(std::abs(beta) < 1, "beta is ", beta, ", not a velocity below that of light");
+  return 1 / std::sqrt((1 - beta) * (1 + beta));
 }
 
 LorentzMatrix product(const LorentzMatrix& left, const LorentzMatrix& right) {
@@ -88,17 +96,9 @@ LorentzMatrix product(const LorentzMatrix& left, const LorentzMatrix& right) {
   return result;
 }
 
-Frame::Axis parse_axis(const std::string& name) {
-  if (name == "x") return Frame::Axis::kX;
-  if (name == "y") return Frame::Axis::kY;
-  if (name == "z") return Frame::Axis::kZ;
-  if (name == "random") return Frame::Axis::kRandom;
-  throw InputError("'" + name + "' is none of x, y, z, random");
-}
-
 LorentzMatrix matrix_of(const Frame& frame, std::int64_t jet) {
   Uniform uniform(frame.seed, jet);
-  // The rotation is drawn whether it is used or not: the axis stays.
+  // Drawn even if it is not used, so that the axis does not depend on `rotates`.
   const auto rotation = rotation_matrix(random_quaternion(uniform));
   const auto boost = boost_matrix(frame.beta, direction_of(frame.axis, uniform));
   return frame.rotates ? product(boost, rotation) : boost;
@@ -122,6 +122,14 @@ Batch seen_from(const Batch& batch, const Frame& frame) {
   }
   seen.p4 = after.to(batch.p4.device());
   return seen;
+}
+
+Frame::Axis parse_axis(const std::string& name) {
+  if (name == "x") return Frame::Axis::kX;
+  if (name == "y") return Frame::Axis::kY;
+  if (name == "z") return Frame::Axis::kZ;
+  if (name == "random") return Frame::Axis::kRandom;
+  throw InputError("'" + name + "' is none of x, y, z, random");
 }
 
 }  // namespace lorentznet

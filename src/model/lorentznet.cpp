@@ -12,6 +12,7 @@
 #include "kernels/fused_kernel.h"
 #include "kernels/plain_kernel.h"
 #include "model/inference.h"
+#include "model/lgeb.h"
 
 namespace lorentznet {
 
@@ -52,13 +53,8 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch, const LGEBKernels& kernel
 }
 
 void LorentzNetImpl::make_kernels() {
-  if (!fused_) {
-    kernels_ = std::make_shared<const LGEBKernels>(plain_kernels(ranks_));
-    return;
-  }
-  kernels_ = std::make_shared<const LGEBKernels>(
-      LGEBKernels{std::make_unique<FusedEdgeKernel>(*fused_, kMostKeptOfEdges, ranks_),
-                  std::make_unique<FusedNodeKernel>(*fused_, kMostKeptOfNodes, ranks_)});
+  kernels_ = std::make_shared<const LGEBKernels>(fused_ ? fused_kernels(*fused_, ranks_)
+                                                        : plain_kernels(ranks_));
 }
 
 void LorentzNetImpl::share_statistics(std::shared_ptr<const Communicator> ranks) {
@@ -86,10 +82,6 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
       std::make_shared<FusedInference>(named_tensors(*this), options_.c_weight, isa, precision);
 }
 
-std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch) {
-  return states(batch, JetGraph(batch.offsets, embedding_->weight.device()), *kernels_);
-}
-
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,
                                               const LGEBKernels& kernels) {
   const auto type = embedding_->weight.scalar_type();
@@ -112,9 +104,9 @@ std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph
 
 at::Tensor LorentzNetImpl::pool(const at::Tensor& h, const Batch& batch,
                                 const JetGraph& graph) const {
-  const auto constituents = h.narrow(0, 0, graph.num_constituents());
+  const auto nodes = h.narrow(0, 0, graph.num_nodes());
   const auto sums =
-      at::zeros({graph.num_jets(), h.size(1)}, h.options()).index_add(0, graph.jet(), constituents);
+      at::zeros({graph.num_jets(), h.size(1)}, h.options()).index_add(0, graph.jet(), nodes);
   return sums / batch.n_nodes.to(h.dtype());
 }
 

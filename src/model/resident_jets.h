@@ -9,20 +9,19 @@
 
 namespace lorentznet {
 
-/// The jets of a set as tables on the device that computes: batches are gathered there, and of each
-/// only the numbers of its nodes and jets travel.
+/// The jets of a set as tables on the device that computes: batches are gathered there, and only
+/// the numbers of their nodes and jets are sent.
 class ResidentJets {
  public:
   /// Fills the tables; `set` and `task` must outlive them.
   /// \throws c10::OutOfMemoryError if the device has no room for bytes(set, task)
   ResidentJets(const JetSet& set, const Task& task, const at::Device& device);
 
-  /// What the tables take on the device: 8 (4 + S) bytes a constituent, and 16 a jet, 24 with
-  /// weights.
+  /// Memory of the tables: 8 (4 + S) bytes per constituent and 16 bytes per jet, 24 with weights.
   static std::int64_t bytes(const JetSet& set, const Task& task);
 
-  /// make_batch(set, indices, task, rule, for_training, step).to(device), to the bit. Threads may
-  /// call it at the same time.
+  /// make_batch(set, indices, task, rule, for_training, step).to(device), bit for bit. Several
+  /// threads may call it at the same time.
   Batch batch(std::span<const std::int64_t> indices, const PoolingRule& rule, bool for_training,
               std::span<const std::int64_t> step = {}) const;
 
@@ -34,8 +33,8 @@ class ResidentJets {
 
   const JetSet& set_;
   const Task& task_;
-  at::Tensor p4_;       ///< [C+2, 4] double; of C constituents and, where the task has them, beams
-  at::Tensor scalars_;  ///< [C+2, S] double
+  at::Tensor p4_;       ///< [C(+2), 4] double, of C constituents and the task's beams, if any
+  at::Tensor scalars_;  ///< [C(+2), S] double
   at::Tensor label_;    ///< [N] int64
   at::Tensor weight_;   ///< [N] double; undefined: 1 each
   at::Tensor size_;     ///< [N, 1] double, nodes of each jet

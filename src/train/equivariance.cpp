@@ -16,6 +16,7 @@
 
 #include "kernels/plain_kernel.h"
 #include "lorentznet/checkpoint.h"
+#include "model/frame.h"
 #include "train/loader.h"
 #include "train/pass.h"
 
@@ -131,9 +132,8 @@ Json describe(const EquivarianceOptions& options, const std::vector<Frame>& fram
               {"seed", options.frame.seed},
               {"frames", Json::array()}};
   for (const auto& frame : frames) {
-    const double gamma = boost_matrix(frame.beta, {1, 0, 0})[0][0];
     result["frames"].push_back(
-        {{"beta", frame.beta}, {"gamma", gamma}, {"variants", Json::object()}});
+        {{"beta", frame.beta}, {"gamma", gamma_of(frame.beta)}, {"variants", Json::object()}});
   }
   return result;
 }

@@ -14,6 +14,7 @@
 #include <stdexcept>
 
 #include "lorentznet/metrics.h"
+#include "model/frame.h"
 #include "parallel/collectives.h"
 #include "train/loader.h"
 #include "train/pass.h"

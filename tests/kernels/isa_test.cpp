@@ -1,4 +1,4 @@
-// Which instruction set runs, and what can't be asked for.
+// The choice of instruction set, and what is refused.
 #include "lorentznet/isa.h"
 
 #include <ATen/ATen.h>
@@ -23,7 +23,7 @@ constexpr std::array kAll{Isa::kPortable, Isa::kAvx2, Isa::kAvx512};
 
 }  // namespace
 
-TEST_CASE("LORENTZNET_ISA chooses the instruction set, by default it is the best of here") {
+TEST_CASE("LORENTZNET_ISA chooses the instruction set; the default is the best of this processor") {
   for (const auto isa : instruction_sets_here()) {
     const EnvironmentVariable variable(kVariable, std::string(name(isa)));
     CHECK(choose_isa() == isa);
@@ -32,7 +32,7 @@ TEST_CASE("LORENTZNET_ISA chooses the instruction set, by default it is the best
   CHECK(choose_isa() == instruction_sets_here().back());
 }
 
-TEST_CASE("LORENTZNET_ISA that names nothing, or nothing of here, is an error") {
+TEST_CASE("LORENTZNET_ISA: unknown names, and sets that this processor lacks, are errors") {
   for (const std::string wrong : {"sse9", "AVX2", "avx512 ", "portable,avx2", "0"}) {
     const EnvironmentVariable variable(kVariable, wrong);
     CHECK(input_error([] { choose_isa(); }) ==
@@ -47,7 +47,7 @@ TEST_CASE("LORENTZNET_ISA that names nothing, or nothing of here, is an error") 
   }
 }
 
-TEST_CASE("each instruction set has its own engine, and its own rounding") {
+TEST_CASE("each instruction set has its own engine and its own rounding") {
   const std::map<Isa, std::string> type{
       {Isa::kPortable, "Portable"}, {Isa::kAvx2, "Avx2"}, {Isa::kAvx512, "Avx512"}};
   const auto edges = random_edges({.sizes = {40}, .hidden = 24}, at::kFloat);
@@ -59,7 +59,7 @@ TEST_CASE("each instruction set has its own engine, and its own rounding") {
       if (name == "phi_e.3.weight") gradients.push_back(tensor);
     }
   }
-  // Sums over edges have an order for each number of lanes.
+  // The order of sums over edges depends on the number of lanes.
   for (std::size_t k = 1; k < gradients.size(); ++k) {
     CHECK_FALSE(at::equal(gradients[k], gradients[k - 1]));
   }

@@ -6,6 +6,7 @@
 
 #include "data/nodes.h"
 #include "lorentznet/error.h"
+#include "model/frame.h"
 #include "train/loader.h"
 
 using namespace lorentznet;
@@ -30,7 +31,7 @@ const std::vector<std::int64_t> kAll{0, 1, 2};
 
 }  // namespace
 
-TEST_CASE("top: beams come first, with their own scalars") {
+TEST_CASE("top: beams come first, with scalars of their own") {
   const auto batch =
       make_batch(three_jets(false), kAll, top_tagging(), {.pooling = Pooling::kJet}, true);
   CHECK(batch.offsets == std::vector<std::int64_t>{0, 3, 8, 12});
@@ -47,7 +48,7 @@ TEST_CASE("top: beams come first, with their own scalars") {
   CHECK(at::equal(batch.label, at::tensor({1, 0, 1}, at::kLong)));
 }
 
-TEST_CASE("quark/gluon: one-hot of the species, nothing for another one, no beams") {
+TEST_CASE("quark/gluon: one-hot species, zeros for an unknown one, no beams") {
   const auto batch =
       make_batch(three_jets(true), kAll, quark_gluon_tagging(), {.pooling = Pooling::kJet}, true);
   CHECK(batch.offsets == std::vector<std::int64_t>{0, 1, 4, 6});
@@ -59,7 +60,7 @@ TEST_CASE("quark/gluon: one-hot of the species, nothing for another one, no beam
 TEST_CASE("n_nodes and the padded rows of each pooling") {
   const auto top = three_jets(false);
   const auto batch = make_batch(top, kAll, top_tagging(), {.pooling = Pooling::kBatch}, true);
-  // Columns 0, 1, 2 and 5 are occupied, and 2 beams: 6 nodes a jet, 12 of them real.
+  // Columns 0, 1, 2 and 5 are occupied; with 2 beams 6 nodes per jet, of which 12 in all are real.
   CHECK(at::equal(batch.n_nodes, at::full({3, 1}, 6., at::kDouble)));
   CHECK(batch.padded_rows == 3 * 6 - 12);
   const std::vector<std::int64_t> two{0, 1};
@@ -76,7 +77,7 @@ TEST_CASE("n_nodes and the padded rows of each pooling") {
   CHECK(fixed.padded_rows == 3 * 7 - 12);
 }
 
-TEST_CASE("a jet wider than the constant n_nodes is refused in training alone") {
+TEST_CASE("a jet with more nodes than the constant n_nodes is refused, in training only") {
   const PoolingRule rule{.pooling = Pooling::kConstant, .n_nodes = 2};
   const auto set = three_jets(true);
   CHECK_THROWS_WITH(make_batch(set, kAll, quark_gluon_tagging(), rule, true),
@@ -92,7 +93,7 @@ TEST_CASE("a jet's nodes are its constituents and the task's beams") {
   CHECK_THROWS_AS(check_fits(three_jets(false), 1, top_tagging(), 4), InputError);
 }
 
-TEST_CASE("a boost along x moves beams too, keeps masses and turns back") {
+TEST_CASE("a boost along x moves the beams too, keeps masses and can be undone") {
   const auto batch =
       make_batch(three_jets(false), kAll, top_tagging(), {.pooling = Pooling::kJet}, false);
   const auto boosted = seen_from(batch, {.beta = 0.6});

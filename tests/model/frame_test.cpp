@@ -1,7 +1,8 @@
+#include "model/frame.h"
+
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "lorentznet/batch.h"
 #include "lorentznet/error.h"
 
 using namespace lorentznet;
@@ -28,7 +29,7 @@ double matrix_difference(const LorentzMatrix& a, const LorentzMatrix& b) {
 
 }  // namespace
 
-TEST_CASE("transformations keep the metric, up to the largest boost") {
+TEST_CASE("transformations conserve the metric, up to the largest boost") {
   for (const auto axis :
        {Frame::Axis::kX, Frame::Axis::kY, Frame::Axis::kZ, Frame::Axis::kRandom}) {
     for (const double beta : {0., 0.5, -0.9, 0.99999}) {
@@ -43,19 +44,20 @@ TEST_CASE("transformations keep the metric, up to the largest boost") {
   }
 }
 
-TEST_CASE("a boost along an axis moves energy into it and nothing else") {
+TEST_CASE("a boost along an axis changes energy and that component only") {
   const auto m = matrix_of({.beta = 0.6, .axis = Frame::Axis::kY}, 0);
   const LorentzMatrix expected = {
       {{1.25, 0, 0.75, 0}, {0, 1, 0, 0}, {0.75, 0, 1.25, 0}, {0, 0, 0, 1}}};
   CHECK(matrix_difference(m, expected) < 1e-15);
 }
 
-TEST_CASE("what is random is another for each jet and seed, the same for the same, and even") {
+TEST_CASE("random axes and rotations: reproducible, different for each jet and seed, uniform") {
   const Frame frame{.beta = 0.5, .axis = Frame::Axis::kRandom, .rotates = true, .seed = 1};
   CHECK(matrix_difference(matrix_of(frame, 7), matrix_of(frame, 7)) == 0);
   CHECK(matrix_difference(matrix_of(frame, 7), matrix_of(frame, 8)) > 1e-3);
   CHECK(matrix_difference(matrix_of(frame, 7), matrix_of({0.5, frame.axis, true, 2}, 7)) > 1e-3);
-  // The mean over directions of a boost's first column vanishes but for gamma; of n n^T it is 1/3.
+  // Over all directions n the mean of a boost's first column vanishes except for gamma; that of
+  // n n^T is 1/3.
   constexpr int jets = 20000;
   double mean_x = 0, mean_zz = 0, mean_trace = 0;
   for (int jet = 0; jet < jets; ++jet) {

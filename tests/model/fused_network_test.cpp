@@ -17,19 +17,20 @@ using namespace lorentznet::test;
 
 namespace {
 
-/// Scores by the packed network.
+/// Logits of the packed network.
 at::Tensor packed(LorentzNet& model, const Batch& batch) {
   const torch::NoGradGuard no_grad;
   return model->forward(batch);
 }
 
-/// Scores layer by layer, which reads the weights themselves.
+/// Logits layer by layer, which uses the weights themselves.
 at::Tensor layer_by_layer(LorentzNet& model, const Batch& batch) {
   const torch::AutoGradMode with_grad(true);
   return model->forward(batch).detach();
 }
 
-/// The packed network has the weights of now, and `before` is of others. \return its scores
+/// Checks that the packed network has the current weights, unlike the one that gave `before`.
+/// \return its logits
 at::Tensor check_repacked(LorentzNet& model, const Batch& batch, const at::Tensor& before) {
   const auto scores = packed(model, batch);
   CHECK(agree(scores, layer_by_layer(model, batch), 1e-10));
@@ -61,7 +62,7 @@ void train_a_step(LorentzNet& model, const Batch& batch) {
 
 }  // namespace
 
-TEST_CASE("fused inference: a whole jet at once is layer by layer, and plain") {
+TEST_CASE("fused inference: a whole jet at once gives the same as layer by layer and as plain") {
   for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
     auto model = fused_network(*task);
     const auto batch = whole_batch(sample_jets(*task, 6), *task);
@@ -101,7 +102,7 @@ TEST_CASE("fused inference: a changed weight changes the scores") {
   CHECK(agree(packed(model, batch), layer_by_layer(model, batch), 1e-12));
 }
 
-TEST_CASE("fused inference: weights of inference mode do not count their changes") {
+TEST_CASE("fused inference: weights made in inference mode, which do not count their changes") {
   const torch::InferenceMode inference;
   auto model = fused_network(top_tagging());
   const auto batch = whole_batch(sample_jets(top_tagging(), 2), top_tagging());
@@ -110,7 +111,7 @@ TEST_CASE("fused inference: weights of inference mode do not count their changes
   CHECK(max_difference(model->forward(batch), before) > 1e-6);
 }
 
-TEST_CASE("fused inference: several threads at once, with a weight just changed") {
+TEST_CASE("fused inference: several threads at once, just after a weight has changed") {
   const auto batch = whole_batch(sample_jets(top_tagging(), 6), top_tagging());
   for (const auto isa : instruction_sets_here()) {
     CAPTURE(name(isa));
@@ -129,7 +130,7 @@ TEST_CASE("fused inference: several threads at once, with a weight just changed"
   }
 }
 
-TEST_CASE("fused inference: a score does not depend on the batch, to the bit") {
+TEST_CASE("fused inference: a score is independent of the batch, bit for bit") {
   const auto set = sample_jets(top_tagging(), 100);
   for (const auto isa : instruction_sets_here()) {
     auto model = float_network(isa);
@@ -172,5 +173,50 @@ TEST_CASE("fused inference: a network packed from its checkpoint alone gives for
         CHECK(at::equal(logits, expected[jet]));
       }
     }
+  }
+}
+
+TEST_CASE("a network names its kernel") {
+  LorentzNet network(LorentzNetOptions{.n_hidden = 8, .n_layers = 1});
+  CHECK(network->kernel_name() == "plain");
+  for (const auto isa : instruction_sets_here()) {
+    network->use_fused_kernel(isa);
+    CHECK(network->kernel_name() == "fused " + std::string(name(isa)));
+  }
+  network->use_plain_kernel();
+  CHECK(network->kernel_name() == "plain");
+}
+
+TEST_CASE(
+    "a kernel that cannot compute the network is an error, and the network keeps its old one") {
+  LorentzNet network(
+      LorentzNetOptions{.n_hidden = 8, .n_layers = 1, .coordinates = Coordinates::kNetwork});
+  CHECK_THROWS_WITH(network->use_fused_kernel(Isa::kPortable),
+                    Catch::Contains("coordinates in float"));
+  CHECK(network->kernel_name() == "plain");
+  for (const std::int64_t width : {7, 257}) {
+    LorentzNet odd(LorentzNetOptions{.n_hidden = width, .n_layers = 1});
+    CHECK_THROWS_WITH(odd->use_fused_kernel(Isa::kPortable), Catch::Contains("n_hidden"));
+    CHECK(odd->kernel_name() == "plain");
+  }
+
+  LorentzNet other(LorentzNetOptions{.n_hidden = 8, .n_layers = 1});
+  for (const auto isa : {Isa::kAvx2, Isa::kAvx512}) {
+    if (runs_here(isa)) continue;
+    CHECK_THROWS_WITH(other->use_fused_kernel(isa), Catch::Contains("does not run"));
+    CHECK(other->kernel_name() == "plain");
+  }
+}
+
+TEST_CASE("a network of double on AVX is an error in training and in inference") {
+  const auto batch = whole_batch(sample_jets(top_tagging(), 1), top_tagging());
+  for (const auto isa : instruction_sets_here()) {
+    if (isa == Isa::kPortable) continue;
+    auto model = small_network(top_tagging());
+    model->use_fused_kernel(isa);
+    CHECK_THROWS_WITH(model->forward(batch), Catch::Contains("on the portable instruction set"));
+    model->eval();
+    const torch::NoGradGuard no_grad;
+    CHECK_THROWS_WITH(model->forward(batch), Catch::Contains("on the portable instruction set"));
   }
 }

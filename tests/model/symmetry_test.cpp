@@ -1,4 +1,5 @@
-// In double, and clear of the clamp, the logits do not know the observer nor the particles' order.
+// In double and without clamped translations the logits are Lorentz-invariant and do not depend on
+// the order of the particles.
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
@@ -6,9 +7,10 @@
 #include <catch2/catch.hpp>
 #include <random>
 
+#include "edge_case.h"
 #include "golden.h"
-#include "lorentznet/batch.h"
-#include "naive_edges.h"
+#include "kernels/plain_kernel.h"
+#include "model/frame.h"
 #include "sample.h"
 
 using namespace lorentznet;
@@ -21,11 +23,11 @@ constexpr std::int64_t kJets = 4;
 
 const Task& task_of(bool top) { return top ? top_tagging() : quark_gluon_tagging(); }
 
-/// The statement holds only where no translation is clamped, and says something only where
-/// coordinates move.
+/// Invariance holds only if no translation is clamped, and means something only if coordinates
+/// move.
 void require_clear_of_clamp(LorentzNet& model, const Batch& batch) {
   const JetGraph graph(batch.offsets, at::kCPU);
-  const auto states = model->states(batch);
+  const auto states = model->states(batch, graph, plain_kernels());
   for (int layer = 0; layer < model->options().n_layers; ++layer) {
     const auto edges =
         naive_edges(named_tensors(*model), layer, states[static_cast<std::size_t>(layer)], graph);
@@ -61,7 +63,7 @@ at::Tensor boost(double beta, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("rotations and boosts leave the logits") {
+TEST_CASE("rotations and boosts leave the logits unchanged") {
   const torch::NoGradGuard no_grad;
   for (const bool top : {true, false}) {
     CAPTURE(top);
@@ -81,13 +83,13 @@ TEST_CASE("rotations and boosts leave the logits") {
     for (const double beta : {-0.9, 0.3, 0.9}) {
       CHECK(max_difference(model->forward(seen_from(batch, {.beta = beta})), logits) <= kTolerance);
     }
-    // The test can fail: what is no Lorentz transformation shows.
+    // The test can fail: scaling is no Lorentz transformation.
     const auto scaled = with_momenta(batch, batch.p4 * 1.01);
     CHECK(max_difference(model->forward(scaled), logits) > 1e-6);
   }
 }
 
-TEST_CASE("the order of a jet's particles leaves the logits") {
+TEST_CASE("the order of a jet's particles does not matter") {
   const torch::NoGradGuard no_grad;
   for (const bool top : {true, false}) {
     auto model = small_network(task_of(top));
@@ -108,7 +110,7 @@ TEST_CASE("the order of a jet's particles leaves the logits") {
   }
 }
 
-TEST_CASE("jets of a batch do not see each other in evaluation") {
+TEST_CASE("jets of a batch do not influence each other in evaluation") {
   const torch::NoGradGuard no_grad;
   auto model = small_network(quark_gluon_tagging());
   model->eval();

@@ -3,15 +3,16 @@
 
 #include <catch2/catch.hpp>
 
-#include "edge_trace.h"
+#include "edge_case.h"
 #include "kernels/fused_kernel.h"
+#include "kernels/plain_kernel.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
 
 namespace {
 
-/// The kernel in float, on every instruction set of this processor, against plain in double.
+/// Compares the kernel in float, on every instruction set of this processor, with plain in double.
 void check_in_float(const EdgeCase& edges) {
   const auto same = in_double(edges);
   const auto expected = run(PlainEdgeKernel(), same);
@@ -27,7 +28,7 @@ void check_in_double(const EdgeCaseOptions& options) {
   check_same(run(FusedEdgeKernel(Isa::kPortable), edges), run(PlainEdgeKernel(), edges), 1e-10);
 }
 
-/// Calls check(options) with the statistics of training and frozen, in the last layer and before.
+/// Calls check(options) with training and frozen statistics, in the last layer and before it.
 template <typename Check>
 void for_each_mode(EdgeCaseOptions options, Check check) {
   for (const bool training : {false, true}) {
@@ -44,7 +45,7 @@ const std::vector<std::int64_t> kSizes{1, 2, 3, 15, 16, 17, 31, 33};
 
 }  // namespace
 
-TEST_CASE("fused edges: in double as plain, to 1e-10") {
+TEST_CASE("fused edges: equal to plain in double, to 1e-10") {
   for (const std::int64_t hidden : {8, 13, 24, 72, 100}) {
     for_each_mode({.sizes = kSizes, .hidden = hidden}, check_in_double);
   }
@@ -52,7 +53,7 @@ TEST_CASE("fused edges: in double as plain, to 1e-10") {
   for_each_mode({.sizes = {64, 199, 200}, .hidden = 13}, check_in_double);
 }
 
-TEST_CASE("fused edges: in float as plain in double, to float's rounding") {
+TEST_CASE("fused edges: float agrees with plain in double up to float's rounding") {
   const auto check = [](const EdgeCaseOptions& options) {
     check_in_float(clear_of_kinks(options));
   };
@@ -65,7 +66,7 @@ TEST_CASE("fused edges: in float as plain in double, to float's rounding") {
   for_each_mode({.sizes = {200}, .hidden = 8}, check);
 }
 
-TEST_CASE("fused edges: translations, clamped and not") {
+TEST_CASE("fused edges: clamped and free translations") {
   for (const bool training : {false, true}) {
     EdgeCaseOptions options{.sizes = kSizes, .hidden = 24, .training = training};
     options.move = 1;
@@ -80,7 +81,7 @@ TEST_CASE("fused edges: translations, clamped and not") {
   }
 }
 
-TEST_CASE("fused edges: what was not kept is computed again, to the same bits") {
+TEST_CASE("fused edges: what is not kept is computed again, bit for bit") {
   for (const auto isa : instruction_sets_here()) {
     for_each_mode({.sizes = kSizes, .hidden = 24}, [&](const EdgeCaseOptions& options) {
       const auto edges = random_edges(options, at::kFloat);
@@ -89,7 +90,7 @@ TEST_CASE("fused edges: what was not kept is computed again, to the same bits") 
   }
 }
 
-TEST_CASE("fused edges: a batch without an edge") {
+TEST_CASE("fused edges: a batch without edges") {
   for (const auto type : {at::kFloat, at::kDouble}) {
     for_each_mode({.sizes = {1, 1}}, [&](const EdgeCaseOptions& options) {
       const auto edges = random_edges(options, type);
@@ -108,7 +109,7 @@ TEST_CASE("fused edges: a batch without an edge") {
   }
 }
 
-TEST_CASE("fused edges: what is not a number reaches all that it must reach") {
+TEST_CASE("fused edges: NaN spreads to every result that depends on it") {
   for (const auto isa : instruction_sets_here()) {
     CAPTURE(name(isa));
     const auto edges = random_edges({.sizes = {17}}, at::kFloat);
@@ -118,5 +119,15 @@ TEST_CASE("fused edges: what is not a number reaches all that it must reach") {
       if (name != "message" && name != "translation" && name != "h") continue;
       CHECK(tensor.isnan().any(1).all().item<bool>());
     }
+  }
+}
+
+TEST_CASE("fused edges: the same bits for any number of threads and in every run") {
+  std::vector<std::int64_t> sizes;  // more jets than groups
+  for (std::int64_t jet = 0; jet < 80; ++jet) sizes.push_back(1 + 7 * jet % 40);
+  for (const auto isa : instruction_sets_here()) {
+    CAPTURE(name(isa));
+    const auto edges = random_edges({.sizes = sizes, .hidden = 13, .training = true}, at::kFloat);
+    check_with_threads([&] { return run(FusedEdgeKernel(isa), edges); });
   }
 }

@@ -1,10 +1,9 @@
-#include <ATen/ops/from_blob.h>
+#include "kernels/kernel.h"
+
 #include <ATen/ops/tensor.h>
 
 #include <algorithm>
 #include <utility>
-
-#include "kernels/kernel.h"
 
 namespace lorentznet {
 namespace {

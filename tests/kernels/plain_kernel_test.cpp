@@ -1,3 +1,6 @@
+// The plain kernels: the edge part against the formula, and batch norm.
+#include "kernels/plain_kernel.h"
+
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
@@ -5,7 +8,6 @@
 
 #include "edge_case.h"
 #include "golden.h"
-#include "naive_edges.h"
 #include "sample.h"
 
 using namespace lorentznet;
@@ -15,7 +17,7 @@ namespace {
 
 constexpr std::int64_t kHidden = 12;
 
-/// Random parameters in double; running statistics that are not 0 and 1.
+/// Random parameters and running statistics in double.
 EdgeParameters random_parameters(bool last_layer) {
   return random_edges({.sizes = {1}, .hidden = kHidden, .last_layer = last_layer, .move = 1},
                       at::kDouble)
@@ -32,7 +34,7 @@ NamedTensors named(const EdgeParameters& p) {
 
 }  // namespace
 
-TEST_CASE("the plain kernel is the paper's formula, edge by edge") {
+TEST_CASE("the plain kernel computes the paper's formula, edge by edge") {
   const torch::NoGradGuard no_grad;
   const auto batch = whole_batch(sample_jets(top_tagging(), 2), top_tagging());
   const JetGraph graph(batch.offsets, at::kCPU);
@@ -61,17 +63,17 @@ TEST_CASE("translations are clamped to 100 GeV, edge by edge") {
   CHECK(at::equal(moved.abs(), at::tensor({100., 100., 0., 0.}, at::kDouble).expand({2, 4})));
 }
 
-TEST_CASE("graph: all ordered pairs of a jet, by receiver, none between jets") {
+TEST_CASE("graph: all ordered pairs within a jet, by receiver, none between jets") {
   const JetGraph graph({0, 3, 4, 6}, at::kCPU);
   CHECK(graph.num_jets() == 3);
-  CHECK(graph.num_constituents() == 6);
+  CHECK(graph.num_nodes() == 6);
   CHECK(at::equal(graph.receiver(), at::tensor({0, 0, 1, 1, 2, 2, 4, 5}, at::kLong)));
   CHECK(at::equal(graph.sender(), at::tensor({1, 2, 0, 2, 0, 1, 5, 4}, at::kLong)));
   CHECK(at::equal(graph.jet(), at::tensor({0, 0, 0, 1, 2, 2}, at::kLong)));
   CHECK(at::equal(graph.degree().flatten(), at::tensor({2., 2., 2., 1., 1., 1.}, at::kDouble)));
 }
 
-TEST_CASE("a batch without an edge leaves the edges' statistics alone") {
+TEST_CASE("a batch without edges does not change the edges' statistics") {
   auto set = sample_jets(quark_gluon_tagging(), 2);
   JetSet single;
   for (std::int64_t jet = 0; jet < 2; ++jet) {
@@ -96,4 +98,37 @@ TEST_CASE("a batch without an edge leaves the edges' statistics alone") {
     const bool of_nodes = name.find("phi_h") != std::string::npos;
     CHECK(at::equal(before[k].second, copies[k]) == !(statistic && of_nodes));
   }
+}
+
+TEST_CASE("a ghost row counts like copies of it in values, statistics and gradients") {
+  torch::manual_seed(5);
+  constexpr int kCopies = 7;
+  const auto rows = at::randn({6, 3}, at::kDouble);
+  const auto copies = at::cat({rows, rows.narrow(0, 5, 1).expand({kCopies - 1, 3})});
+  const auto weight = at::randn({6, 3}, at::kDouble);
+
+  torch::nn::BatchNorm1d by_weight(3), by_copies(3);
+  by_weight->to(at::kDouble);
+  by_copies->to(at::kDouble);
+  const auto a = rows.clone().requires_grad_();
+  const auto b = copies.clone().requires_grad_();
+  const auto ghost = batch_norm_with_ghost(*by_weight, a, kCopies);
+  const auto plain = batch_norm(*by_copies, b);
+  CHECK(agree(ghost, plain.narrow(0, 0, 6), 1e-13));
+  CHECK(agree(by_weight->running_mean, by_copies->running_mean, 1e-14));
+  CHECK(agree(by_weight->running_var, by_copies->running_var, 1e-14));
+  CHECK(by_weight->num_batches_tracked.item<std::int64_t>() == 1);
+
+  (ghost * weight).sum().backward();
+  (plain.narrow(0, 0, 6) * weight).sum().backward();
+  const auto& grad = b.grad();
+  const auto summed = at::cat({grad.narrow(0, 0, 5), grad.narrow(0, 5, kCopies).sum(0, true)});
+  CHECK(agree(a.grad(), summed, 1e-12));
+}
+
+TEST_CASE("batch norm updates nothing without rows") {
+  torch::nn::BatchNorm1d norm(3);
+  CHECK(batch_norm(*norm, at::zeros({0, 3})).size(0) == 0);
+  CHECK(norm->num_batches_tracked.item<std::int64_t>() == 0);
+  CHECK(at::equal(norm->running_mean, at::zeros({3})));
 }
