@@ -60,13 +60,13 @@ inline bool is_tagged_right(std::span<const float> probability, std::span<const 
   return (probability[2 * jet + 1] > probability[2 * jet]) == (label[jet] == 1);
 }
 
-/// 	hrows std::invalid_argument unless there are `num_rows` labels, at least one, all 0 or 1
+/// \throws std::invalid_argument unless there are `num_rows` labels, at least one, all 0 or 1
 void check_labels(std::size_t num_rows, std::span<const std::int8_t> label);
 
-/// 	hrows as check_labels, and InputError for a score that is not finite
+/// \throws as check_labels, and InputError for a score that is not finite
 void check_scores(std::span<const float> score, std::span<const std::int8_t> label);
 
-/// 	hrows as check_labels, and InputError for a value outside [0, 1] (rounding allowed) or NaN
+/// \throws as check_labels, and InputError for a value outside [0, 1] (rounding allowed) or NaN
 void check_probabilities(std::span<const float> probability, std::span<const std::int8_t> label);
 
 }  // namespace lorentznet
