@@ -5,7 +5,6 @@
 #include <memory>
 #include <optional>
 #include <string>
-#include <vector>
 
 #include "lorentznet/batch.h"
 #include "lorentznet/communicator.h"
@@ -28,31 +27,11 @@ struct PassOptions {
   Observer* observer = nullptr;             ///< is shown each batch
 };
 
-/// Scores of N jets in the order of their set; K classes. Jets count by their weights, if they have
-/// weights. If a label is unknown, loss and accuracy are NaN.
-struct Scores {
-  double loss = 0;      ///< mean cross-entropy
-  double accuracy = 0;  ///< fraction of jets whose largest logit is that of their label
-  double seconds = 0;
-  std::vector<float> probability;  ///< [N, K] (p0, p1, ...)
-  std::vector<std::int8_t> label;  ///< [N]; -1: unknown
-  std::vector<double> weight;      ///< [N]; empty: 1 each
-  std::vector<std::int64_t> id;    ///< [N]; empty: none
-
-  std::int64_t num_classes() const {
-    return static_cast<std::int64_t>(probability.size() / label.size());
-  }
-};
-
 /// Scores all jets of `set` in evaluation mode. Batch b holds the jets [b B, (b+1) B), and rank
 /// b mod size computes it. All ranks get the scores of all jets, bit for bit those of one process.
 /// \return nothing if `options.stop` was set before the end
 /// \throws std::runtime_error naming the jets of a batch whose logits or loss are not finite
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
                                const PoolingRule& rule, const PassOptions& options, const Log& log);
-
-/// The figures of a test; all labels must be known. AUC and rejections are empty if the jets are of
-/// one class only.
-TestRecord summarize_test(const Scores& scores);
 
 }  // namespace lorentznet

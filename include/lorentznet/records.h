@@ -50,6 +50,26 @@ struct TestRecord {
   std::vector<std::optional<double>> auc_of_class = {};
 };
 
+/// Scores of N jets in the order of their set; K classes. Jets count by their weights, if they have
+/// weights. If a label is unknown, loss and accuracy are NaN.
+struct Scores {
+  double loss = 0;      ///< mean cross-entropy
+  double accuracy = 0;  ///< fraction of jets whose largest logit is that of their label
+  double seconds = 0;
+  std::vector<float> probability;  ///< [N, K] (p0, p1, ...)
+  std::vector<std::int8_t> label;  ///< [N]; -1: unknown
+  std::vector<double> weight;      ///< [N]; empty: 1 each
+  std::vector<std::int64_t> id;    ///< [N]; empty: none
+
+  std::int64_t num_classes() const {
+    return static_cast<std::int64_t>(probability.size() / label.size());
+  }
+};
+
+/// The figures of a test; all labels must be known. AUC and rejections are empty if the jets are of
+/// one class only.
+TestRecord summarize_test(const Scores& scores);
+
 /// The state of a pass through a split after one of its batches.
 struct PassProgress {
   const std::string& partition;              ///< "train", "valid", "val" or "test"

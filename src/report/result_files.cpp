@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <cmath>
 #include <memory>
@@ -41,6 +42,26 @@ Json to_json(const TrainingRecord& record) {
           {"train_loss", record.train_loss}, {"val_loss", record.val_loss},
           {"train_acc", record.train_acc},   {"val_acc", record.val_acc},
           {"best_val", record.best_val},     {"best_epoch", record.best_epoch}};
+}
+
+TestRecord summarize_test(const Scores& scores) {
+  TestRecord record{.loss = scores.loss, .accuracy = scores.accuracy};
+  const auto classes = scores.num_classes();
+  if (classes > 2) {
+    record.auc_of_class = one_vs_rest_auc(scores.probability, classes, scores.label, scores.weight);
+    record.auc = mean_auc(record.auc_of_class);
+    return record;
+  }
+  record.num_background = std::count(scores.label.begin(), scores.label.end(), 0);
+  const auto num_jets = static_cast<std::int64_t>(scores.label.size());
+  if (record.num_background == 0 || record.num_background == num_jets) return record;
+
+  const auto figures =
+      ranking_figures(column_of(scores.probability, classes, 1), scores.label, scores.weight);
+  record.auc = figures.auc;
+  record.rejection_at_30 = figures.rejection_at_30;
+  record.rejection_at_50 = figures.rejection_at_50;
+  return record;
 }
 
 Json to_json(const TestRecord& record) {

@@ -13,7 +13,6 @@
 #include <span>
 #include <stdexcept>
 
-#include "lorentznet/metrics.h"
 #include "model/frame.h"
 #include "parallel/collectives.h"
 #include "train/loader.h"
@@ -224,26 +223,6 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
                                const PoolingRule& rule, const PassOptions& options,
                                const Log& log) {
   return evaluate(model, set, task, rule, options, log, nullptr);
-}
-
-TestRecord summarize_test(const Scores& scores) {
-  TestRecord record{.loss = scores.loss, .accuracy = scores.accuracy};
-  const auto classes = scores.num_classes();
-  if (classes > 2) {
-    record.auc_of_class = one_vs_rest_auc(scores.probability, classes, scores.label, scores.weight);
-    record.auc = mean_auc(record.auc_of_class);
-    return record;
-  }
-  record.num_background = std::count(scores.label.begin(), scores.label.end(), 0);
-  const auto num_jets = static_cast<std::int64_t>(scores.label.size());
-  if (record.num_background == 0 || record.num_background == num_jets) return record;
-
-  const auto figures =
-      ranking_figures(column_of(scores.probability, classes, 1), scores.label, scores.weight);
-  record.auc = figures.auc;
-  record.rejection_at_30 = figures.rejection_at_30;
-  record.rejection_at_50 = figures.rejection_at_50;
-  return record;
 }
 
 }  // namespace lorentznet
