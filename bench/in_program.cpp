@@ -73,8 +73,7 @@ double epoch_seconds(LorentzNet& network, const JetSet& set, const Workload& wor
                                .batch_size = settings.batch_size,
                                .shuffle = false,
                                .learning_rate = [](std::int64_t) { return 1e-3; }};
-  Trainer trainer(network, {set, val, workload.task, workload.rule}, options, scratch.folder(),
-                  [](const auto&) {});
+  Trainer trainer(network, {set, val, workload.task, workload.rule}, options, scratch.folder(), {});
   trainer.run(std::atomic<bool>(false));
   return trainer.record().train_time.back();
 }
