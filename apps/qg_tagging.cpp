@@ -1,4 +1,4 @@
-#include "app/run.h"
+#include "app/program.h"
 
 int main(int argc, char** argv) {
   return lorentznet::run_program(lorentznet::quark_gluon_tagging(), argc, argv);

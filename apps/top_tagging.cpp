@@ -1,4 +1,4 @@
-#include "app/run.h"
+#include "app/program.h"
 
 int main(int argc, char** argv) {
   return lorentznet::run_program(lorentznet::top_tagging(), argc, argv);

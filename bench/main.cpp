@@ -4,7 +4,7 @@
 #include <exception>
 #include <string>
 
-#include "app/memory.h"
+#include "app/run_data.h"
 #include "bench/measure.h"
 #include "console/console.h"
 #include "lorentznet/error.h"

@@ -8,9 +8,7 @@
 #include <random>
 
 #include "app/flags.h"
-#include "app/network_shape.h"
-#include "app/pooling_choice.h"
-#include "app/setup.h"
+#include "app/plan.h"
 #include "lorentznet/error.h"
 #include "lorentznet/trainer.h"
 #include "train/loader.h"
@@ -65,13 +63,13 @@ Workload load_workload(const Task& task, const std::filesystem::path& datadir,
   auto splits = task.read_splits({.datadir = datadir / task.name});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
   const auto jets = splits.train.num_jets() + splits.val.num_jets() + splits.test.num_jets();
-  auto defaults = default_arguments(task);
-  const auto rule = training_rule(defaults, task, splits).rule;
+  const auto plan =
+      make_plan(task, {.arguments = default_arguments(task), .folder = RunFolder("")}, splits);
   Workload workload{.task = task,
                     .train = std::move(splits.train),
                     .val = std::move(splits.val),
-                    .rule = rule,
-                    .options = network_options(defaults, task, /*n_class=*/2),
+                    .rule = plan.rule,
+                    .options = plan.network,
                     .state = {},
                     .reading_jets_per_s = static_cast<double>(jets) / seconds.count()};
   if (!checkpoint.empty()) {

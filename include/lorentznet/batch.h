@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <array>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -60,6 +61,8 @@ Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const
 /// The frame in which a test sees the jets: boosted, and rotated before.
 struct Frame {
   enum class Axis { kX, kY, kZ, kRandom };
+  static constexpr std::array kAxisNames = {"x", "y", "z", "random"};  ///< in the order of Axis
+
   double beta = 0;         ///< velocity of the boost, |beta| < 1
   Axis axis = Axis::kX;    ///< kRandom: each jet has its own direction
   bool rotates = false;    ///< each jet is rotated at random

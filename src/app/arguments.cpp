@@ -3,14 +3,13 @@
 #include <algorithm>
 #include <cxxopts.hpp>
 
-#include "app/argument_checks.h"
 #include "app/flags.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
 
-/// Both spellings of a flag work, --exp-name and --exp_name.
+/// Flags may be spelled with '-' or '_': --exp-name, --exp_name.
 std::string with_underscores(std::string word) {
   const auto end = std::min(word.find('='), word.size());
   std::replace(word.begin() + 2, word.begin() + static_cast<std::ptrdiff_t>(end), '-', '_');
@@ -19,13 +18,13 @@ std::string with_underscores(std::string word) {
 
 bool is_flag(const std::string& word) { return word.size() > 2 && word.starts_with("--"); }
 
-/// -v and -q, the two flags that have a letter.
+/// The long form of -v and -q.
 std::string without_letter(const std::string& word) {
   if (word == "-v") return "--verbose";
   return word == "-q" ? "--quiet" : word;
 }
 
-/// The flag called `name`. Abbreviations are refused, with what they may have meant.
+/// \throws InputError for abbreviations too, with the flags that they may mean
 const Flag& find_flag(const std::vector<Flag>& flags, const std::string& name) {
   std::string hint;
   for (const auto& flag : flags) {
@@ -39,8 +38,8 @@ bool takes_value(const Flag& flag) {
   return !std::holds_alternative<bool Arguments::*>(flag.target);
 }
 
-/// Rewrites the words so that each flag is one word, --NAME=VALUE, as cxxopts takes them without
-/// guessing: values may begin with '-', and --test_data takes all words up to the next flag.
+/// Makes each flag one word, --NAME=VALUE, which cxxopts can only understand in one way: values may
+/// begin with '-', and --test_data has all words up to the next flag as values.
 std::vector<std::string> normalize(const std::vector<Flag>& flags, std::vector<std::string> words) {
   std::vector<std::string> normal;
   std::transform(words.begin(), words.end(), words.begin(), without_letter);
@@ -71,7 +70,8 @@ std::string default_text(const Arguments& defaults, const Flag& flag) {
   const auto value = flag_value(defaults, flag);
   if (!takes_value(flag) || value.is_array()) return "";
   const auto text = value.is_string() ? value.get<std::string>() : value.dump();
-  return text.empty() || (flag.name == "n_nodes") ? "" : " (default: " + text + ")";
+  const bool means_none = text == "0" && flag.minimum > 0;
+  return text.empty() || means_none ? "" : " (default: " + text + ")";
 }
 
 cxxopts::Options describe(const Task& task, const std::vector<Flag>& flags) {
@@ -103,6 +103,62 @@ void refuse_contradiction(const Arguments& arguments, const Json& saved,
     throw InputError("--" + flag.name + " " + given.dump() + " contradicts " +
                      saved.at(flag.name).dump() + " in " + file.string());
   }
+}
+
+void check_precision(const Arguments& arguments) {
+  if (arguments.precision == Precision::kFp32) return;
+  if (!arguments.test_mode) {
+    throw InputError("--precision bf16 needs --test_mode: training, with its tests, is in fp32");
+  }
+  if (arguments.kernel == KernelChoice::kPlain) {
+    throw InputError("--precision bf16: --kernel plain has only fp32");
+  }
+}
+
+void check_boost(const Arguments& arguments) {
+  if (!arguments.boost.empty()) return;
+  for (const std::string flag : {"boost_axis", "rotate", "equivariance"}) {
+    if (arguments.given.contains(flag)) throw InputError("--" + flag + " needs --boost");
+  }
+}
+
+void check_pooling(const Arguments& arguments) {
+  if (arguments.n_nodes == 0 ||
+      arguments.pooling.value_or(Pooling::kConstant) == Pooling::kConstant) {
+    return;
+  }
+  throw InputError("--n_nodes is the constant of --pooling constant: it contradicts --pooling " +
+                   kPoolingWords[static_cast<std::size_t>(*arguments.pooling)]);
+}
+
+void check_experiment(const Arguments& arguments) {
+  if (arguments.resume && arguments.overwrite) {
+    throw InputError("--resume keeps the experiment that --overwrite replaces: give one of them");
+  }
+  if (arguments.test_mode && (arguments.resume || arguments.overwrite)) {
+    throw InputError("--test_mode does not train: it excludes --resume and --overwrite");
+  }
+  if ((arguments.test_mode || arguments.resume) && arguments.exp_name.empty()) {
+    throw InputError("--exp_name is needed to find the experiment");
+  }
+  const std::filesystem::path name(arguments.exp_name);
+  if (name.is_absolute() || name == "." ||
+      std::find(name.begin(), name.end(), "..") != name.end()) {
+    throw InputError("--exp_name: '" + arguments.exp_name +
+                     "' is not the name of a folder in --logdir");
+  }
+}
+
+/// Whether the flags make sense together.
+void check_arguments(const Arguments& arguments) {
+  check_precision(arguments);
+  check_boost(arguments);
+  check_pooling(arguments);
+  check_experiment(arguments);
+  if (arguments.verbose && arguments.quiet) {
+    throw InputError("--verbose and --quiet contradict each other");
+  }
+  if (!(arguments.dropout < 1)) throw InputError("--dropout: must be below 1");
 }
 
 std::vector<char*> pointers(std::vector<std::string>& words) {

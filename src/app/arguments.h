@@ -2,23 +2,30 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <iosfwd>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "io/json.h"
+#include "lorentznet/batch.h"
+#include "lorentznet/isa.h"
+#include "lorentznet/lorentznet.h"
 #include "lorentznet/task.h"
 
 namespace lorentznet {
 
-/// The flags of both programs. Names and defaults are the published scripts', then ours.
+enum class KernelChoice { kAuto, kPlain, kFused };
+enum class OnBadJet { kError, kSkip };
+
+/// The values of the flags of both programs: first those of the published scripts, with their
+/// defaults, then ours. The table of flags (flags.cpp) describes them.
 struct Arguments {
   std::string exp_name;
   bool test_mode = false;
   std::int64_t batch_size = 32;
-  std::int64_t num_train = -1;  ///< top only
-  std::int64_t num_data = -1;   ///< quark/gluon only
+  std::int64_t num_train = -1;
+  std::int64_t num_data = -1;
   std::int64_t epochs = 35;
   std::int64_t warmup_epochs = 5;
   double c_weight = 0;  ///< default depends on the task
@@ -32,23 +39,24 @@ struct Arguments {
   std::int64_t n_layers = 6;
   std::int64_t num_workers = 4;
   double weight_decay = 1e-2;
-  std::int64_t local_rank = 0;  ///< for launchers; the environment's counts, where there is one
+  std::int64_t local_rank = 0;  ///< used if the launcher tells none
 
+  std::int64_t n_nodes = 0;        ///< 0: not given
+  std::optional<Pooling> pooling;  ///< empty: not given
+  Coordinates coordinates = Coordinates::kDouble;
+  std::string init_from;
+  bool no_beams = false;
   std::vector<std::string> test_data;
-  std::string on_bad_jet = "error";  ///< "error" or "skip"
-  bool no_beams = false;             ///< top only
+  OnBadJet on_bad_jet = OnBadJet::kError;
   bool no_cache = false;
   bool download = false;
-  std::string generator = "pythia";  ///< of the quark/gluon jets to download, or "herwig"
-  bool with_bc = false;              ///< download those with b and c quarks
-  std::string device;                ///< "cpu", "cuda", "cuda:1"; empty: the GPU where there is one
-  std::string kernel = "auto";       ///< "auto", "plain" or "fused"
-  std::string precision = "fp32";    ///< of inference: "fp32" or "bf16"
-  std::int64_t n_nodes = 0;          ///< 0: not given
-  std::string pooling;               ///< "batch", "jet" or "constant"; empty: not given
-  std::string coordinates = "double";
+  Generator generator = Generator::kPythia;
+  bool with_bc = false;
+  std::string device;  ///< "cpu", "cuda", "cuda:1"; empty: a GPU if there is one
+  KernelChoice kernel = KernelChoice::kAuto;
+  Precision precision = Precision::kFp32;
   std::vector<double> boost;
-  std::string boost_axis = "x";  ///< "x", "y", "z" or "random"
+  Frame::Axis boost_axis = Frame::Axis::kX;
   bool rotate = false;
   std::int64_t equivariance = 0;  ///< jets to study; 0: none
   bool report = false;
@@ -56,28 +64,27 @@ struct Arguments {
   std::int64_t timeout = 60;  ///< seconds
   bool resume = false;
   bool overwrite = false;
-  std::string init_from;
 
   std::set<std::string> given;  ///< names of the flags on the command line
 
   std::filesystem::path folder() const { return std::filesystem::path(logdir) / exp_name; }
 };
 
-/// What the command line asks for: a run, or a text to print and exit with status 0.
+/// What the command line asks for: a run, or a text to print.
 struct CommandLine {
   Arguments arguments;
-  std::string text;  ///< of --help or --version; else empty
+  std::string text;  ///< of --help or --version; empty: a run
 };
 
 /// Parses the command line of the task's program. \throws InputError naming flag and value
 CommandLine parse_command_line(const Task& task, const std::vector<std::string>& words);
 
-/// What args.json holds: the flags that describe a training.
+/// Contents of args.json: the flags that describe a training.
 Json to_json(const Arguments& arguments, const Task& task);
 
-/// Takes from `saved`, an args.json, the flags named in `names` that were not given.
-/// \param file   where `saved` came from, for messages
-/// \throws InputError if one that was given contradicts it, naming both values
+/// Sets the flags in `names` that were not given to their values in `saved`, an args.json.
+/// \param file   the origin of `saved`, for messages
+/// \throws InputError if a flag that was given contradicts it, with both values
 void adopt_saved(Arguments& arguments, const Json& saved, const std::vector<std::string>& names,
                  const Task& task, const std::filesystem::path& file);
 

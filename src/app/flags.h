@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -10,11 +12,18 @@
 
 namespace lorentznet {
 
-/// A flag: its name, where its value goes, and what the help says.
+/// Where the value of a flag goes that is one of a few words: a member of an enumeration type.
+struct Choice {
+  std::vector<std::string> words;  ///< one a value of the enumeration, in its order
+  std::function<std::optional<std::size_t>(const Arguments&)> get;  ///< empty: not given
+  std::function<void(Arguments&, std::optional<std::size_t>)> set;
+};
+
+/// A flag: its name, where its value goes, and what --help says.
 struct Flag {
   using Target = std::variant<bool Arguments::*, std::int64_t Arguments::*, double Arguments::*,
                               std::string Arguments::*, std::vector<double> Arguments::*,
-                              std::vector<std::string> Arguments::*>;
+                              std::vector<std::string> Arguments::*, Choice>;
   std::string group;
   std::string name;
   Target target;
@@ -25,18 +34,21 @@ struct Flag {
   bool saved = true;  ///< part of args.json
 };
 
-/// The flags of the task's program, in the order of args.json and --help.
+/// The flags of the task's program, in the order of args.json.
 std::vector<Flag> flags_of(const Task& task);
 
-/// The values that flags have when they are not given.
+/// The values of flags that are not given.
 Arguments default_arguments(const Task& task);
 
 /// Reads `text` into the flag's member. \throws InputError naming flag and value
 void set_flag(Arguments& arguments, const Flag& flag, const std::string& text);
 
-/// The flag's value as JSON.
+/// The flag's value as args.json has it.
 Json flag_value(const Arguments& arguments, const Flag& flag);
-/// The other way, with the checks of the command line. \throws InputError naming flag and value
+/// The inverse, with the checks of the command line. \throws InputError naming flag and value
 void set_flag(Arguments& arguments, const Flag& flag, const Json& value);
+
+/// How the words of --pooling are written, in the order of Pooling.
+inline const std::vector<std::string> kPoolingWords{"batch", "constant", "jet"};
 
 }  // namespace lorentznet

@@ -1,90 +1,177 @@
 #include "app/test_run.h"
 
+#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <utility>
+#include <array>
+#include <cstdio>
+#include <cstdlib>
+#include <stdexcept>
 
-#include "app/report_command.h"
-#include "app/test_results.h"
-#include "model/frame.h"
+#include "console/console.h"
+#include "lorentznet/error.h"
+#include "lorentznet/metrics.h"
+#include "report/result_files.h"
 #include "train/equivariance.h"
 
 namespace lorentznet {
 namespace {
 
-class TestRun {
- public:
-  TestRun(TestSubject subject, const Arguments& arguments, const RunFolder& folder)
-      : subject_(std::move(subject)), arguments_(arguments), folder_(folder) {}
+Frame frame_of(const Arguments& arguments, double beta) {
+  return {.beta = beta,
+          .axis = arguments.boost_axis,
+          .rotates = arguments.rotate,
+          .seed = static_cast<std::uint64_t>(arguments.seed)};
+}
 
-  void at_rest(const JetSet& jets) {
-    const auto scores = scores_of(jets, {});
-    if (leads()) write_test_results(scores, folder_, subject_.print);
+Scores score(const Run& run, LorentzNet& network, const Frame& frame) {
+  const auto& arguments = run.experiment.arguments;
+  const PassOptions options{.partition = "test",
+                            .epochs = arguments.epochs,
+                            .batch_size = arguments.batch_size,
+                            .num_workers = arguments.num_workers,
+                            .log_interval = arguments.log_interval,
+                            .ranks = run.processes.communicator(),
+                            .frame = frame,
+                            .observer = run.output.recorder.get()};
+  return evaluate(network, run.data.test, run.plan.task, run.plan.rule, options, run.output.log)
+      .value();
+}
+
+std::string test_line(const TestRecord& record) {
+  const auto auc = record.auc ? fmt::format("{:.4f}", *record.auc)
+                              : (record.auc_of_class.empty() ? "none (jets of one class)"
+                                                             : "none (a class has no jets)");
+  const auto rejection = [&](const std::optional<double>& value) {
+    return record.auc && record.auc_of_class.empty()
+               ? format_rejection(value, record.num_background)
+               : "none";
+  };
+  return fmt::format("Test: Loss {:.4f} \t Acc {:.4f} \t AUC: {} \t 1/eB 0.3: {} \t 1/eB 0.5: {}",
+                     record.loss, record.accuracy, auc, rejection(record.rejection_at_30),
+                     rejection(record.rejection_at_50));
+}
+
+/// The record of the training, where there is one, and that of the test.
+Json merged_result(const TestRecord& record, const RunFolder& folder) {
+  auto result = std::filesystem::exists(folder.train_result()) ? read_json(folder.train_result())
+                                                               : Json::object();
+  result.update(to_json(record));
+  return result;
+}
+
+/// Writes score.npy, score.npz if jets have ids, and, if all jets have labels, test-result.json
+/// and, for two classes of jets without weights, test-uncertainty.json. Removes those of an earlier
+/// test that do not belong to these scores.
+void write_results(const Scores& scores, const RunFolder& folder, const Log& log) {
+  std::vector<std::pair<std::filesystem::path, std::string>> files{
+      {folder.scores(), score_bytes(scores.probability, scores.label)}};
+  if (!scores.id.empty()) {
+    files.emplace_back(folder.score_archive(),
+                       score_archive(scores.probability, scores.label, scores.id));
   }
-
-  void boosted(const JetSet& jets, double beta) {
-    const auto scores = scores_of(jets, frame(beta));
-    if (!leads()) return;
-    Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
-    if (arguments_.given.contains("boost_axis")) record["axis"] = arguments_.boost_axis;
-    if (arguments_.rotate) record["rotated"] = true;
-    write_json(folder_.boost(beta), record);
-    subject_.print.result(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta,
-                                      scores.loss, scores.accuracy));
+  const bool has_labels =
+      std::find(scores.label.begin(), scores.label.end(), -1) == scores.label.end();
+  const auto record = has_labels ? summarize_test(scores) : TestRecord{};
+  if (has_labels) files.emplace_back(folder.test_result(), merged_result(record, folder).dump(4));
+  write_together(files);
+  std::filesystem::remove(folder.uncertainties());
+  if (scores.id.empty()) std::filesystem::remove(folder.score_archive());
+  if (!has_labels) {
+    std::filesystem::remove(folder.test_result());
+    log.result(
+        fmt::format("Test: {} jets scored; without labels for all of them there are no figures",
+                    scores.label.size()));
+    return;
   }
-
-  void study_of_frames(const JetSet& jets) {
-    const EquivarianceOptions options{.jets = std::min(arguments_.equivariance, jets.num_jets()),
-                                      .betas = arguments_.boost,
-                                      .frame = frame(0),
-                                      .batch_size = arguments_.batch_size};
-    write_json(folder_.equivariance(), study_equivariance(subject_.model, jets, subject_.task,
-                                                          subject_.rule, options, subject_.print));
+  log.result(test_line(record));
+  if (record.auc && scores.num_classes() == 2 && scores.weight.empty()) {
+    write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label,
+                                                         {.threads = at::get_num_threads()})));
   }
+}
 
-  bool leads() const { return subject_.ranks->rank() == 0; }
-
- private:
-  Frame frame(double beta) const {
-    return {.beta = beta,
-            .axis = parse_axis(arguments_.boost_axis),
-            .rotates = arguments_.rotate,
-            .seed = static_cast<std::uint64_t>(arguments_.seed)};
+void write_boosted(const Run& run, const Scores& scores, double beta) {
+  const auto& arguments = run.experiment.arguments;
+  Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
+  if (arguments.given.contains("boost_axis")) {
+    record["axis"] = Frame::kAxisNames.at(static_cast<std::size_t>(arguments.boost_axis));
   }
+  if (arguments.rotate) record["rotated"] = true;
+  write_json(run.experiment.folder.boost(beta), record);
+  run.output.log.result(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta,
+                                    scores.loss, scores.accuracy));
+}
 
-  Scores scores_of(const JetSet& jets, const Frame& frame) {
-    const PassOptions options{.partition = "test",
-                              .epochs = arguments_.epochs,
-                              .batch_size = arguments_.batch_size,
-                              .num_workers = arguments_.num_workers,
-                              .log_interval = arguments_.log_interval,
-                              .ranks = subject_.ranks,
-                              .frame = frame,
-                              .observer = subject_.observer};
-    return evaluate(subject_.model, jets, subject_.task, subject_.rule, options, subject_.print)
-        .value();
+void study_frames(const Run& run, LorentzNet& network) {
+  const auto& arguments = run.experiment.arguments;
+  const auto& jets = run.data.test;
+  const EquivarianceOptions options{.jets = std::min(arguments.equivariance, jets.num_jets()),
+                                    .betas = arguments.boost,
+                                    .frame = frame_of(arguments, 0),
+                                    .batch_size = arguments.batch_size};
+  write_json(
+      run.experiment.folder.equivariance(),
+      study_equivariance(network, jets, run.plan.task, run.plan.rule, options, run.output.log));
+}
+
+/// Runs `python3 report.py ARGUMENT` to its end. The script is in the source tree that the program
+/// was built from, or in the folder that LORENTZNET_SCRIPTS names.
+/// \return the last line of its output if it fails, else nothing
+std::optional<std::string> run_report_script(const std::string& argument) {
+  const char* const chosen = std::getenv("LORENTZNET_SCRIPTS");
+  const std::filesystem::path folder = chosen != nullptr ? chosen : LORENTZNET_SCRIPTS_DIR;
+  const auto script = folder / "report.py";
+  if (!std::filesystem::exists(script)) {
+    return "there is no " + script.string() + " (LORENTZNET_SCRIPTS names the folder)";
   }
+  std::string command = "python3";
+  for (auto word : {script.string(), argument}) {
+    for (std::size_t k = 0; (k = word.find('\'', k)) != std::string::npos; k += 4) {
+      word.replace(k, 1, R"('\'')");
+    }
+    command += " '" + word + "'";
+  }
+  std::FILE* const output = popen((command + " 2>&1").c_str(), "r");
+  if (output == nullptr) return "no shell could be started";
+  std::string last;
+  std::array<char, 4096> line{};
+  while (std::fgets(line.data(), line.size(), output) != nullptr) last = line.data();
+  if (pclose(output) == 0) return std::nullopt;
+  return last.substr(0, last.find('\n'));
+}
 
-  TestSubject subject_;
-  const Arguments& arguments_;
-  const RunFolder& folder_;
-};
+void make_report(const Run& run) {
+  const auto& folder = run.experiment.folder;
+  if (const auto error = run_report_script(folder.path().string())) {
+    throw std::runtime_error("the report could not be made: " + *error);
+  }
+  run.output.log.info("Report: " + folder.report().string());
+}
 
 }  // namespace
 
-void run_test(TestSubject subject, const JetSet& jets, const Arguments& arguments,
-              const RunFolder& folder) {
-  const Log& print = subject.print;
-  TestRun run(std::move(subject), arguments, folder);
-  run.at_rest(jets);
-  for (const double beta : arguments.boost) run.boosted(jets, beta);
-  if (!run.leads()) return;
-  if (arguments.equivariance > 0) run.study_of_frames(jets);
-  if (arguments.report) {
-    make_report(folder.path());
-    print.info("Report: " + folder.report().string());
+void check_report_script() {
+  if (const auto error = run_report_script("--check")) throw InputError("--report: " + *error);
+}
+
+void run_test(const Run& run, LorentzNet& network) {
+  const auto& arguments = run.experiment.arguments;
+  const auto& folder = run.experiment.folder;
+  if (run.leads()) {  // a folder that can't be written is found before the work
+    folder.create();
+    log_to(folder.log());
   }
+  const auto scores = score(run, network, {});
+  if (run.leads()) write_results(scores, folder, run.output.log);
+  for (const double beta : arguments.boost) {
+    const auto boosted = score(run, network, frame_of(arguments, beta));
+    if (run.leads()) write_boosted(run, boosted, beta);
+  }
+  if (!run.leads()) return;
+  if (arguments.equivariance > 0) study_frames(run, network);
+  if (arguments.report) make_report(run);
 }
 
 }  // namespace lorentznet

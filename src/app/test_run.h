@@ -1,27 +1,21 @@
 #pragma once
 
-#include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
-#include "app/arguments.h"
-#include "lorentznet/evaluate.h"
-#include "lorentznet/trainer.h"
+#include "app/run.h"
+#include "lorentznet/records.h"
 
 namespace lorentznet {
 
-/// A network under test, and who hears of it.
-struct TestSubject {
-  LorentzNet model;
-  const Task& task;
-  const PoolingRule& rule;
-  std::shared_ptr<const Communicator> ranks;
-  Observer* observer;  ///< of rank 0; nullptr on the others
-  const Log& print;
-};
+/// With --report, before hours of work: whether scripts/report.py is there and finds matplotlib.
+/// \throws InputError naming what is missing
+void check_report_script();
 
-/// Scores `jets`, then again in each boosted frame that the arguments name, and writes what they
-/// ask for into `folder`. Rank 0 alone writes.
-/// \throws std::runtime_error naming the file that can't be written
-void run_test(TestSubject subject, const JetSet& jets, const Arguments& arguments,
-              const RunFolder& folder);
+/// Scores the test jets, then again in each boosted frame that the arguments name, and writes the
+/// results to the experiment's folder. Collective; rank 0 alone writes.
+/// \throws std::system_error naming the file that can't be written
+void run_test(const Run& run, LorentzNet& network);
 
 }  // namespace lorentznet

@@ -17,7 +17,7 @@
 namespace lorentznet {
 namespace {
 
-/// Lines go out as they are: people grep them in the Python program's form.
+/// Lines are printed as they are: people grep them in the Python program's form.
 template <typename Sink>
 spdlog::logger make_logger(const std::string& name) {
   spdlog::logger logger(name, std::make_shared<Sink>());
@@ -32,7 +32,7 @@ spdlog::level::level_enum spdlog_level(Level level) {
   return static_cast<spdlog::level::level_enum>(level);
 }
 
-/// What of the output lasts: both streams, the log file, the line that is redrawn.
+/// Both streams, the log file, and whether the last line is one that is redrawn.
 struct Console {
   spdlog::logger out = make_logger<spdlog::sinks::stdout_sink_mt>("stdout");
   spdlog::logger error = make_logger<spdlog::sinks::stderr_sink_mt>("stderr");
@@ -48,7 +48,7 @@ Console& console() {
   return console;
 }
 
-/// On the terminal alone; spdlog would end the line.
+/// To the terminal only, without the end of line that spdlog adds.
 void write_raw(const std::string& text) {
   std::fputs(text.c_str(), stdout);
   std::fflush(stdout);
@@ -61,7 +61,7 @@ void clear_status() {
   console().has_status = false;
 }
 
-/// A log that can't be written ends no run: that is said once, and it gets no more.
+/// If the log file can't be written, one line says so, and the run continues without it.
 void note(const std::string& line) {
   auto& to = console();
   if (to.file == nullptr) {
@@ -72,7 +72,7 @@ void note(const std::string& line) {
   if (!to.file_failed) return;
   to.file = nullptr;
   clear_status();
-  to.out.warn("Warning: " + to.file_name + " can't be written, and gets no more lines");
+  to.out.warn("Warning: " + to.file_name + " can't be written any more");
 }
 
 }  // namespace

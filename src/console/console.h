@@ -7,8 +7,8 @@
 
 namespace lorentznet {
 
-// The programs' output, by spdlog. No torch header may be included beside spdlog's: both bring a
-// copy of fmt, of different versions.
+// The output of the programs, through spdlog. No file may include headers of both torch and spdlog:
+// each has its own version of fmt.
 
 /// Prints a line to stdout and flushes it, so that a batch system's log is always up to date.
 void print(Level level, const std::string& line);
@@ -27,8 +27,8 @@ void log_to(const std::filesystem::path& file);
 bool on_terminal();
 /// Columns of the terminal.
 int terminal_width();
-/// Draws `text` as the last line of the terminal, in the place of what was drawn before; lines that
-/// are printed stand above it. Empty: nothing is left there.
+/// Draws `text` as the last line of the terminal, in place of the previous one; printed lines
+/// appear above it. An empty text removes it.
 void draw_status(const std::string& text);
 
 }  // namespace lorentznet

@@ -1,9 +1,9 @@
 #include "console/live_line.h"
 
+#include <spdlog/fmt/fmt.h>
+
 #include <algorithm>
-#include <array>
 #include <cmath>
-#include <cstdio>
 
 #include "console/console.h"
 
@@ -12,19 +12,12 @@ namespace {
 
 constexpr std::chrono::milliseconds kBetweenDrawings{250};
 
-template <typename... Values>
-std::string format(const char* pattern, Values... values) {
-  std::array<char, 160> text{};
-  std::snprintf(text.data(), text.size(), pattern, values...);
-  return text.data();
-}
-
 /// "1:23" or "2:03:04"
 std::string clock(double seconds) {
   const auto whole = std::llround(std::max(0., seconds));
   const auto hours = whole / 3600, minutes = whole / 60 % 60, rest = whole % 60;
-  return hours > 0 ? format("%lld:%02lld:%02lld", hours, minutes, rest)
-                   : format("%lld:%02lld", minutes, rest);
+  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, rest)
+                   : fmt::format("{}:{:02}", minutes, rest);
 }
 
 std::string bar(double fraction, int width) {
@@ -42,16 +35,16 @@ std::string describe(const PassProgress& progress, int width) {
   const double fraction = done / static_cast<double>(progress.batches);
   const double rate = static_cast<double>(progress.jets) / std::max(progress.seconds, 1e-9);
   const double left = progress.seconds * (1 - fraction) / fraction;
-  const auto before = format("Epoch %lld/%lld %s ", static_cast<long long>(progress.epoch) + 1,
-                             static_cast<long long>(progress.epochs), progress.partition.c_str());
-  auto after = format(" %3.0f %%  %.0f jets/s  %s left  loss %.4f  acc %.4f", 100 * fraction, rate,
-                      clock(left).c_str(), progress.loss, progress.accuracy);
-  if (progress.learning_rate) after += format("  lr %.2e", *progress.learning_rate);
+  const auto before =
+      fmt::format("Epoch {}/{} {} ", progress.epoch + 1, progress.epochs, progress.partition);
+  auto after = fmt::format(" {:3.0f} %  {:.0f} jets/s  {} left  loss {:.4f}  acc {:.4f}",
+                           100 * fraction, rate, clock(left), progress.loss, progress.accuracy);
+  if (progress.learning_rate) after += fmt::format("  lr {:.2e}", *progress.learning_rate);
   constexpr int narrowest = 10, widest = 30;
   const int room = width - 3 - static_cast<int>(before.size() + after.size());
   auto line =
       room < narrowest ? before + after : before + bar(fraction, std::min(room, widest)) + after;
-  // A line that wraps could not be redrawn.
+  // A line that wraps can't be redrawn.
   line.resize(std::min(line.size(), static_cast<std::size_t>(std::max(width - 1, 0))));
   return line;
 }

@@ -8,10 +8,10 @@
 namespace lorentznet {
 
 /// "Epoch 3/35 train [=====>    ] 42 %  173 jets/s  1:23 left  loss 0.2345  acc 0.9123 lr 1.0e-03",
-/// as much of it as `width` columns hold.
+/// cut to `width` columns.
 std::string describe(const PassProgress& progress, int width);
 
-/// The one line on a terminal that shows how far a pass is, redrawn a few times a second.
+/// The line on a terminal that shows the progress of a pass, redrawn a few times a second.
 class LiveLine {
  public:
   void show(const PassProgress& progress);

@@ -6,8 +6,6 @@
 #include <numbers>
 #include <random>
 
-#include "lorentznet/error.h"
-
 namespace lorentznet {
 namespace {
 
@@ -122,14 +120,6 @@ Batch seen_from(const Batch& batch, const Frame& frame) {
   }
   seen.p4 = after.to(batch.p4.device());
   return seen;
-}
-
-Frame::Axis parse_axis(const std::string& name) {
-  if (name == "x") return Frame::Axis::kX;
-  if (name == "y") return Frame::Axis::kY;
-  if (name == "z") return Frame::Axis::kZ;
-  if (name == "random") return Frame::Axis::kRandom;
-  throw InputError("'" + name + "' is none of x, y, z, random");
 }
 
 }  // namespace lorentznet

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <cstdint>
-#include <string>
 
 #include "lorentznet/batch.h"
 
@@ -23,8 +22,5 @@ LorentzMatrix matrix_of(const Frame& frame, std::int64_t jet);
 /// The batch as seen from `frame`, computed in double, beams too; the scalars stay.
 /// \return on the same device
 Batch seen_from(const Batch& batch, const Frame& frame);
-
-/// \throws InputError if `name` is none of x, y, z, random
-Frame::Axis parse_axis(const std::string& name);
 
 }  // namespace lorentznet

@@ -109,11 +109,6 @@ class Study {
   const EquivarianceOptions& options_;
 };
 
-std::string name_of(Frame::Axis axis) {
-  constexpr std::array kNames = {"x", "y", "z", "random"};
-  return kNames.at(static_cast<std::size_t>(axis));
-}
-
 /// The frame at rest, then one for each boost.
 std::vector<Frame> frames_of(const EquivarianceOptions& options) {
   std::vector<Frame> frames{Frame{}};
@@ -127,7 +122,7 @@ std::vector<Frame> frames_of(const EquivarianceOptions& options) {
 /// The result without figures.
 Json describe(const EquivarianceOptions& options, const std::vector<Frame>& frames) {
   Json result{{"jets", options.jets},
-              {"axis", name_of(options.frame.axis)},
+              {"axis", Frame::kAxisNames.at(static_cast<std::size_t>(options.frame.axis))},
               {"rotated", options.frame.rotates},
               {"seed", options.frame.seed},
               {"frames", Json::array()}};

@@ -49,11 +49,11 @@ TEST_CASE("defaults are the published scripts'") {
   CHECK(qg.c_weight == 1e-3);
   CHECK(qg.datadir == "./data/qg");
   CHECK(qg.logdir == "./logs/qg");
-  CHECK(qg.kernel == "auto");
-  CHECK(qg.precision == "fp32");
+  CHECK(qg.kernel == KernelChoice::kAuto);
+  CHECK(qg.precision == Precision::kFp32);
 }
 
-TEST_CASE("both spellings, both forms, values that begin with a minus") {
+TEST_CASE("both spellings of flags, both forms, values that begin with a minus") {
   const auto a = parse({"--exp-name=x", "--n_hidden", "24", "--num-train", "-1", "--test-mode"});
   CHECK(a.exp_name == "x");
   CHECK(a.n_hidden == 24);
@@ -69,7 +69,18 @@ TEST_CASE("lists: files up to the next flag, betas by commas") {
   CHECK(a.boost == std::vector<double>{0, .5, -0.9});
 }
 
-TEST_CASE("what is wrong with a flag is said, with the flag and its value") {
+TEST_CASE("words of a choice are values of its enumeration") {
+  const auto a = parse({"--boost", "0.5", "--boost_axis", "random", "--pooling", "batch",
+                        "--coordinates", "float", "--on_bad_jet", "skip"});
+  CHECK(a.boost_axis == Frame::Axis::kRandom);
+  CHECK(a.pooling == Pooling::kBatch);
+  CHECK(a.coordinates == Coordinates::kNetwork);
+  CHECK(a.on_bad_jet == OnBadJet::kSkip);
+  CHECK(!parse({}).pooling);
+  CHECK(parse({"--generator=herwig"}, quark_gluon_tagging()).generator == Generator::kHerwig);
+}
+
+TEST_CASE("errors name the flag and its value") {
   using Catch::Contains;
   CHECK_THAT(parse_error({"--exp", "x"}), Contains("--exp_name"));
   CHECK_THAT(parse_error({"--n", "1"}), Contains("--n_hidden") && Contains("--n_layers"));
@@ -88,6 +99,7 @@ TEST_CASE("what is wrong with a flag is said, with the flag and its value") {
   CHECK_THAT(parse_error({"--boost", "0.5,"}), Contains("--boost"));
   CHECK_THAT(parse_error({"--pooling", "mean"}), Contains("mean") && Contains("jet"));
   CHECK_THAT(parse_error({"--pooling", "jet", "--n_nodes", "100"}), Contains("--pooling jet"));
+  CHECK_THAT(parse_error({"--boost", "0.5", "--boost_axis", "w"}), Contains("'w' is not one of x"));
   CHECK_THAT(parse_error({"--kernel", "fast"}), Contains("fast") && Contains("auto, plain, fused"));
   CHECK_THAT(parse_error({"--precision", "fp16"}), Contains("fp16") && Contains("fp32, bf16"));
   CHECK_THAT(parse_error({"--resume", "--overwrite", "--exp_name", "x"}), Contains("--overwrite"));
@@ -97,7 +109,7 @@ TEST_CASE("what is wrong with a flag is said, with the flag and its value") {
   CHECK_THAT(parse_error({"--test_mode=false"}), Contains("--test_mode"));
 }
 
-TEST_CASE("args.json begins with the published keys, and gives back what it was made of") {
+TEST_CASE("args.json begins with the published keys, and is read back to the same arguments") {
   const auto arguments = parse({"--n_hidden", "24", "--pooling", "jet", "--lr", "0.1"});
   const auto json = to_json(arguments, top_tagging());
   const std::vector<std::string> published{
@@ -113,12 +125,12 @@ TEST_CASE("args.json begins with the published keys, and gives back what it was 
   auto other = parse({});
   adopt_saved(other, json, {"n_hidden", "pooling", "lr"}, top_tagging(), "args.json");
   CHECK(other.n_hidden == 24);
-  CHECK(other.pooling == "jet");
+  CHECK(other.pooling == Pooling::kJet);
   CHECK(other.lr == 0.1);
   CHECK(other.n_layers == 6);
 }
 
-TEST_CASE("what a run is computed with is no part of args.json") {
+TEST_CASE("args.json does not tell how a run is computed") {
   const auto json = to_json(parse({"--kernel", "plain", "--device", "cpu"}), top_tagging());
   for (const auto* name : {"kernel", "precision", "device"}) CHECK(!json.contains(name));
 }
@@ -131,7 +143,7 @@ TEST_CASE("a flag that contradicts args.json is an error with both values") {
   CHECK(message_of_adopting(json, {"n_layers"}, {"--n_hidden", "25"}).empty());
 }
 
-TEST_CASE("a value of args.json that cannot be is an error that names the file once") {
+TEST_CASE("an invalid value in args.json is an error that names the file once") {
   CHECK(message_of_adopting({{"n_hidden", "wide"}}, {"n_hidden"}, {}) ==
         "x/args.json: --n_hidden: '\"wide\"' is not of the right type");
   CHECK(message_of_adopting({{"dropout", 1.5}}, {"dropout"}, {}) ==

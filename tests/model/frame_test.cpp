@@ -3,8 +3,6 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 
-#include "lorentznet/error.h"
-
 using namespace lorentznet;
 
 namespace {
@@ -70,9 +68,4 @@ TEST_CASE("random axes and rotations: reproducible, different for each jet and s
   CHECK(std::abs(mean_x) < 5 / std::sqrt(3. * jets));
   CHECK(std::abs(mean_zz - 1. / 3) < 5 * 0.3 / std::sqrt(jets));
   CHECK(std::abs(mean_trace) < 5 / std::sqrt(jets));  // 1 + 2 cos(angle) has mean 0, variance 1
-}
-
-TEST_CASE("an axis is one of four") {
-  CHECK(parse_axis("random") == Frame::Axis::kRandom);
-  CHECK_THROWS_AS(parse_axis("w"), InputError);
 }

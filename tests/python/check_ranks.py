@@ -200,7 +200,7 @@ class RanksTest(harness.ProgramTest):
             os.kill(disturb_ranks.ranks_below(process.pid)[1], signal.SIGKILL)
             out, err = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, err)
-        self.assertIn("Going on from", out)
+        self.assertIn("Continuing from", out)
         self.assertEqual(len(list(logdir.iterdir())), 1)
         self.assertEqual(len(list(logdir.glob("*/test-result.json"))), 1)
 

@@ -96,7 +96,7 @@ class Disturber:
         if not happened or "failed" not in result.stderr:
             return ""
         same_run.check(self.folder / logs / "run", self.whole)
-        resumed = ", resumed" if "Going on from" in result.stdout else ", began anew"
+        resumed = ", resumed" if "Continuing from" in result.stdout else ", began anew"
         return happened[0] + resumed + ": same bits"
 
     @property

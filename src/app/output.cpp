@@ -1,4 +1,4 @@
-#include "app/recorder.h"
+#include "app/output.h"
 
 #include <string>
 #include <system_error>
@@ -41,11 +41,20 @@ void Recorder::on_epoch(const EpochFigures& figures) {
                               {"epoch/val_acc", figures.val_accuracy},
                               {"epoch/lr", figures.learning_rate},
                               {"epoch/clamped_fraction", figures.clamped_fraction}};
-  // A figure that has no value has no point in the curve.
+  // A figure without a value is no point of the curve.
   if (figures.auc) scalars.push_back({"epoch/val_auc", *figures.auc});
   if (figures.rejection_at_30) scalars.push_back({"epoch/val_1_eB_0.3", *figures.rejection_at_30});
   if (figures.rejection_at_50) scalars.push_back({"epoch/val_1_eB_0.5", *figures.rejection_at_50});
   add(figures.step, scalars);
+}
+
+Output open_output(const Arguments& arguments, std::int64_t rank) {
+  if (rank != 0) return {};
+  const bool live = on_terminal() && !arguments.quiet;
+  if (live) set_least_level(Level::kInfo);
+  if (arguments.quiet) set_least_level(Level::kResult);
+  if (arguments.verbose) set_least_level(Level::kDetail);
+  return {.log = {print}, .recorder = std::make_unique<Recorder>(live)};
 }
 
 }  // namespace lorentznet

@@ -1,8 +1,10 @@
-#include "app/data_folder.h"
+#include "app/run_data.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
+#include <limits>
 
 #include "fetch/download.h"
 #include "fetch/progress_bar.h"
@@ -25,13 +27,13 @@ void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Lo
   options.progress = [&](const auto& file, auto done, auto total) { bar.show(file, done, total); };
   try {
     download_all(files, folder, options);
-  } catch (const InputError& error) {  // a mistyped folder looks like an empty one
-    throw InputError(folder.string() + ": lacks files, and their download failed: " + error.what());
+  } catch (const InputError& error) {  // the folder may be mistyped
+    throw InputError(folder.string() + ": has no data, and the download failed: " + error.what());
   }
   bar.clear();
 }
 
-/// The first files that hold as many jets as are asked for.
+/// As many files as hold `num_data` jets.
 std::vector<PublishedFile> first_files(std::vector<PublishedFile> files, std::int64_t num_data) {
   constexpr std::int64_t jets_in_file = 100000;
   if (num_data < 0) return files;
@@ -45,13 +47,13 @@ void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
   if (sets.on_request && !arguments.download) return;
   Path folder = arguments.datadir;
   if (!sets.subfolder.empty()) folder /= sets.subfolder;
-  const auto generator = arguments.generator == "herwig" ? Generator::kHerwig : Generator::kPythia;
-  const auto wanted = sets.name(generator, arguments.with_bc);
+  const auto wanted = sets.name(arguments.generator, arguments.with_bc);
   const auto found = sets.found_in(arguments.datadir);
   const bool asked = arguments.given.contains("generator") || arguments.given.contains("with_bc");
   if (!found.empty() && asked && found != wanted) {
-    throw InputError(folder.string() + ": holds " + found + ", --generator and --with_bc ask for " +
-                     wanted + ": give each set a folder of its own");
+    throw InputError(folder.string() + ": holds " + found +
+                     ", but --generator and --with_bc name " + wanted +
+                     ": each set needs its own folder");
   }
   if (found.empty() || is_unfinished(folder)) {
     fetch(first_files(published_files(wanted), arguments.num_data), folder, log);
@@ -75,7 +77,7 @@ void check_test(const JetSet& jets, const Arguments& arguments) {
                            : arguments.report           ? "--report"
                                                         : nullptr;
   if (flag == nullptr) return;
-  throw InputError(fmt::format("{}: has jets without a label, and {} needs the labels of all",
+  throw InputError(fmt::format("{}: has jets without a label, but {} needs all labels",
                                jets.sources.front().file, flag));
 }
 
@@ -87,16 +89,16 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
                                 .num_train = arguments.num_train,
                                 .num_data = arguments.num_data,
                                 .test_only = arguments.test_mode,
-                                .bad_jets = {.skip = arguments.on_bad_jet == "skip"},
+                                .bad_jets = {.skip = arguments.on_bad_jet == OnBadJet::kSkip},
                                 .cache = !arguments.no_cache};
-  const bool own_test = !arguments.test_data.empty();
+  const bool other_test = !arguments.test_data.empty();
   DataSplits data;
-  if (!own_test || !arguments.test_mode) {
+  if (!other_test || !arguments.test_mode) {
     if (ranks.rank() == 0) fetch_data(task, arguments, log);
-    meet(ranks);  // no rank looks before everything is there
+    meet(ranks);  // other ranks look into the folder only after the download
     data = task.read_splits(selection);
   }
-  if (own_test) {
+  if (other_test) {
     data.test = read_files(task, arguments.test_data, selection.bad_jets);
     const auto& skipped = data.test.skipped;
     data.skipped.insert(data.skipped.end(), skipped.begin(), skipped.end());
@@ -104,6 +106,11 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
   for (auto* jets : {&data.train, &data.val}) normalize_weights(*jets);
   check_test(data.test, arguments);
   return data;
+}
+
+void keep_freed_memory() {
+  mallopt(M_MMAP_MAX, 0);
+  mallopt(M_TRIM_THRESHOLD, std::numeric_limits<int>::max());
 }
 
 }  // namespace lorentznet

@@ -1,4 +1,4 @@
-#include "app/kernel_choice.h"
+#include "app/plan.h"
 
 #include "io/helpers.h"
 #include "support.h"
@@ -10,7 +10,7 @@ namespace {
 
 EnvironmentVariable isa_variable(const std::string& value) { return {"LORENTZNET_ISA", value}; }
 
-KernelChoice choose(const std::vector<std::string>& words, const at::Device& device = at::kCPU) {
+ChosenKernel choose(const std::vector<std::string>& words, const at::Device& device = at::kCPU) {
   return choose_kernel(parse_command_line(top_tagging(), words).arguments, device);
 }
 
@@ -22,7 +22,7 @@ const at::Device kGpu(at::kCUDA, 1);
 
 }  // namespace
 
-TEST_CASE("by default the fused kernel does what it can do") {
+TEST_CASE("by default the fused kernel computes what it can") {
   const auto portable = isa_variable("portable");
   for (const auto* hidden : {"8", "72", "256"}) {
     const auto choice = choose({"--n_hidden", hidden});
@@ -33,7 +33,7 @@ TEST_CASE("by default the fused kernel does what it can do") {
   CHECK(choose({"--kernel", "fused"}).fused == Isa::kPortable);
 }
 
-TEST_CASE("the plain kernel does the rest, and the reason is told") {
+TEST_CASE("the plain kernel computes the rest, and the reason is told") {
   CHECK(choose({"--n_hidden", "7"}).why_plain == "n_hidden 7 is below 8");
   CHECK(choose({"--n_hidden", "257"}).why_plain == "n_hidden 257 is above 256");
   CHECK(choose({"--coordinates", "float"}).why_plain == "coordinates in float");
@@ -49,7 +49,7 @@ TEST_CASE("the fused kernel where it can't be used is an error with the reason")
   CHECK(message({"--kernel", "fused"}, kGpu) == cant + "device cuda:1");
 }
 
-TEST_CASE("bf16 is of the fused kernel, in inference, on processors that have it") {
+TEST_CASE("bf16 needs the fused kernel, test mode and a processor that has it") {
   using Catch::Contains;
   const std::vector<std::string> words{"--precision", "bf16", "--test_mode", "--exp_name", "x"};
   const auto with = [&](std::vector<std::string> more) {

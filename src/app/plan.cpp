@@ -1,0 +1,181 @@
+#include "app/plan.h"
+
+#include <ATen/Context.h>
+#include <ATen/detail/CUDAHooksInterface.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "data/nodes.h"
+#include "kernels/fused_kernel.h"
+#include "lorentznet/error.h"
+
+namespace lorentznet {
+namespace {
+
+void check_bf16(Isa isa) {
+  if (!has_bf16_dot()) throw InputError("--precision bf16: this processor has no AVX512-BF16");
+  if (isa != Isa::kAvx512) {
+    throw InputError(
+        fmt::format("--precision bf16: needs avx512, LORENTZNET_ISA says {}", name(isa)));
+  }
+}
+
+/// The task for a network that takes `n_scalar` scalars of a node.
+Task task_for_network(const Task& task, const Arguments& arguments, std::int64_t n_scalar,
+                      const std::filesystem::path& args_file) {
+  if (task.for_scalars != nullptr) {
+    const auto own = n_scalar - (arguments.no_beams ? 0 : 1);
+    if (own >= 1) return task.for_scalars(own, !arguments.no_beams);
+  }
+  if (n_scalar == task.n_scalar) return task;
+  throw InputError(fmt::format("{}: the network takes {} scalars of a node, {}_tagging has {}{}",
+                               args_file.string(), n_scalar, task.name, task.n_scalar,
+                               task.for_scalars != nullptr ? " (1 with --no_beams)" : ""));
+}
+
+Task task_for(const Task& task, const Experiment& experiment, const JetSet& jets) {
+  const auto& arguments = experiment.arguments;
+  if (arguments.test_mode) {
+    return task_for_network(task, arguments, experiment.n_scalar, experiment.folder.args());
+  }
+  if (task.for_scalars == nullptr) return task;
+  return task.for_scalars(jets.num_scalars(), !arguments.no_beams);
+}
+
+/// Whether a network for `task` can take these jets. \throws InputError naming a file
+void check_jets(const Task& task, const JetSet& jets, std::int64_t n_class) {
+  const auto file = jets.sources.empty() ? "" : jets.sources.front().file + ": ";
+  if (task.for_scalars != nullptr) {
+    const bool beams = !task.beam_scalars.empty();
+    const auto own = std::max<std::int64_t>(jets.num_scalars(), 1);
+    const auto taken = task.n_scalar - (beams ? 1 : 0);
+    if (own != taken) {
+      throw InputError(fmt::format("{}{} scalars a particle{}, but the network takes {} ({} beams)",
+                                   file, own, jets.num_scalars() == 0 ? " (its mass)" : "", taken,
+                                   beams ? "with" : "without"));
+    }
+  }
+  if (jets.num_classes() > n_class) {
+    throw InputError(fmt::format("{}jets of class {}, but the network has classes 0 to {}", file,
+                                 jets.num_classes() - 1, n_class - 1));
+  }
+}
+
+LorentzNetOptions network_options(const Arguments& arguments, const Task& task,
+                                  std::int64_t n_class) {
+  return {.n_scalar = task.n_scalar,
+          .n_hidden = arguments.n_hidden,
+          .n_class = n_class,
+          .n_layers = arguments.n_layers,
+          .c_weight = arguments.c_weight,
+          .dropout = arguments.dropout,
+          .coordinates = arguments.coordinates};
+}
+
+/// Number of nodes of the widest jet.
+std::int64_t widest_jet(const Task& task, const DataSplits& data) {
+  std::int64_t widest = 0;
+  for (const auto* set : {&data.train, &data.val, &data.test}) {
+    for (std::int64_t jet = 0; jet < set->num_jets(); ++jet) {
+      widest = std::max(widest, num_nodes(*set, jet, task));
+    }
+  }
+  return widest;
+}
+
+/// The constant n_nodes of Pooling::kConstant, and its origin.
+std::pair<std::int64_t, std::string> constant_nodes(const Arguments& arguments, const Task& task,
+                                                    const DataSplits& data) {
+  const auto n_nodes = arguments.n_nodes;
+  if (arguments.test_mode) {
+    if (arguments.given.contains("n_nodes")) return {n_nodes, "by --n_nodes"};
+    if (n_nodes > 0) return {n_nodes, "of the experiment's args.json"};
+    if (task.published_n_nodes == 0) throw InputError("--pooling constant needs --n_nodes");
+    return {task.published_n_nodes, "the published checkpoint's"};
+  }
+  if (n_nodes == 0) return {widest_jet(task, data), "the widest jet of the data"};
+  for (std::int64_t jet = 0; jet < data.train.num_jets(); ++jet) {
+    check_fits(data.train, jet, task, n_nodes);
+  }
+  return {n_nodes, "by --n_nodes or args.json"};
+}
+
+/// The rule, and the line that announces it.
+std::pair<PoolingRule, std::string> choose_pooling(const Arguments& arguments, const Task& task,
+                                                   const DataSplits& data) {
+  const auto by_default = task.pools_over_batch ? Pooling::kBatch : Pooling::kConstant;
+  const auto pooling =
+      arguments.n_nodes > 0 ? Pooling::kConstant : arguments.pooling.value_or(by_default);
+  if (pooling == Pooling::kBatch) {
+    return {{pooling}, "n_nodes: of the batch (scores depend on --batch_size)"};
+  }
+  if (pooling == Pooling::kJet) return {{pooling}, "n_nodes: of the jet"};
+  const auto [n_nodes, why] = constant_nodes(arguments, task, data);
+  return {{pooling, n_nodes}, fmt::format("n_nodes: {} ({})", n_nodes, why)};
+}
+
+}  // namespace
+
+at::Device choose_device(const std::string& name, std::int64_t local_rank) {
+  if (name.empty()) return at::hasCUDA() ? choose_device("cuda", local_rank) : at::Device(at::kCPU);
+  if (name == "cpu") return at::Device(at::kCPU);
+  if (name != "cuda" && !name.starts_with("cuda:")) {
+    throw InputError("--device: '" + name + "' is not cpu, cuda or cuda:K");
+  }
+  if (!at::hasCUDA()) {
+    throw InputError("--device " + name +
+                     ": this build is for CPUs, or there is no GPU (see LORENTZNET_CUDA)");
+  }
+  const auto gpus = at::detail::getCUDAHooks().deviceCount();
+  // A launcher may show each process only its own GPU.
+  const auto own = gpus == 1 ? "0" : std::to_string(local_rank);
+  const auto index = name == "cuda" ? own : name.substr(5);
+  for (int gpu = 0; gpu < gpus; ++gpu) {
+    if (index == std::to_string(gpu)) return {at::kCUDA, static_cast<at::DeviceIndex>(gpu)};
+  }
+  throw InputError(
+      fmt::format("--device {}: there is no GPU {}, but {} in all", name, index, gpus));
+}
+
+ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device) {
+  if (arguments.kernel == KernelChoice::kPlain) return {};
+  const bool bf16 = arguments.precision == Precision::kBf16;
+  const auto why_plain =
+      why_not_fused(device, arguments.coordinates == Coordinates::kDouble, arguments.n_hidden);
+  if (!why_plain.empty()) {
+    if (arguments.kernel == KernelChoice::kAuto && !bf16) return {.why_plain = why_plain};
+    throw InputError(fmt::format("--{}: the fused kernel can't be used: {}",
+                                 bf16 ? "precision bf16" : "kernel fused", why_plain));
+  }
+  const auto isa = choose_isa();
+  if (bf16) check_bf16(isa);
+  return {.fused = isa, .precision = arguments.precision};
+}
+
+Plan make_plan(const Task& task, const Experiment& experiment, const DataSplits& data) {
+  const auto& arguments = experiment.arguments;
+  const auto fitted = task_for(task, experiment, data.train);
+  const auto n_class = arguments.test_mode ? experiment.n_class
+                                           : std::max<std::int64_t>(data.train.num_classes(), 2);
+  for (const auto* jets : {&data.train, &data.val, &data.test}) {
+    if (jets->num_jets() > 0) check_jets(fitted, *jets, n_class);
+  }
+  const auto [rule, line] = choose_pooling(arguments, fitted, data);
+  return {.task = fitted,
+          .network = network_options(arguments, fitted, n_class),
+          .rule = rule,
+          .pooling_line = line};
+}
+
+std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel) {
+  if (kernel.fused) {
+    network.use_fused_kernel(*kernel.fused, kernel.precision);
+  } else {
+    network.use_plain_kernel();
+  }
+  const auto why = kernel.why_plain.empty() ? "" : fmt::format(" ({})", kernel.why_plain);
+  return "Kernel: " + network.kernel_name() + why;
+}
+
+}  // namespace lorentznet

@@ -1,0 +1,131 @@
+#include "app/training_run.h"
+
+#include <fmt/format.h>
+#include <torch/utils.h>
+
+#include <array>
+#include <atomic>
+#include <csignal>
+
+#include "console/console.h"
+#include "lorentznet/checkpoint.h"
+#include "lorentznet/trainer.h"
+#include "parallel/collectives.h"
+#include "report/result_files.h"
+
+namespace lorentznet {
+namespace {
+
+// A signal handler may only use lock-free variables of static storage.
+std::atomic<bool> stop_requested = false;
+std::atomic<int> stop_signal = 0;
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
+
+extern "C" void request_stop(int number) {
+  stop_requested = true;
+  stop_signal = number;
+  std::signal(number, SIG_DFL);
+}
+
+/// While it lives, SIGINT and SIGTERM request a stop instead of ending the program. A second one
+/// ends it.
+class StopSignals {
+ public:
+  StopSignals() { handle_with(request_stop); }
+  ~StopSignals() { handle_with(SIG_DFL); }
+  StopSignals(const StopSignals&) = delete;
+  StopSignals& operator=(const StopSignals&) = delete;
+
+ private:
+  static void handle_with(void (*handler)(int)) {
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, handler);
+  }
+};
+
+Trainer::Outcome run_until_stopped(Trainer& trainer) {
+  const StopSignals signals;
+  return trainer.run(stop_requested);
+}
+
+TrainerOptions trainer_options(const Run& run) {
+  const auto& arguments = run.experiment.arguments;
+  const WarmupCosineSchedule schedule(arguments.lr, arguments.warmup_epochs);
+  return {.epochs = arguments.epochs,
+          .batch_size = arguments.batch_size,
+          .val_interval = arguments.val_interval,
+          .log_interval = arguments.log_interval,
+          .num_workers = arguments.num_workers,
+          .seed = static_cast<std::uint64_t>(arguments.seed),
+          .weight_decay = arguments.weight_decay,
+          .learning_rate = [schedule](std::int64_t epoch) { return schedule.learning_rate(epoch); },
+          .ranks = run.processes.communicator(),
+          .observer = run.output.recorder.get()};
+}
+
+void load(LorentzNet& network, const std::filesystem::path& file) {
+  load_model_state(*network, read_state_dict(file), file);
+}
+
+/// The state of the random generators and, with --init_from, of the network before the first step.
+void prepare_first_step(const Run& run, LorentzNet& network) {
+  const auto& arguments = run.experiment.arguments;
+  const auto& folder = run.experiment.folder;
+  // The numbers of dropout: rank 0's follow those of the initialisation, as in a single process.
+  if (!run.leads()) {
+    torch::manual_seed(static_cast<std::uint64_t>(arguments.seed + run.ranks().rank()));
+  }
+  const bool resumes = arguments.resume && std::filesystem::exists(folder.training_state());
+  if (!arguments.init_from.empty() && !resumes) load(network, arguments.init_from);
+}
+
+/// args.json: the flags, and what the data decided.
+Json describe_training(const Run& run) {
+  auto arguments = run.experiment.arguments;
+  arguments.pooling = run.plan.rule.pooling;
+  arguments.n_nodes = run.plan.rule.n_nodes;
+  auto json = to_json(arguments, run.plan.task);
+  json["n_scalar"] = run.plan.network.n_scalar;
+  json["n_class"] = run.plan.network.n_class;
+  return json;
+}
+
+/// Continues from the saved state, if it is to, and makes the folder this training's.
+void begin(const Run& run, Trainer& trainer) {
+  const auto& folder = run.experiment.folder;
+  std::optional<std::int64_t> resumed_at;
+  if (run.experiment.arguments.resume) {
+    if (trainer.resume()) resumed_at = trainer.steps_done();
+    run.output.log.info(resumed_at ? "Continuing from " + folder.training_state().string()
+                                   : "No state was saved yet: starting at the first epoch");
+  }
+  claim_folder(run.experiment, describe_training(run), run.processes);
+  if (!run.leads()) return;
+  log_to(folder.log());
+  run.output.recorder->record_to(folder.path(), resumed_at);
+}
+
+}  // namespace
+
+int run_training(const Run& run, LorentzNet& network) {
+  const auto& arguments = run.experiment.arguments;
+  const auto& folder = run.experiment.folder;
+  const auto& log = run.output.log;
+  prepare_first_step(run, network);
+  Trainer trainer(network, {run.data.train, run.data.val, run.plan.task, run.plan.rule},
+                  trainer_options(run), folder, log);
+  begin(run, trainer);
+  const auto outcome = run_until_stopped(trainer);
+  if (!trainer.record().epochs.empty()) log.info(epoch_table(trainer.record()));
+  if (outcome == Trainer::Outcome::kStopped) {
+    // Another rank may have received the signal; launchers stop theirs with SIGTERM.
+    const int number = stop_requested ? stop_signal.load() : SIGTERM;
+    log.info(fmt::format("Stopped by signal {}; --exp_name {} --resume continues from here", number,
+                         arguments.exp_name));
+    return number;
+  }
+  if (run.leads()) load(network, folder.best_model());
+  broadcast_module(run.ranks(), *network);
+  return 0;
+}
+
+}  // namespace lorentznet
