@@ -16,7 +16,7 @@ using lorentznet::roc_curve;
 using lorentznet::RocCurve;
 using Labels = std::vector<std::int8_t>;
 using Points = std::vector<double>;
-using Scores = std::vector<float>;
+using ScoredJets = std::vector<float>;
 
 namespace {
 constexpr double kInfinity = std::numeric_limits<double>::infinity();
@@ -25,7 +25,7 @@ constexpr double kInfinity = std::numeric_limits<double>::infinity();
 TEST_CASE("a ROC curve has one point for each score, except intermediate ones") {
   // Passing (background, signal) at 5, 4, ...: (0, 1) (1, 2) (2, 3) (3, 3). The steps to and from
   // the second one are the same, so it goes.
-  const Scores score = {2, 5, 4, 4, 2, 1};
+  const ScoredJets score = {2, 5, 4, 4, 2, 1};
   const Labels label = {1, 1, 0, 1, 0, 0};
   const RocCurve curve = roc_curve(score, label);
   CHECK(curve.background_efficiency == Points{0, 0, 2.0 / 3, 1});
@@ -37,7 +37,7 @@ TEST_CASE("a ROC curve has one point for each score, except intermediate ones") 
 }
 
 TEST_CASE("collinear points with steps of different length stay in a ROC curve") {
-  const Scores score = {3, 3, 2, 2, 2, 2, 1, 1};
+  const ScoredJets score = {3, 3, 2, 2, 2, 2, 1, 1};
   const Labels label = {1, 0, 1, 1, 0, 0, 1, 0};
   const RocCurve curve = roc_curve(score, label);
   CHECK(curve.background_efficiency == Points{0, 0.25, 0.75, 1});
@@ -46,30 +46,30 @@ TEST_CASE("collinear points with steps of different length stay in a ROC curve")
 }
 
 TEST_CASE("the point of the highest score stays, though it continues from the origin") {
-  const RocCurve curve = roc_curve(Scores{4, 3, 2, 1}, Labels{1, 1, 1, 0});
+  const RocCurve curve = roc_curve(ScoredJets{4, 3, 2, 1}, Labels{1, 1, 1, 0});
   CHECK(curve.threshold == Points{kInfinity, 4, 2, 1});
   CHECK(curve.signal_efficiency == Points{0, 1.0 / 3, 1, 1});
 }
 
 TEST_CASE("equal scores make one step") {
-  const Scores score = {0.7F, 0.7F, 0.7F, 0.7F};
+  const ScoredJets score = {0.7F, 0.7F, 0.7F, 0.7F};
   const Labels label = {1, 0, 0, 1};
   const RocCurve curve = roc_curve(score, label);
   CHECK(curve.background_efficiency == Points{0, 1});
   CHECK(curve.signal_efficiency == Points{0, 1});
   CHECK(roc_auc(score, label) == 0.5);
-  CHECK(roc_curve(Scores{0.0F, -0.0F}, Labels{1, 0}).threshold.size() == 2);
-  CHECK(roc_auc(Scores{0.0F, -0.0F}, Labels{1, 0}) == 0.5);
+  CHECK(roc_curve(ScoredJets{0.0F, -0.0F}, Labels{1, 0}).threshold.size() == 2);
+  CHECK(roc_auc(ScoredJets{0.0F, -0.0F}, Labels{1, 0}) == 0.5);
 }
 
 TEST_CASE("scores that differ in the last bit are different") {
   const float tiny = std::numeric_limits<float>::denorm_min();
-  CHECK(roc_auc(Scores{0, tiny}, Labels{0, 1}) == 1);
-  CHECK(roc_auc(Scores{1, std::nextafter(1.0F, 2.0F)}, Labels{0, 1}) == 1);
+  CHECK(roc_auc(ScoredJets{0, tiny}, Labels{0, 1}) == 1);
+  CHECK(roc_auc(ScoredJets{1, std::nextafter(1.0F, 2.0F)}, Labels{0, 1}) == 1);
 }
 
 TEST_CASE("perfect separation leaves no background to count") {
-  const Scores score = {0.9F, 0.8F, 0.2F, 0.1F};
+  const ScoredJets score = {0.9F, 0.8F, 0.2F, 0.1F};
   const Labels label = {1, 1, 0, 0};
   CHECK(roc_auc(score, label) == 1);
   CHECK(roc_auc(score, Labels{0, 0, 1, 1}) == 0);
@@ -103,7 +103,7 @@ TEST_CASE("a rejection is formatted for people") {
 }
 
 TEST_CASE("scores and labels without a ROC curve are refused") {
-  const auto check_both = [](const Scores& score, const Labels& label, const auto& message) {
+  const auto check_both = [](const ScoredJets& score, const Labels& label, const auto& message) {
     CHECK_THROWS_WITH(roc_curve(score, label), message);
     CHECK_THROWS_WITH(roc_auc(score, label), message);
   };
@@ -115,8 +115,8 @@ TEST_CASE("scores and labels without a ROC curve are refused") {
   check_both({1, std::nanf("")}, {0, 1}, Contains("jet 1 is nan"));
   check_both({-HUGE_VALF, 1}, {0, 1}, Contains("jet 0 is -inf"));
 
-  CHECK_THROWS_AS(roc_curve(Scores{1, 2, 3}, Labels{0, 1}), std::invalid_argument);
-  CHECK_THROWS_AS(roc_curve(Scores{1, 2}, Labels{0, 2}), std::invalid_argument);
-  CHECK_THROWS_AS(roc_curve(Scores{1, 2}, Labels{1, 1}), InputError);
-  CHECK_THROWS_AS(roc_curve(Scores{std::nanf(""), 2}, Labels{0, 1}), InputError);
+  CHECK_THROWS_AS(roc_curve(ScoredJets{1, 2, 3}, Labels{0, 1}), std::invalid_argument);
+  CHECK_THROWS_AS(roc_curve(ScoredJets{1, 2}, Labels{0, 2}), std::invalid_argument);
+  CHECK_THROWS_AS(roc_curve(ScoredJets{1, 2}, Labels{1, 1}), InputError);
+  CHECK_THROWS_AS(roc_curve(ScoredJets{std::nanf(""), 2}, Labels{0, 1}), InputError);
 }
