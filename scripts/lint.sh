@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Checks the C++ sources with clang-format (all files) and clang-tidy (library and programs).
+# Checks the C++ sources with clang-format, check_floors.py (includes) and clang-tidy (library, programs).
 #
-#   scripts/lint.sh [--quick]      --quick: formatting only (one second)
+#   scripts/lint.sh [--quick]      --quick: formatting and floors only (one second)
 #
 # Both tools must be version 14, as in Debian 12, because other versions format differently.
 # clang-tidy reads what is compiled: a floor's sources as one, since LibTorch's headers take it most
@@ -79,11 +79,17 @@ check_tidy() {
     die "clang-tidy reports the problems above"
 }
 
+check_floors() {
+  python3 "$PROJECT_DIR/scripts/check_floors.py" ||
+    die "the lines above include what they must not (docs/architecture.md)"
+}
+
 main() {
   local quick=0 clang_format clang_tidy
   if [[ ${1:-} == --quick ]]; then quick=1; fi
   clang_format=$(find_tool clang-format)
   step "checking the formatting" check_format
+  step "checking that files include only from their own floor and lower ones" check_floors
   if ((quick)); then return; fi
   clang_tidy=$(find_tool clang-tidy)
   "$PROJECT_DIR/scripts/setup.sh"
