@@ -1,6 +1,5 @@
 #include "app/experiment.h"
 
-#include <ATen/ops/tensor.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -24,15 +23,6 @@ constexpr std::array kFreeOnResume = {"exp_name",    "test_mode", "log_interval"
 constexpr const char* kFolderIsOurs = "folder-is-ours";    ///< written before it is changed
 constexpr const char* kFolderIsReady = "folder-is-ready";  ///< args.json is there
 
-/// A name drawn by rank 0, for all.
-std::string shared_random_name(const Communicator& ranks) {
-  const auto name = random_name();
-  const auto letters = at::tensor(std::vector<std::int64_t>(name.begin(), name.end()), at::kLong);
-  ranks.broadcast(letters);
-  const auto* const data = letters.const_data_ptr<std::int64_t>();
-  return {data, data + letters.numel()};
-}
-
 /// The arguments after a restart by torchrun, and with a name for the experiment.
 Arguments agreed_by_all(Arguments arguments, Processes& processes) {
   if (processes.launch().restarts > 0 && !arguments.test_mode) {
@@ -47,7 +37,7 @@ Arguments agreed_by_all(Arguments arguments, Processes& processes) {
     }
   }
   if (arguments.exp_name.empty()) {
-    arguments.exp_name = shared_random_name(*processes.communicator());
+    arguments.exp_name = text_of_rank_0(*processes.communicator(), random_name());
   }
   return arguments;
 }

@@ -6,8 +6,6 @@
 #include <torch/version.h>
 
 #include "app/run_data.h"
-#include "app/test_run.h"
-#include "app/training_run.h"
 #include "lorentznet/checkpoint.h"
 
 namespace lorentznet {

@@ -1,5 +1,3 @@
-#include "app/test_run.h"
-
 #include <ATen/Parallel.h>
 #include <fmt/format.h>
 
@@ -8,7 +6,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <stdexcept>
+#include <string>
+#include <utility>
+#include <vector>
 
+#include "app/run.h"
 #include "console/console.h"
 #include "lorentznet/error.h"
 #include "lorentznet/metrics.h"

@@ -1,5 +1,3 @@
-#include "app/training_run.h"
-
 #include <fmt/format.h>
 #include <torch/utils.h>
 
@@ -7,6 +5,7 @@
 #include <atomic>
 #include <csignal>
 
+#include "app/run.h"
 #include "console/console.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/trainer.h"
