@@ -128,13 +128,13 @@ Experiment open_experiment(const Task& task, const Arguments& given, Processes& 
               task, folder.args());
   if (!arguments.test_mode) return {std::move(arguments), std::move(folder)};
 
-  constexpr std::int64_t most_scalars = 4096, most_classes = 127;
+  constexpr std::int64_t kMostScalars = 4096, kMostClasses = 127;
   const Experiment experiment{
       .arguments = std::move(arguments),
       .folder = folder,
       .network = read_state_dict(folder.best_model()),
-      .n_scalar = saved_number(saved, "n_scalar", task.n_scalar, 1, most_scalars, folder),
-      .n_class = saved_number(saved, "n_class", 2, 2, most_classes, folder)};
+      .n_scalar = saved_number(saved, "n_scalar", task.n_scalar, 1, kMostScalars, folder),
+      .n_class = saved_number(saved, "n_class", 2, 2, kMostClasses, folder)};
   check_size(experiment);
   return experiment;
 }

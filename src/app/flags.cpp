@@ -117,11 +117,11 @@ std::vector<Flag> unsaved_flags() {
 /// The whole of `text` as a number; neither a leading '+' nor the locale counts.
 template <typename Number>
 Number parse_number(const Flag& flag, const std::string& text) {
-  constexpr bool whole = std::is_integral_v<Number>;
+  constexpr bool kWhole = std::is_integral_v<Number>;
   Number value{};
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
   if (error != std::errc() || end != text.data() + text.size()) {
-    fail(flag, text, whole ? "a whole number" : "a number");
+    fail(flag, text, kWhole ? "a whole number" : "a number");
   }
   const auto as_double = static_cast<double>(value);
   if (!std::isfinite(as_double)) fail(flag, text, "a finite number");

@@ -35,9 +35,9 @@ void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Lo
 
 /// As many files as hold `num_data` jets.
 std::vector<PublishedFile> first_files(std::vector<PublishedFile> files, std::int64_t num_data) {
-  constexpr std::int64_t jets_in_file = 100000;
+  constexpr std::int64_t kJetsInFile = 100000;
   if (num_data < 0) return files;
-  const auto wanted = std::max<std::int64_t>((num_data + jets_in_file - 1) / jets_in_file, 1);
+  const auto wanted = std::max<std::int64_t>((num_data + kJetsInFile - 1) / kJetsInFile, 1);
   if (static_cast<std::int64_t>(files.size()) > wanted) files.resize(wanted);
   return files;
 }

@@ -40,10 +40,10 @@ std::string describe(const PassProgress& progress, int width) {
   auto after = fmt::format(" {:3.0f} %  {:.0f} jets/s  {} left  loss {:.4f}  acc {:.4f}",
                            100 * fraction, rate, clock(left), progress.loss, progress.accuracy);
   if (progress.learning_rate) after += fmt::format("  lr {:.2e}", *progress.learning_rate);
-  constexpr int narrowest = 10, widest = 30;
+  constexpr int kNarrowest = 10, kWidest = 30;
   const int room = width - 3 - static_cast<int>(before.size() + after.size());
   auto line =
-      room < narrowest ? before + after : before + bar(fraction, std::min(room, widest)) + after;
+      room < kNarrowest ? before + after : before + bar(fraction, std::min(room, kWidest)) + after;
   // A line that wraps can't be redrawn.
   line.resize(std::min(line.size(), static_cast<std::size_t>(std::max(width - 1, 0))));
   return line;

@@ -109,10 +109,10 @@ std::filesystem::path new_name(const std::filesystem::path& folder) {
 }  // namespace
 
 std::uint32_t crc32c(const std::string& bytes) {
-  static constexpr auto table = crc_table();
+  static constexpr auto kTable = crc_table();
   std::uint32_t crc = ~0U;
   for (const char byte : bytes) {
-    crc = (crc >> 8) ^ table.at((crc ^ static_cast<unsigned char>(byte)) & 0xFF);
+    crc = (crc >> 8) ^ kTable.at((crc ^ static_cast<unsigned char>(byte)) & 0xFF);
   }
   return ~crc;
 }

@@ -21,11 +21,11 @@ double accuracy(std::span<const float> probability, std::span<const std::int8_t>
 
 double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label) {
   check_probabilities(probability, label);
-  constexpr double smallest = std::numeric_limits<float>::denorm_min();
+  constexpr double kSmallest = std::numeric_limits<float>::denorm_min();
   double sum = 0;
   for (std::size_t jet = 0; jet < label.size(); ++jet) {
     const double p = probability[2 * jet + static_cast<std::size_t>(label[jet])];
-    sum -= std::log(std::max(p, smallest));
+    sum -= std::log(std::max(p, kSmallest));
   }
   return sum / static_cast<double>(label.size());
 }

@@ -19,16 +19,16 @@ namespace {
 /// An integer that rises where the score falls.
 std::uint32_t falling_key(float score) {
   const auto bits = std::bit_cast<std::uint32_t>(score + 0.0F);  // -0 and 0 are one score
-  constexpr std::uint32_t sign = 1U << 31;
-  return (bits & sign) != 0 ? bits : ~(bits | sign);
+  constexpr std::uint32_t kSign = 1U << 31;
+  return (bits & kSign) != 0 ? bits : ~(bits | kSign);
 }
 
 /// Copies `from` to `to`, sorted by 11 bits of the keys; equal ones keep their order.
 void sort_by_digit(const std::vector<std::uint64_t>& from, std::vector<std::uint64_t>& to,
                    unsigned shift) {
-  constexpr std::uint64_t digits = 1U << 11;
-  const auto digit = [=](std::uint64_t key) { return (key >> shift) % digits; };
-  std::array<std::size_t, digits + 1> begin{};
+  constexpr std::uint64_t kDigits = 1U << 11;
+  const auto digit = [=](std::uint64_t key) { return (key >> shift) % kDigits; };
+  std::array<std::size_t, kDigits + 1> begin{};
   for (const auto key : from) ++begin[digit(key) + 1];
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
   for (const auto key : from) to[begin[digit(key)]++] = key;
@@ -292,10 +292,10 @@ void check_probabilities(std::span<const float> probability, std::span<const std
         fmt::format("{} values are not two probabilities a jet", probability.size()));
   }
   check_labels(probability.size() / 2, label);
-  constexpr float rounding = 1e-5F;
+  constexpr float kRounding = 1e-5F;
   for (std::size_t i = 0; i < probability.size(); ++i) {
     // Written so that NaN fails too.
-    if (!(probability[i] >= 0 && probability[i] <= 1 + rounding)) {
+    if (!(probability[i] >= 0 && probability[i] <= 1 + kRounding)) {
       throw InputError(
           fmt::format("p{} of jet {} is {}, not a probability", i % 2, i / 2, probability[i]));
     }
