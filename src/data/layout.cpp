@@ -79,11 +79,13 @@ JetSet read_jets(const ArrayFile& file, FileLayout layout, std::int64_t max_jets
   switch (layout) {
     case FileLayout::kQuarkGluon:
       return read_quark_gluon_jets(file, max_jets, rule);
-    case FileLayout::kOwn:
-      return read_own_jets(file, max_jets, rule);
-    default:
+    case FileLayout::kTopConverted:
+    case FileLayout::kTopTable:
       return read_top_jets(*file.hdf5(), layout == FileLayout::kTopTable, max_jets, rule);
+    case FileLayout::kOwn:
+      break;
   }
+  return read_own_jets(file, max_jets, rule);
 }
 
 JetSet read_jets(const std::filesystem::path& path, std::int64_t max_jets, const BadJetRule& rule) {
