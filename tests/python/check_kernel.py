@@ -15,7 +15,7 @@ FLAGS_OF_ISA = {
     "avx512": AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
 }
 TEST_JETS = 400
-SCORED_JETS = 72  # few, because the networks have full size and the portable kernel is slow
+SCORED_JETS = 120  # few, because the networks have full size and the portable kernel is slow
 
 
 def processor_flags() -> set[str]:
