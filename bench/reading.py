@@ -21,10 +21,16 @@ import zlib
 from pathlib import Path
 from unittest import mock
 
-import numpy as np
-import tables
-
 PROJECT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(PROJECT / "scripts"))
+import prepared  # noqa: E402
+
+prepared.need("tables", "numpy", from_setup=False,
+              install="pip install --target FOLDER pandas tables energyflow; PYTHONPATH=FOLDER uses it")  # fmt: skip
+
+import numpy as np  # noqa: E402
+import tables  # noqa: E402
+
 BLOCK = 1 << 20
 
 

@@ -5,16 +5,22 @@
 
 Both files come from test mode on the same jets: rows (label, p0, p1). Prints accuracy, AUC and
 background rejection of each network and their differences, with uncertainties from a bootstrap in
-which every replica draws the same jets for both networks. Needs numpy.
+which every replica draws the same jets for both networks. Needs numpy (scripts/setup.sh --plots).
 """
 
 import argparse
+from pathlib import Path
 import sys
 
-import numpy as np
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import prepared  # noqa: E402
 
-from plots.errors import PlotError
-from plots.scores import FIGURES, draw_copies, load, of_rows
+prepared.need("numpy")
+
+import numpy as np  # noqa: E402
+
+from plots.errors import PlotError  # noqa: E402
+from plots.scores import FIGURES, draw_copies, load, of_rows  # noqa: E402
 
 
 def compare(both, draws, seed):

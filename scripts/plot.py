@@ -13,9 +13,10 @@ import argparse
 from pathlib import Path
 import sys
 
-from plots import packages
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import prepared  # noqa: E402
 
-packages.find()
+prepared.need("numpy", "matplotlib", "mplhep")
 
 from plots import experiments, pictures, scores, table  # noqa: E402
 from plots.errors import PlotError  # noqa: E402

@@ -10,7 +10,8 @@ import argparse
 from pathlib import Path
 import sys
 
-from plots import packages
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import prepared  # noqa: E402
 
 
 def main() -> int:
@@ -19,7 +20,7 @@ def main() -> int:
     parser.add_argument("folder", type=Path, nargs="?", help="LOGDIR/EXP_NAME of an experiment")
     parser.add_argument("--check", action="store_true", help="only check that the needed packages are installed")
     args = parser.parse_args()
-    packages.find()
+    prepared.need("numpy", "matplotlib", "mplhep")
     if args.check:
         return 0
     if args.folder is None:

@@ -12,7 +12,8 @@ import math
 import pathlib
 import sys
 
-from plots import aligned
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
+from plots import aligned  # noqa: E402
 
 COLUMNS = ("task", "model", "jets", "accuracy", "AUC", "1/eB(0.5)", "1/eB(0.3)")
 TASKS = {"top": "top", "qg": "quark/gluon"}

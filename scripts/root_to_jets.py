@@ -20,9 +20,14 @@ import os
 import sys
 import tempfile
 
-import awkward as ak
-import numpy as np
-import uproot
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+import prepared  # noqa: E402
+
+prepared.need("uproot", "awkward", "numpy", from_setup=False, install="pip install uproot awkward numpy")
+
+import awkward as ak  # noqa: E402
+import numpy as np  # noqa: E402
+import uproot  # noqa: E402
 
 
 def parse_arguments(words=None):

@@ -116,6 +116,7 @@ pip_install() {
       die "pip found no such package: the index is unreachable or lacks it ($(last_line "$log"))"
     die "pip could not install ${requirements##*/}: $(last_line "$log") (log: $log)"
   }
+  python3 -c 'import sys; print(sys.executable)' >"$partial/.python" # for scripts/prepared.py
   key_of "$requirements" >"$partial/.installed"
   rm -rf "$folder" "$DEPS_DIR/tmp"
   mv "$partial" "$folder"

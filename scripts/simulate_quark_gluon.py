@@ -4,7 +4,11 @@
 Z(-> neutrinos)+jet at 14 TeV (Pythia), anti-kT R=0.4 (FastJet), leading jet 500 < pT < 550 GeV, |y| < 1.7.
 An interrupted run continues when the same command is given again."""
 
-from simulation import command
+from pathlib import Path
+import sys
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from simulation import command  # noqa: E402
 
 
 def parse():

@@ -5,7 +5,11 @@ Hadronic top pairs and dijets at 14 TeV without multiple interactions (Pythia), 
 550 < pT < 650 GeV, |eta| < 2; the top and its three quarks lie within 0.8 of a top jet.
 An interrupted run continues when the same command is given again."""
 
-from simulation import command
+from pathlib import Path
+import sys
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+from simulation import command  # noqa: E402
 
 SPLITS = ("train", "val", "test")
 

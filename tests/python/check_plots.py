@@ -24,9 +24,9 @@ import figures
 SCRIPTS = pathlib.Path(__file__).resolve().parents[2] / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 
-from plots import packages  # noqa: E402
+import prepared  # noqa: E402
 
-packages.find()
+prepared.need("numpy", "matplotlib", "mplhep")
 
 import matplotlib.image  # noqa: E402
 import plot  # noqa: E402
