@@ -48,19 +48,21 @@ class Array {
 using StateDict = std::vector<std::pair<std::string, Array>>;
 
 /// Reads the state dict that Python's torch.save, or write_state_dict, wrote as a zip archive
-/// (".pt"): a dict or OrderedDict from names to float, double or int64 tensors. The prefix
-/// "module." is removed from the names; all of them have it or none. The device that a tensor was
-/// saved from does not matter.
+/// (".pt"): a dict or OrderedDict from names to float, double, int64, half or bfloat16 tensors; the
+/// last two become float, exactly. The prefix "module." is removed from the names; all of them have
+/// it or none. The device that a tensor was saved from does not matter.
 ///
-/// The file need not be trusted: nothing in it is executed, and every length is checked before it
-/// is used.
+/// The file need not be trusted: nothing in it is executed, every length is checked before it is
+/// used, and the arrays take no more memory than the file has bytes (but up to 256 MiB from a
+/// smaller file, which may be compressed; twice as much of half and bfloat16).
 /// \throws InputError, one line that begins with the file's name, for anything else
 StateDict read_state_dict(const std::filesystem::path& path);
 
 /// Writes `state` so that Python's torch.load(path, weights_only=True) reads it, as CPU tensors
 /// with "module." before every name. Equal contents give equal bytes. The file appears whole or not
 /// at all.
-/// \throws std::invalid_argument if a name occurs twice or begins with "module."
+/// \throws std::invalid_argument if a name occurs twice or begins with "module.", or if there is
+///         more than read_state_dict reads: 16 axes, or 8 MiB of names and shapes
 /// \throws std::system_error if the file can't be written
 void write_state_dict(const std::filesystem::path& path, const StateDict& state);
 

@@ -1,7 +1,12 @@
 #include <algorithm>
+#include <bit>
 #include <charconv>
+#include <cmath>
 #include <cstring>
+#include <functional>
+#include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <set>
 
@@ -18,23 +23,24 @@ namespace {
 using Kind = PickleValue::Kind;
 using Numbers = std::vector<std::int64_t>;
 
-// Bounds far above this model's state dicts: a LorentzNet has a pickle of 20 kB and 1 MB of arrays.
-constexpr std::uint64_t kMaxPickleBytes = 1 << 20;
-constexpr std::uint64_t kMaxArrayBytes = std::uint64_t{1} << 28;  // of all arrays together
-constexpr std::size_t kMaxAxes = 16;
+// Of compressed entries, which a small file may have. What is stored as it is may be larger, so
+// that whatever was written can be read: the file has its bytes.
+constexpr std::uint64_t kMaxUnpackedPickle = 1 << 20;
+constexpr std::uint64_t kMaxUnpackedArrays = std::uint64_t{1} << 28;
 
 constexpr std::string_view kDataPickle = "/data.pkl";
 constexpr std::string_view kRebuildTensor = "torch._utils _rebuild_tensor_v2";
 constexpr std::string_view kRebuildParameter = "torch._utils _rebuild_parameter";
-constexpr std::array<std::string_view, 6> kAllowedGlobals{
+constexpr std::array<std::string_view, 8> kAllowedGlobals{
     "collections OrderedDict", kRebuildTensor,          kRebuildParameter,
-    kStorageTypes[0].global,   kStorageTypes[1].global, kStorageTypes[2].global};
+    kStorageTypes[0].global,   kStorageTypes[1].global, kStorageTypes[2].global,
+    kStorageTypes[3].global,   kStorageTypes[4].global};
 
 /// The elements that tensors are made of: an entry "data/KEY" of the archive.
 struct Storage {
-  ElementType type;
+  const StorageType* type;
   std::int64_t count;
-  std::string bytes;
+  std::shared_ptr<const std::string> bytes;
 };
 
 /// A part of a storage, in elements.
@@ -71,15 +77,29 @@ std::int64_t check_extent(const View& view, std::int64_t available, const std::s
                    std::to_string(available));
 }
 
+/// Whether the elements of a view lie one after the other, the last axis fastest.
+bool is_contiguous(const View& view) {
+  std::int64_t expected = 1;
+  for (std::size_t axis = view.sizes.size(); axis-- > 0;) {
+    if (view.sizes[axis] != 1 && view.strides[axis] != expected) return false;
+    expected *= std::max<std::int64_t>(view.sizes[axis], 1);
+  }
+  return true;
+}
+
 /// Copies the elements of a view that has passed check_extent.
-template <typename T>
-Array gather(const std::string& bytes, const View& view, std::int64_t count) {
-  std::vector<T> values(static_cast<std::size_t>(count));
+/// \param convert  makes a value of the array of a stored element
+template <typename Stored, typename Convert>
+Array gather(const std::string& bytes, const View& view, std::int64_t count, Convert convert) {
+  using Value = std::decay_t<std::invoke_result_t<Convert, Stored>>;
+  std::vector<Value> values(static_cast<std::size_t>(count));
   Numbers index(view.sizes.size());
   // Unsigned: an axis of one element may have any stride.
   auto place = static_cast<std::uint64_t>(view.offset);
-  for (T& value : values) {
-    std::memcpy(&value, bytes.data() + place * sizeof(T), sizeof(T));
+  for (auto& value : values) {
+    Stored stored{};
+    std::memcpy(&stored, bytes.data() + place * sizeof(Stored), sizeof(Stored));
+    value = convert(stored);
     for (std::size_t axis = index.size(); axis-- > 0;) {
       const auto stride = static_cast<std::uint64_t>(view.strides[axis]);
       place += stride;
@@ -91,13 +111,33 @@ Array gather(const std::string& bytes, const View& view, std::int64_t count) {
   return {view.sizes, std::move(values)};
 }
 
+/// The array of a view that has passed check_extent. It shares the storage's memory where it can.
+Array array_of_view(const Storage& storage, const View& view, std::int64_t count) {
+  const auto& [type, elements, bytes] = storage;
+  if (type->widen != nullptr) return gather<std::uint16_t>(*bytes, view, count, type->widen);
+  if (is_contiguous(view)) {
+    const char* const first =
+        bytes->data() + static_cast<std::uint64_t>(view.offset) * type->item_size;
+    return {type->type, view.sizes, {bytes, first}};
+  }
+  if (type->type == ElementType::kInt64) {
+    return gather<std::int64_t>(*bytes, view, count, std::identity());
+  }
+  return type->type == ElementType::kFloat ? gather<float>(*bytes, view, count, std::identity())
+                                           : gather<double>(*bytes, view, count, std::identity());
+}
+
 /// Turns values of a checkpoint's pickle into arrays. Whatever does not fit throws InputError.
 class ArrayReader {
  public:
   /// `folder` is the one that all entries of `archive` are in. `archive` and `pickle` must outlive
   /// the reader.
-  ArrayReader(const ZipArchive& archive, std::string folder, const Pickle& pickle)
-      : archive_(archive), folder_(std::move(folder)), pickle_(pickle) {}
+  ArrayReader(const ZipArchive& archive, std::string folder, const Pickle& pickle,
+              std::uint64_t file_size)
+      : archive_(archive),
+        folder_(std::move(folder)),
+        pickle_(pickle),
+        most_bytes_(std::max(file_size, kMaxUnpackedArrays)) {}
 
   /// The array of a tensor or nn.Parameter. \param what  begins the messages: "FILE: 'NAME'"
   Array array(const PickleValue& value, const std::string& what) {
@@ -108,16 +148,8 @@ class ArrayReader {
                     .sizes = numbers(pickle_.at(arguments[2]), what + ": size"),
                     .strides = numbers(pickle_.at(arguments[3]), what + ": stride")};
     const auto count = check_extent(view, elements.count, what);
-    count_bytes(static_cast<std::uint64_t>(count) * storage_type(elements.type).item_size, what);
-    switch (elements.type) {
-      case ElementType::kFloat:
-        return gather<float>(elements.bytes, view, count);
-      case ElementType::kDouble:
-        return gather<double>(elements.bytes, view, count);
-      case ElementType::kInt64:
-        break;
-    }
-    return gather<std::int64_t>(elements.bytes, view, count);
+    count_bytes(array_bytes_, static_cast<std::uint64_t>(count) * elements.type->item_size, what);
+    return array_of_view(elements, view, count);
   }
 
  private:
@@ -161,7 +193,7 @@ class ArrayReader {
     const auto count = non_negative(pickle_.at(parts[4]), what + ": storage size");
     const auto known = storages_.find(key.text);
     if (known == storages_.end()) return load(std::string(key.text), type, count, what);
-    if (known->second.type != type.type || known->second.count != count) {
+    if (known->second.type != &type || known->second.count != count) {
       throw InputError(what + " has the storage " + in_quotes(key.text) + " with " +
                        std::to_string(count) + " elements, elsewhere it has another type or " +
                        std::to_string(known->second.count));
@@ -174,7 +206,7 @@ class ArrayReader {
       if (value.kind == Kind::kGlobal && value.text == type.global) return type;
     }
     throw InputError(what + " has a storage of " + value.describe() +
-                     ", expected FloatStorage, DoubleStorage or LongStorage");
+                     ", expected Float-, Double-, Long-, Half- or BFloat16Storage");
   }
 
   const Storage& load(const std::string& key, const StorageType& type, std::int64_t count,
@@ -187,9 +219,9 @@ class ArrayReader {
                        std::to_string(item) + " bytes, the entry " + in_quotes(entry) + " holds " +
                        std::to_string(found) + " bytes");
     }
-    count_bytes(found, what);
-    return storages_.emplace(key, Storage{type.type, count, archive_.read(entry, found)})
-        .first->second;
+    count_bytes(storage_bytes_, found, what);
+    auto bytes = std::make_shared<const std::string>(archive_.read(entry, found));
+    return storages_.emplace(key, Storage{&type, count, std::move(bytes)}).first->second;
   }
 
   std::int64_t non_negative(const PickleValue& value, const std::string& what) const {
@@ -207,18 +239,21 @@ class ArrayReader {
     return out;
   }
 
-  void count_bytes(std::uint64_t bytes, const std::string& what) {
-    total_bytes_ += std::min(bytes, kMaxArrayBytes + 1);
-    if (total_bytes_ <= kMaxArrayBytes) return;
-    throw InputError(what + ": with it the tensors take " + std::to_string(total_bytes_) +
-                     " bytes or more, expected at most " + std::to_string(kMaxArrayBytes));
+  /// Adds `bytes` to `total`, of the tensors or of their storages.
+  void count_bytes(std::uint64_t& total, std::uint64_t bytes, const std::string& what) const {
+    total += std::min(bytes, most_bytes_ + 1);
+    if (total <= most_bytes_) return;
+    throw InputError(what + ": with it the tensors take " + std::to_string(total) +
+                     " bytes or more, expected at most " + std::to_string(most_bytes_));
   }
 
   const ZipArchive& archive_;
   std::string folder_;
   const Pickle& pickle_;
   std::map<std::string, Storage, std::less<>> storages_;  // by key
-  std::uint64_t total_bytes_ = 0;
+  std::uint64_t most_bytes_;
+  // Tensors may share a storage, and entries of the archive may overlap.
+  std::uint64_t array_bytes_ = 0, storage_bytes_ = 0;
 };
 
 /// The folder that all entries are in; torch.save names it after the file.
@@ -269,19 +304,37 @@ void strip_module(StateDict& state, const std::string& file) {
 
 }  // namespace
 
+float from_half(std::uint16_t bits) {
+  // 1 bit sign, 5 bits exponent, 10 bits fraction.
+  const int exponent = (bits >> 10) & 31, fraction = bits & 1023;
+  const float sign = (bits & 0x8000) != 0 ? -1.F : 1.F;
+  if (exponent == 31) {
+    using Limits = std::numeric_limits<float>;
+    return fraction == 0 ? sign * Limits::infinity() : Limits::quiet_NaN();
+  }
+  // Subnormal numbers have the exponent of the smallest normal ones, without the leading 1.
+  const int significand = exponent == 0 ? fraction : 1024 + fraction;
+  return sign * std::ldexp(static_cast<float>(significand), std::max(exponent, 1) - 25);
+}
+
+float from_bfloat16(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
+}
+
 StateDict read_state_dict(const std::filesystem::path& path) {
   const ZipArchive archive(path);
   const std::string file = path.string();
   const std::string folder = find_folder(archive);
   check_format(archive, folder);
   const std::string entry = folder + std::string(kDataPickle);
-  const std::string bytes = archive.read(entry, kMaxPickleBytes);
+  const std::string bytes =
+      archive.read(entry, archive.is_compressed(entry) ? kMaxUnpackedPickle : kMaxPickleBytes);
   const Pickle pickle = parse_pickle(bytes, file + ": " + entry, kAllowedGlobals);
   const PickleValue& root = pickle.at(pickle.root);
   if (root.kind != Kind::kDict) {
     throw InputError(file + ": holds " + root.describe() + ", expected a state dict");
   }
-  ArrayReader reader(archive, folder, pickle);
+  ArrayReader reader(archive, folder, pickle, std::filesystem::file_size(path));
   StateDict state;
   std::set<std::string_view> names;
   for (std::size_t i = 0; i + 1 < root.parts.size(); i += 2) {

@@ -67,6 +67,23 @@ std::string pickle_of(const StateDict& state) {
   return pickle.finish();
 }
 
+/// What read_state_dict refuses is not written.
+void check_readable(const StateDict& state, const std::string& pickle) {
+  for (const auto& [name, array] : state) {
+    if (array.shape().size() > kMaxAxes) {
+      throw std::invalid_argument("write_state_dict: " + name + " has " +
+                                  std::to_string(array.shape().size()) + " axes, at most " +
+                                  std::to_string(kMaxAxes) + " can be read");
+    }
+  }
+  if (pickle.size() > kMaxPickleBytes) {
+    throw std::invalid_argument("write_state_dict: the names and shapes of " +
+                                std::to_string(state.size()) + " arrays take " +
+                                std::to_string(pickle.size()) + " bytes, at most " +
+                                std::to_string(kMaxPickleBytes) + " can be read");
+  }
+}
+
 void check_names(const StateDict& state) {
   std::set<std::string_view> names;
   for (const auto& [name, array] : state) {
@@ -84,6 +101,7 @@ void check_names(const StateDict& state) {
 void write_state_dict(const std::filesystem::path& path, const StateDict& state) {
   check_names(state);
   const std::string pickle = pickle_of(state);
+  check_readable(state, pickle);
   std::vector<std::pair<std::string, std::string_view>> entries{{"archive/data.pkl", pickle},
                                                                 {"archive/byteorder", "little"}};
   for (std::size_t i = 0; i < state.size(); ++i) {

@@ -22,7 +22,7 @@ STATES = {
     "nan": (lambda s: s[RUNNING].fill_(float("nan")), "LGEBs.1.phi_h.1.running_var"),
     "inf": (lambda s: s[EMBEDDING][1].fill_(float("inf")), "embedding.weight"),
     "integers": (lambda s: s.update({RUNNING: s[RUNNING].long()}), "running_var"),
-    "half": (lambda s: s.update({RUNNING: s[RUNNING].half()}), "HalfStorage"),
+    "bytes": (lambda s: s.update({RUNNING: s[RUNNING].char()}), "CharStorage"),
     "complex": (lambda s: s.update({RUNNING: s[RUNNING] + 1j}), "Storage"),
     "prefix": (lambda s: s.update({"embedding.bias": s.pop("module.embedding.bias")}), "module."),
     "empty": (lambda s: s.clear(), "missing"),
@@ -112,6 +112,20 @@ class BadCheckpointTest(harness.TrainedTest):
         """A file that torch loads and saves again is accepted."""
         torch.save(dict(self.state()), self.kept / "best-val-model.pt")
         self.assert_finished(harness.test_mode("qg", self.kept, "--datadir", self.data))
+
+    def test_sixteen_bits(self):
+        """Half and bfloat16 are read as the floats that they stand for."""
+        file = self.kept / "best-val-model.pt"
+        for kind in (torch.half, torch.bfloat16):
+            short = {k: t.to(kind) if t.is_floating_point() else t for k, t in self.state().items()}
+            long = {k: t.float() if t.is_floating_point() else t for k, t in short.items()}
+            scores = []
+            for state in (short, long):
+                torch.save(state, file)
+                self.assert_finished(harness.test_mode("qg", self.kept, "--datadir", self.data))
+                scores.append((self.kept / "score.npy").read_bytes())
+            self.assertEqual(*scores)
+            self.assertNotEqual(scores[0], self.good["score.npy"])
 
     def test_damaged(self):
         file = self.kept / "best-val-model.pt"

@@ -148,7 +148,8 @@ TEST_CASE("a storage must be there, of the size and type that are told") {
   CHECK_THAT(error_of_tensor({.storage_size = 5}), Contains("holds 24 bytes"));
   CHECK_THAT(error_of_tensor({.storage_size = -6}), Contains("storage size") && Contains("-6"));
   CHECK_THAT(error_of_tensor({.storage = "DoubleStorage"}), Contains("holds 24 bytes"));
-  CHECK_THAT(error_of_tensor({.storage = "HalfStorage"}), Contains("'torch HalfStorage'"));
+  CHECK_THAT(error_of_tensor({.storage = "CharStorage"}), Contains("'torch CharStorage'"));
+  CHECK_THAT(error_of_tensor({.storage = "HalfStorage"}), Contains("holds 24 bytes"));
   CHECK_THAT(error_of_tensor({.key = "1"}), Contains("no entry 'top/data/1'"));
   CHECK_THAT(error_of_tensor({.key = "../version"}), Contains("no entry"));
   const Description doubles{
@@ -171,7 +172,7 @@ TEST_CASE("no global but a state dict's is let in") {
   for (const auto& [module, name] : {std::pair{"os", "system"},
                                      {"builtins", "eval"},
                                      {"torch", "load"},
-                                     {"torch", "HalfStorage"}}) {
+                                     {"torch", "CharStorage"}}) {
     PickleWriter pickle;
     pickle.global(module, name);
     pickle.text("echo");
@@ -292,6 +293,39 @@ TEST_CASE("memory is bounded whatever is announced") {
   entries = entries_of(pickle_of(many));
   entries[1] = ZipBytes("top/data/0", std::string(4 * megabytes, '\0'));
   CHECK_THAT(error_of(entries), Contains("expected at most 268435456"));
+}
+
+TEST_CASE("the bytes of a tensor count once, those of a storage apart") {
+  constexpr std::int64_t elements = 4 << 20;  // 16 MiB
+  const std::string zeros(4 * elements, '\0');
+  const auto error_of_sharing = [&](int tensors) {
+    std::vector<std::pair<std::string, Description>> many;
+    for (int i = 0; i < tensors; ++i) {
+      many.emplace_back("w" + std::to_string(i),
+                        Description{.storage_size = elements, .sizes = {elements}, .strides = {1}});
+    }
+    auto entries = entries_of(pickle_of(many));
+    entries[1] = ZipBytes("top/data/0", zeros);
+    return error_of(entries);
+  };
+  CHECK(error_of_sharing(16).empty());
+  CHECK_THAT(error_of_sharing(17), Contains("expected at most 268435456"));
+}
+
+TEST_CASE("storages are bounded together, before they are unpacked") {
+  constexpr std::int64_t few = 1 << 18, many = 1 << 26;  // 1 MiB and 256 MiB
+  const auto of_storage = [](const char* key, std::int64_t size) {
+    return Description{.key = key, .storage_size = size, .sizes = {1}, .strides = {1}};
+  };
+  auto entries = entries_of(pickle_of({{"a", of_storage("0", few)}, {"b", of_storage("1", many)}}));
+  entries[1] = ZipBytes("top/data/0", std::string(4 * few, '\0'));
+  ZipBytes announced("top/data/1", deflated_zeros(1));
+  announced.method = 8;
+  announced.size = 4 * many;
+  entries.push_back(announced);
+  CHECK_THAT(error_of(entries), Contains("'b'") && Contains("expected at most 268435456"));
+  entries.back().size = 4 * many - 4 * few;
+  CHECK_THAT(error_of(entries), Contains("holds 267386880 bytes"));
 }
 
 TEST_CASE("a checkpoint cut off anywhere is refused") {

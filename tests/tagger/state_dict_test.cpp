@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cmath>
+#include <limits>
 #include <numeric>
 #include <random>
 
@@ -8,6 +10,7 @@
 #include "io/helpers.h"
 #include "lorentznet/checkpoint.h"
 #include "support.h"
+#include "tagger/state_dict_format.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
@@ -90,6 +93,45 @@ TEST_CASE("a state dict is read back as it was written") {
   CHECK(read_state_dict(folder / "none.pt").empty());
 }
 
+TEST_CASE("whatever is written can be read: more than 256 MiB") {
+  const TemporaryFolder folder;
+  constexpr std::int64_t rows = 129, columns = 1 << 19;  // of 2 MiB
+  StateDict state{{"w", Array({rows, columns}, std::vector<float>(rows * columns, 1.5F))}};
+  write_state_dict(folder / "a.pt", state);
+  state.front().second = Array({}, std::vector<float>{0});  // memory for one copy is enough
+  const StateDict found = read_state_dict(folder / "a.pt");
+  REQUIRE(found.front().second.shape() == Shape{rows, columns});
+  const auto values = found.front().second.as<float>();
+  CHECK(std::all_of(values.begin(), values.end(), [](float value) { return value == 1.5F; }));
+}
+
+TEST_CASE("whatever is written can be read: thousands of arrays") {
+  const TemporaryFolder folder;
+  StateDict state;  // as the training state of a network of 200 layers
+  for (int i = 0; i < 12000; ++i) {
+    const auto layer = std::to_string(i);
+    state.emplace_back("exp_avg_sq.LGEBs." + layer + ".phi_e.0.weight", random_array<float>({2}));
+  }
+  write_state_dict(folder / "a.pt", state);
+  check_equal(read_state_dict(folder / "a.pt"), state);
+}
+
+TEST_CASE("whatever is written can be read: else it is not written") {
+  const TemporaryFolder folder;
+  const auto path = folder / "a.pt";
+  const auto array = [](std::size_t axes) { return Array(Shape(axes, 1), std::vector<double>{7}); };
+  write_state_dict(path, {{"w", array(16)}});
+  check_equal(read_state_dict(path), {{"w", array(16)}});
+  CHECK_THROWS_AS(write_state_dict(path, {{"w", array(17)}}), std::invalid_argument);
+  const std::string name(1 << 20, 'n');
+  StateDict state;
+  for (int i = 0; i < 7; ++i) state.emplace_back(std::to_string(i) + name, array(1));
+  write_state_dict(path, state);
+  check_equal(read_state_dict(path), state);
+  state.emplace_back("7" + name, array(1));
+  CHECK_THROWS_AS(write_state_dict(path, state), std::invalid_argument);
+}
+
 TEST_CASE("equal content gives equal bytes, other content others") {
   const TemporaryFolder folder;
   const auto bytes_of = [&](const StateDict& state) {
@@ -105,6 +147,30 @@ TEST_CASE("equal content gives equal bytes, other content others") {
   }
   state.front().second = random_array<float>({5, 3}, 2);
   CHECK(bytes_of(state) != bytes);
+}
+
+TEST_CASE("numbers of 16 bits become float exactly") {
+  const auto half = [](int bits) { return from_half(static_cast<std::uint16_t>(bits)); };
+  CHECK(half(0x3c00) == 1);
+  CHECK(half(0xc000) == -2);
+  CHECK(half(0x3555) == 0x1.554p-2F);
+  CHECK(half(0x7bff) == 65504);
+  CHECK(half(0x0001) == 0x1p-24F);
+  CHECK(half(0x03ff) == 0x3ffp-24F);
+  CHECK(half(0x0400) == 0x1p-14F);
+  CHECK(half(0x8000) == 0);
+  CHECK(std::signbit(half(0x8000)));
+  CHECK(half(0xfc00) == -std::numeric_limits<float>::infinity());
+  CHECK(std::isnan(half(0x7c01)));
+  // All finite ones: the next larger number differs by the last bit's value.
+  for (int bits = 0; bits < 0x7bff; ++bits) {
+    CHECK(half(bits + 1) - half(bits) == std::ldexp(1.F, std::max(bits >> 10, 1) - 25));
+    CHECK(half(bits | 0x8000) == -half(bits));
+  }
+  CHECK(from_bfloat16(0x3f80) == 1);
+  CHECK(from_bfloat16(0xc049) == -0x1.92p1F);
+  CHECK(from_bfloat16(0x0001) == 0x1p-133F);
+  CHECK(std::isnan(from_bfloat16(0x7fc0)));
 }
 
 TEST_CASE("arrays begin at multiples of 64 bytes in the file, as torch.save has them") {
