@@ -1,5 +1,7 @@
 #include "app/arguments.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cxxopts.hpp>
 
@@ -149,8 +151,22 @@ void check_experiment(const Arguments& arguments) {
   }
 }
 
+/// Each of both numbers may be large, but not the network.
+void check_network_size(const Arguments& arguments) {
+  constexpr double kMostParameters = 1e9;  // 16 GB in training, with gradients and AdamW's moments
+  const auto width = static_cast<double>(arguments.n_hidden);
+  // Of a layer, H x H each: phi_e has 3, phi_h 3, phi_x 1.
+  const double parameters = 7 * width * width * static_cast<double>(arguments.n_layers);
+  if (parameters <= kMostParameters) return;
+  throw InputError(
+      fmt::format("--n_hidden {} and --n_layers {} make a network of {:.2g} parameters, "
+                  "expected at most {:.2g}",
+                  arguments.n_hidden, arguments.n_layers, parameters, kMostParameters));
+}
+
 /// Whether the flags make sense together.
 void check_arguments(const Arguments& arguments) {
+  check_network_size(arguments);
   check_precision(arguments);
   check_boost(arguments);
   check_pooling(arguments);

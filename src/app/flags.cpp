@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <limits>
 
 #include "lorentznet/error.h"
 
@@ -12,7 +11,8 @@ namespace {
 
 using A = Arguments;
 
-constexpr double kAny = -std::numeric_limits<double>::infinity();
+constexpr double kUnlimited = std::numeric_limits<double>::infinity();
+constexpr double kAny = -kUnlimited;
 
 /// \tparam member  of an enumeration type E, or of std::optional<E>
 template <auto member>
@@ -40,12 +40,12 @@ std::vector<Flag> saved_flags() {
        "NAME"},
       {"Run", "test_mode", &A::test_mode, "test the experiment's best model instead of training",
        ""},
-      {"Training", "batch_size", &A::batch_size, "jets in a batch", "N", 1},
+      {"Training", "batch_size", &A::batch_size, "jets in a batch", "N", 1, 1e6},
       {"Data", "num_train", &A::num_train, "training jets, from the start of each file (-1: all)",
-       "N", -1},
+       "N", -1, 1e12},
       {"Data", "num_data", &A::num_data, "jets to use, from the start of the data set (-1: all)",
-       "N", -1},
-      {"Training", "epochs", &A::epochs, "number of epochs", "N", 1},
+       "N", -1, 1e12},
+      {"Training", "epochs", &A::epochs, "number of epochs", "N", 1, 1e6},
       {"Training", "warmup_epochs", &A::warmup_epochs, "epochs of learning-rate warm-up", "N"},
       {"Network", "c_weight", &A::c_weight, "weight of the coordinate updates", "C", kAny},
       {"Training", "seed", &A::seed, "seed of initialisation, order of the jets and dropout", "N"},
@@ -56,14 +56,15 @@ std::vector<Flag> saved_flags() {
       {"Data", "datadir", &A::datadir, "folder of the data set", "DIR"},
       {"Run", "logdir", &A::logdir, "folder of the experiments", "DIR"},
       {"Network", "dropout", &A::dropout, "dropout probability in the decoder", "P"},
-      {"Training", "lr", &A::lr, "learning rate", "R", 0, true},
-      {"Network", "n_hidden", &A::n_hidden, "width of the embeddings", "N", 1},
-      {"Network", "n_layers", &A::n_layers, "number of LGEB layers", "N", 1},
-      {"Run", "num_workers", &A::num_workers, "threads that prepare batches in advance", "N"},
+      {"Training", "lr", &A::lr, "learning rate", "R", 0, kUnlimited, true},
+      {"Network", "n_hidden", &A::n_hidden, "width of the embeddings", "N", 1, 4096},
+      {"Network", "n_layers", &A::n_layers, "number of LGEB layers", "N", 1, 512},
+      {"Run", "num_workers", &A::num_workers, "threads that prepare batches in advance", "N", 0,
+       1024},
       {"Training", "weight_decay", &A::weight_decay, "weight decay of AdamW", "R"},
       {"Run", "local_rank", &A::local_rank, "GPU to use if the launcher sets no LOCAL_RANK", "N"},
       {"Network", "n_nodes", &A::n_nodes, "divide each jet's sum by N nodes (see the README)", "N",
-       1},
+       1, 1e6},
       {"Network", "pooling", choice<&A::pooling>(kPoolingWords),
        "what each jet's sum is divided by: batch, constant or jet", "HOW"},
       {"Network", "coordinates", choice<&A::coordinates>({"double", "float"}),
@@ -104,7 +105,7 @@ std::vector<Flag> unsaved_flags() {
       {"Run", "verbose", &A::verbose, "or -v: print all lines, also on a terminal", ""},
       {"Run", "quiet", &A::quiet, "or -q: print only the result", ""},
       {"Run", "timeout", &A::timeout, "seconds without an answer after which a process is hung",
-       "SECONDS", 1},
+       "SECONDS", 1, 1e6},
       {"Run", "resume", &A::resume, "continue a training that was stopped", ""},
       {"Run", "overwrite", &A::overwrite, "replace the experiment of this name", ""},
   };
@@ -129,6 +130,9 @@ Number parse_number(const Flag& flag, const std::string& text) {
     fail(flag, text,
          (flag.minimum_excluded ? "above " : "at least ") +
              std::to_string(static_cast<std::int64_t>(flag.minimum)));
+  }
+  if (as_double > flag.maximum) {
+    fail(flag, text, "at most " + std::to_string(static_cast<std::int64_t>(flag.maximum)));
   }
   return value;
 }

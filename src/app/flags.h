@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <optional>
 #include <string>
 #include <variant>
@@ -30,6 +31,8 @@ struct Flag {
   std::string help;
   std::string metavar;
   double minimum = 0;  ///< of numbers
+  /// Of numbers: above it, a run would have no end or more memory than there is.
+  double maximum = std::numeric_limits<double>::infinity();
   bool minimum_excluded = false;
   bool saved = true;  ///< part of args.json
 };

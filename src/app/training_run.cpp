@@ -71,7 +71,8 @@ void prepare_first_step(const Run& run, LorentzNet& network) {
   const auto& folder = run.experiment.folder;
   // The numbers of dropout: rank 0's follow those of the initialisation, as in a single process.
   if (!run.leads()) {
-    torch::manual_seed(static_cast<std::uint64_t>(arguments.seed + run.ranks().rank()));
+    torch::manual_seed(static_cast<std::uint64_t>(arguments.seed) +
+                       static_cast<std::uint64_t>(run.ranks().rank()));
   }
   const bool resumes = arguments.resume && std::filesystem::exists(folder.training_state());
   if (!arguments.init_from.empty() && !resumes) load(network, arguments.init_from);

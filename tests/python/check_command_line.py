@@ -39,6 +39,17 @@ WRONG_VALUES = {
     "--boost": ("1", "0.3,", "nan"),
     "--exp_name": ("a/../../b", "/absolute", "."),
 }
+# Sizes that would hang or fill the memory: refused before anything is read, with the limit.
+ABSURD_VALUES = {
+    "--batch_size": (1000000001, 1000000),
+    "--epochs": (1000000001, 1000000),
+    "--n_hidden": (1000000000, 4096),
+    "--n_layers": (1000000000, 512),
+    "--num_workers": (1000000, 1024),
+    "--n_nodes": (10**18, 1000000),
+    "--num_train": (2**63 - 1, 10**12),
+    "--timeout": (10**18, 1000000),
+}
 CONTRADICTIONS = (
     ("--pooling=jet", "--n_nodes=100"),
     ("--resume", "--overwrite", "--exp_name=x"),
@@ -88,6 +99,17 @@ class CommandLineTest(harness.ProgramTest):
             for value in values:
                 with self.subTest(flag=flag, value=value):
                     self.refused("top", f"{flag}={value}", expected=(flag,))
+
+    def test_absurd_values(self):
+        for flag, (value, limit) in ABSURD_VALUES.items():
+            with self.subTest(flag=flag):
+                self.refused("top", f"{flag}={value}", expected=(f"{flag}: '{value}'", f"at most {limit}\n"))
+                # The limit itself is accepted: then the data are missing.
+                self.refused("top", f"{flag}={limit}", expected=(self.folder / "none",))
+        self.refused("qg", "--num_data", 10**13, expected=("--num_data", "at most 1000000000000\n"))
+        self.refused("top", "--n_hidden=4096", "--n_layers=512",
+                     expected=("4096", "512", "6e+10 parameters", "at most 1e+09"))  # fmt: skip
+        self.refused("top", "--seed", 2**63 - 1, expected=(self.folder / "none",))
 
     def test_contradictions(self):
         for words in CONTRADICTIONS:
