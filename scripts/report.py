@@ -18,6 +18,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
     parser.add_argument("folder", type=Path, nargs="?", help="LOGDIR/EXP_NAME of an experiment")
+    parser.add_argument("--experiment", type=Path, metavar="DIR",
+                        help="the folder of the training, if the results are in another one (--out)")  # fmt: skip
     parser.add_argument("--check", action="store_true", help="only check that the needed packages are installed")
     args = parser.parse_args()
     prepared.need("numpy", "matplotlib", "mplhep")
@@ -29,7 +31,7 @@ def main() -> int:
     from plots.errors import PlotError
 
     try:
-        print(report.write(args.folder))
+        print(report.write(args.folder, args.experiment))
     except (PlotError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -54,18 +54,20 @@ class Experiment:
         return found
 
 
-def read_experiment(label: str, folder: Path) -> Experiment:
+def read_experiment(label: str, folder: Path, trained: Path | None = None) -> Experiment:
+    """`trained`: the folder of the training, where it is not that of the results (test mode with --out)."""
     if not folder.is_dir():
         raise PlotError(f"{folder}: no such folder")
 
-    def optional(name):
-        return read_json(folder / name) if (folder / name).exists() else None
+    def optional(name, place=folder):
+        return read_json(place / name) if (place / name).exists() else None
 
     boosts = [read_json(file) for file in folder.glob("boost-*.json")]
     for boost, file in zip(boosts, folder.glob("boost-*.json")):
         if not {"beta", "acc", "loss"} <= boost.keys():
             raise PlotError(f"{file}: expected beta, acc and loss")
-    found = Experiment(label, folder, optional("args.json"), optional("train-result.json"),
+    found = Experiment(label, folder, optional("args.json", trained or folder),
+                       optional("train-result.json", trained or folder),
                        optional("test-result.json"), sorted(boosts, key=lambda boost: boost["beta"]),
                        optional("equivariance.json"))  # fmt: skip
     if not (found.training or found.boosts or (folder / "score.npy").exists()):

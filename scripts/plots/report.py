@@ -109,10 +109,11 @@ def figure(name: str, file: Path) -> str:
             f"<figcaption>{caption}</figcaption></figure>")  # fmt: skip
 
 
-def write(folder: Path) -> Path:
-    """Writes report.html into the folder of an experiment, and the pictures into plots/ beside it."""
+def write(folder: Path, trained: Path | None = None) -> Path:
+    """Writes report.html into the folder of an experiment, and the pictures into plots/ beside it. `trained` is the
+    folder of the training, where that is another one."""
     folder = folder.resolve()
-    experiment = read_experiment(folder.name, folder)
+    experiment = read_experiment(folder.name, folder, trained)
     if experiment.training is None and not (folder / "score.npy").exists():
         raise PlotError(f"{folder}: nothing to report (no train-result.json or score.npy)")
     made = pictures.draw_all([experiment], {}, folder / "plots")

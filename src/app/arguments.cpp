@@ -141,6 +141,12 @@ void check_experiment(const Arguments& arguments) {
     throw InputError("--test_mode does not train: it excludes --resume and --overwrite");
   }
   if ((arguments.test_mode || arguments.resume) && arguments.exp_name.empty()) {
+  if (arguments.given.contains("out") && !arguments.test_mode) {
+    throw InputError("--out needs --test_mode: a training writes to its own folder");
+  }
+  if (arguments.given.contains("out") && arguments.out.empty()) {
+    throw InputError("--out: '' is not the name of a folder");
+  }
     throw InputError("--exp_name is needed to find the experiment");
   }
   const std::filesystem::path name(arguments.exp_name);

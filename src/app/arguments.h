@@ -47,6 +47,7 @@ struct Arguments {
   std::string init_from;
   bool no_beams = false;
   std::vector<std::string> test_data;
+  std::string out;  ///< folder of the results of a test; empty: the experiment's
   OnBadJet on_bad_jet = OnBadJet::kError;
   bool no_cache = false;
   bool download = false;

@@ -8,6 +8,7 @@
 #include "app/flags.h"
 #include "lorentznet/error.h"
 #include "parallel/collectives.h"
+#include "tagger/network.h"
 
 namespace lorentznet {
 namespace {
@@ -42,20 +43,47 @@ Arguments agreed_by_all(Arguments arguments, Processes& processes) {
   return arguments;
 }
 
-void check_folder(const Arguments& arguments, const RunFolder& folder) {
-  const auto name = folder.path().string();
-  if (arguments.test_mode) {
-    if (!std::filesystem::exists(folder.path())) {
-      throw InputError(name + ": there is no such experiment");
-    }
-  } else if (arguments.resume) {
-    if (!std::filesystem::exists(folder.args())) {
-      throw InputError(folder.args().string() + " does not exist: there is nothing to resume");
-    }
-  } else if (!arguments.overwrite && folder.has_files()) {
-    throw InputError(name +
-                     ": this experiment exists (--resume continues it, --overwrite replaces it)");
+void refuse_existing(const Experiment& experiment) {
+  const auto& arguments = experiment.arguments;
+  if (arguments.resume || arguments.overwrite || !experiment.folder.has_files()) return;
+  throw InputError(experiment.folder.path().string() +
+                   ": this experiment exists (--resume continues it, --overwrite replaces it)");
+}
+
+/// --out replaces no other experiment's results.
+RunFolder results_folder(const Arguments& arguments, const RunFolder& folder) {
+  if (arguments.out.empty()) return folder;
+  const RunFolder results(arguments.out);
+  const auto& path = results.path();
+  std::error_code missing;
+  const bool same = std::filesystem::equivalent(path, folder.path(), missing);
+  if (std::filesystem::exists(results.args()) && !same) {
+    throw InputError("--out: " + path.string() + " is another experiment: it has an args.json");
   }
+  if (std::filesystem::exists(path) && !std::filesystem::is_directory(path)) {
+    throw InputError("--out: " + path.string() + " is not a folder");
+  }
+  return results;
+}
+
+void check_folder(const Experiment& experiment) {
+  const auto& folder = experiment.folder;
+  if (experiment.arguments.test_mode) {
+    if (std::filesystem::exists(folder.path())) return;
+    throw InputError(folder.path().string() + ": there is no such experiment");
+  }
+  refuse_existing(experiment);
+  if (experiment.arguments.resume && !std::filesystem::exists(folder.args())) {
+    throw InputError(folder.args().string() + " does not exist: there is nothing to resume");
+  }
+}
+
+void lock_results(const Experiment& experiment, const Log& log) {
+  const bool tests = experiment.arguments.test_mode;
+  const auto problem = experiment.lock->take(
+      experiment.results.path(), tests ? FolderLock::Kind::kShared : FolderLock::Kind::kExclusive,
+      tests ? "test" : "training", tests ? " (--out DIR writes the results elsewhere)" : "");
+  if (!problem.empty()) log.info("Warning: " + problem + "; no other run may use it now");
 }
 
 std::vector<std::string> flags_from_stopped_training(const Arguments& arguments, const Task& task) {
@@ -91,31 +119,32 @@ std::int64_t saved_number(const Json& saved, const std::string& name, std::int64
 }
 
 /// Compares the size of the network with that of its checkpoint before it is made: a wrong one may
-/// not fit into memory. What is smaller, or not a LorentzNet's, is refused on loading.
+/// not fit into memory.
 void check_size(const Experiment& experiment) {
   const auto& arguments = experiment.arguments;
-  const auto& folder = experiment.folder;
-  std::int64_t layers = 0, hidden = 0;
-  for (const auto& [name, array] : experiment.network) {
-    if (name == "embedding.bias") hidden = array.element_count();
-    if (name.ends_with(".phi_m.0.bias")) ++layers;
-  }
-  if (layers == 0 || hidden == 0) return;
-  if (arguments.n_hidden <= hidden && arguments.n_layers <= layers) return;
-  throw InputError(
-      fmt::format("{}: has n_layers {} and n_hidden {}, but {} or the flags say {} and {}",
-                  folder.best_model().string(), layers, hidden, folder.args().string(),
-                  arguments.n_layers, arguments.n_hidden));
+  const auto file = experiment.folder.best_model().string();
+  const auto shape = network_shape(experiment.network, file);
+  if (arguments.n_hidden == shape.hidden && arguments.n_layers == shape.layers) return;
+  throw InputError(fmt::format(
+      "{}: has n_layers {} and n_hidden {}, but {} or the flags say {} and {}", file, shape.layers,
+      shape.hidden, experiment.folder.args().string(), arguments.n_layers, arguments.n_hidden));
 }
 
 }  // namespace
 
 Experiment open_experiment(const Task& task, const Arguments& given, Processes& processes,
                            const Log& log) {
-  auto arguments = agreed_by_all(given, processes);
-  RunFolder folder(arguments.folder());
-  check_folder(arguments, folder);
-  if (!arguments.test_mode && !arguments.resume) return {std::move(arguments), std::move(folder)};
+  const auto agreed = agreed_by_all(given, processes);
+  Experiment experiment{.arguments = agreed,
+                        .folder = RunFolder(agreed.folder()),
+                        .results = results_folder(agreed, RunFolder(agreed.folder()))};
+  auto& arguments = experiment.arguments;
+  const auto& folder = experiment.folder;
+  check_folder(experiment);
+  if (processes.launch().rank == 0 && std::filesystem::exists(experiment.results.path())) {
+    lock_results(experiment, log);
+  }
+  if (!arguments.test_mode && !arguments.resume) return experiment;
 
   const bool has_args = std::filesystem::exists(folder.args());
   const Json saved = has_args ? read_json(folder.args()) : Json::object();
@@ -126,29 +155,37 @@ Experiment open_experiment(const Task& task, const Arguments& given, Processes& 
               arguments.test_mode ? flags_of_trained_network(arguments)
                                   : flags_from_stopped_training(arguments, task),
               task, folder.args());
-  if (!arguments.test_mode) return {std::move(arguments), std::move(folder)};
+  if (!arguments.test_mode) return experiment;
 
   constexpr std::int64_t kMostScalars = 4096, kMostClasses = 127;
-  const Experiment experiment{
-      .arguments = std::move(arguments),
-      .folder = folder,
-      .network = read_state_dict(folder.best_model()),
-      .n_scalar = saved_number(saved, "n_scalar", task.n_scalar, 1, kMostScalars, folder),
-      .n_class = saved_number(saved, "n_class", 2, 2, kMostClasses, folder)};
+  experiment.network = read_state_dict(folder.best_model());
+  experiment.n_scalar = saved_number(saved, "n_scalar", task.n_scalar, 1, kMostScalars, folder);
+  experiment.n_class = saved_number(saved, "n_class", 2, 2, kMostClasses, folder);
   check_size(experiment);
+  if (std::filesystem::exists(folder.train_result())) {
+    experiment.training = read_json(folder.train_result());
+  }
   return experiment;
 }
 
-void claim_folder(const Experiment& experiment, const Json& args, Processes& processes) {
+void claim_folder(const Experiment& experiment, const Json& args, Processes& processes,
+                  const Log& log) {
   const auto& folder = experiment.folder;
   meet(*processes.communicator());
   if (processes.communicator()->rank() != 0) return;
+  folder.create();
+  lock_results(experiment, log);
+  refuse_existing(experiment);
   processes.write_note(kFolderIsOurs, experiment.arguments.exp_name);
   if (experiment.arguments.overwrite) folder.remove_results();
-  folder.create();
   folder.remove_partial_files();
   write_json(folder.args(), args);
   processes.write_note(kFolderIsReady, experiment.arguments.exp_name);
+}
+
+void claim_results(const Experiment& experiment, const Log& log) {
+  experiment.results.create();
+  lock_results(experiment, log);
 }
 
 }  // namespace lorentznet

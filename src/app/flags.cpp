@@ -80,6 +80,8 @@ std::vector<Flag> unsaved_flags() {
   const auto& axes = Frame::kAxisNames;
   return {
       {"Data", "test_data", &A::test_data, "test these files instead of the data set's", "FILE..."},
+      {"Run", "out", &A::out, "folder for the results of --test_mode (default: the experiment's)",
+       "DIR"},
       {"Data", "on_bad_jet", choice<&A::on_bad_jet>({"error", "skip"}),
        "what to do about unusable jets: error, or skip up to 0.1 % of a file", "WHAT"},
       {"Data", "no_cache", &A::no_cache, "do not cache a large data set in a file beside it", ""},

@@ -67,10 +67,12 @@ int run(const Task& task, const Arguments& given, Processes& processes) {
   auto network = make_network(run, kernel, device);
   if (arguments.test_mode) {
     load_model_state(*network, experiment.network, experiment.folder.best_model());
-  } else if (const int signal = run_training(run, network)) {
-    return 128 + signal;
+    run_test(run, network, experiment.training);
+    return 0;
   }
-  run_test(run, network);
+  const auto end = run_training(run, network);
+  if (end.signal != 0) return 128 + end.signal;
+  run_test(run, network, end.record);
   return 0;
 }
 

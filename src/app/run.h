@@ -27,17 +27,23 @@ int run(const Task& task, const Arguments& given, Processes& processes);
 
 // Its steps, in training_run.cpp and test_run.cpp.
 
+/// How a training ended.
+struct TrainingEnd {
+  int signal = 0;  ///< the number of the signal that stopped it; 0: it was finished
+  Json record;     ///< contents of train-result.json
+};
+
 /// Trains the network, which then has the weights of the best epoch. Collective.
-/// \return the number of the signal that stopped the training; 0 if it was finished
-int run_training(const Run& run, LorentzNet& network);
+TrainingEnd run_training(const Run& run, LorentzNet& network);
 
 /// With --report, before hours of work: whether scripts/report.py is there and finds matplotlib.
 /// \throws InputError naming what is missing
 void check_report_script();
 
 /// Scores the test jets, then again in each boosted frame that the arguments name, and writes the
-/// results to the experiment's folder. Collective; rank 0 alone writes.
+/// results to the experiment's folder, or to --out. Collective; rank 0 alone writes.
+/// \param training  contents of train-result.json, which test-result.json repeats
 /// \throws std::system_error naming the file that can't be written
-void run_test(const Run& run, LorentzNet& network);
+void run_test(const Run& run, LorentzNet& network, const Json& training);
 
 }  // namespace lorentznet

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 #include <cstdlib>
+#include <exception>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -12,6 +13,7 @@
 
 #include "app/run.h"
 #include "console/console.h"
+#include "io/message.h"
 #include "lorentznet/error.h"
 #include "lorentznet/metrics.h"
 #include "report/result_files.h"
@@ -55,38 +57,56 @@ std::string test_line(const TestRecord& record) {
                      rejection(record.rejection_at_50));
 }
 
-/// The record of the training, where there is one, and that of the test.
-Json merged_result(const TestRecord& record, const RunFolder& folder) {
-  auto result = std::filesystem::exists(folder.train_result()) ? read_json(folder.train_result())
-                                                               : Json::object();
-  result.update(to_json(record));
-  return result;
+using Files = std::vector<std::pair<std::filesystem::path, std::string>>;
+
+/// score.npy, and score.npz if jets have ids.
+Files score_files(const Scores& scores, const RunFolder& folder) {
+  Files files{{folder.scores(), score_bytes(scores.probability, scores.label)}};
+  if (!scores.id.empty()) {
+    files.emplace_back(folder.score_archive(),
+                       score_archive(scores.probability, scores.label, scores.id));
+  }
+  return files;
+}
+
+/// Whether the scores have figures: all jets have labels.
+bool has_labels(const Scores& scores) {
+  return std::find(scores.label.begin(), scores.label.end(), -1) == scores.label.end();
+}
+
+/// Jets without labels have no figures; those in the folder stay.
+void announce_unlabelled(const Scores& scores, const RunFolder& folder, const Log& log) {
+  log.result(
+      fmt::format("Test: {} jets scored; without labels for all of them there are no figures",
+                  scores.label.size()));
+  if (!std::filesystem::exists(folder.test_result())) return;
+  log.info(folder.test_result().string() + " stays: it is of an earlier test");
 }
 
 /// Writes score.npy, score.npz if jets have ids, and, if all jets have labels, test-result.json
 /// and, for two classes of jets without weights, test-uncertainty.json. Removes those of an earlier
 /// test that do not belong to these scores.
-void write_results(const Scores& scores, const RunFolder& folder, const Log& log) {
-  std::vector<std::pair<std::filesystem::path, std::string>> files{
-      {folder.scores(), score_bytes(scores.probability, scores.label)}};
-  if (!scores.id.empty()) {
-    files.emplace_back(folder.score_archive(),
-                       score_archive(scores.probability, scores.label, scores.id));
+/// \param training  what test-result.json repeats of the training
+void write_results(const Scores& scores, const Json& training, const RunFolder& folder,
+                   const Log& log) {
+  auto files = score_files(scores, folder);
+  TestRecord record;
+  std::exception_ptr failure;
+  try {
+    if (has_labels(scores)) {
+      record = summarize_test(scores);
+      auto result = training;
+      result.update(to_json(record));
+      files.emplace_back(folder.test_result(), result.dump(4));
+    }
+  } catch (...) {
+    failure = std::current_exception();
   }
-  const bool has_labels =
-      std::find(scores.label.begin(), scores.label.end(), -1) == scores.label.end();
-  const auto record = has_labels ? summarize_test(scores) : TestRecord{};
-  if (has_labels) files.emplace_back(folder.test_result(), merged_result(record, folder).dump(4));
-  write_together(files);
-  std::filesystem::remove(folder.uncertainties());
+  write_together(files);  // hours of work, whatever is wrong with their figures
   if (scores.id.empty()) std::filesystem::remove(folder.score_archive());
-  if (!has_labels) {
-    std::filesystem::remove(folder.test_result());
-    log.result(
-        fmt::format("Test: {} jets scored; without labels for all of them there are no figures",
-                    scores.label.size()));
-    return;
-  }
+  if (failure) std::rethrow_exception(failure);
+  if (!has_labels(scores)) return announce_unlabelled(scores, folder, log);
+  std::filesystem::remove(folder.uncertainties());
   log.result(test_line(record));
   if (record.auc && scores.num_classes() == 2 && scores.weight.empty()) {
     write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label,
@@ -101,7 +121,7 @@ void write_boosted(const Run& run, const Scores& scores, double beta) {
     record["axis"] = Frame::kAxisNames.at(static_cast<std::size_t>(arguments.boost_axis));
   }
   if (arguments.rotate) record["rotated"] = true;
-  write_json(run.experiment.folder.boost(beta), record);
+  write_json(run.experiment.results.boost(beta), record);
   run.output.log.result(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta,
                                     scores.loss, scores.accuracy));
 }
@@ -114,27 +134,22 @@ void study_frames(const Run& run, LorentzNet& network) {
                                     .frame = frame_of(arguments, 0),
                                     .batch_size = arguments.batch_size};
   write_json(
-      run.experiment.folder.equivariance(),
+      run.experiment.results.equivariance(),
       study_equivariance(network, jets, run.plan.task, run.plan.rule, options, run.output.log));
 }
 
-/// Runs `python3 report.py ARGUMENT` to its end. The script is in the source tree that the program
-/// was built from, or in the folder that LORENTZNET_SCRIPTS names.
+/// Runs `python3 report.py ARGUMENTS...` to its end. The script is in the source tree that the
+/// program was built from, or in the folder that LORENTZNET_SCRIPTS names.
 /// \return the last line of its output if it fails, else nothing
-std::optional<std::string> run_report_script(const std::string& argument) {
+std::optional<std::string> run_report_script(const std::vector<std::string>& words) {
   const char* const chosen = std::getenv("LORENTZNET_SCRIPTS");
   const std::filesystem::path folder = chosen != nullptr ? chosen : LORENTZNET_SCRIPTS_DIR;
   const auto script = folder / "report.py";
   if (!std::filesystem::exists(script)) {
     return "there is no " + script.string() + " (LORENTZNET_SCRIPTS names the folder)";
   }
-  std::string command = "python3";
-  for (auto word : {script.string(), argument}) {
-    for (std::size_t k = 0; (k = word.find('\'', k)) != std::string::npos; k += 4) {
-      word.replace(k, 1, R"('\'')");
-    }
-    command += " '" + word + "'";
-  }
+  std::string command = "python3 " + shell_word(script.string());
+  for (const auto& word : words) command += " " + shell_word(word);
   std::FILE* const output = popen((command + " 2>&1").c_str(), "r");
   if (output == nullptr) return "no shell could be started";
   std::string last;
@@ -146,27 +161,30 @@ std::optional<std::string> run_report_script(const std::string& argument) {
 
 void make_report(const Run& run) {
   const auto& folder = run.experiment.folder;
-  if (const auto error = run_report_script(folder.path().string())) {
+  const auto& results = run.experiment.results;
+  if (const auto error =
+          run_report_script({results.path().string(), "--experiment", folder.path().string()})) {
     throw std::runtime_error("the report could not be made: " + *error);
   }
-  run.output.log.info("Report: " + folder.report().string());
+  run.output.log.info("Report: " + results.report().string());
 }
 
 }  // namespace
 
 void check_report_script() {
-  if (const auto error = run_report_script("--check")) throw InputError("--report: " + *error);
+  if (const auto error = run_report_script({"--check"})) throw InputError("--report: " + *error);
 }
 
-void run_test(const Run& run, LorentzNet& network) {
+void run_test(const Run& run, LorentzNet& network, const Json& training) {
   const auto& arguments = run.experiment.arguments;
-  const auto& folder = run.experiment.folder;
+  const auto& folder = run.experiment.results;
   if (run.leads()) {  // a folder that can't be written is found before the work
-    folder.create();
+    claim_results(run.experiment, run.output.log);
     log_to(folder.log());
+    if (!arguments.out.empty()) run.output.log.info("Results: " + folder.path().string());
   }
   const auto scores = score(run, network, {});
-  if (run.leads()) write_results(scores, folder, run.output.log);
+  if (run.leads()) write_results(scores, training, folder, run.output.log);
   for (const double beta : arguments.boost) {
     const auto boosted = score(run, network, frame_of(arguments, beta));
     if (run.leads()) write_boosted(run, boosted, beta);

@@ -98,7 +98,7 @@ void begin(const Run& run, Trainer& trainer) {
     run.output.log.info(resumed_at ? "Continuing from " + folder.training_state().string()
                                    : "No state was saved yet: starting at the first epoch");
   }
-  claim_folder(run.experiment, describe_training(run), run.processes);
+  claim_folder(run.experiment, describe_training(run), run.processes, run.output.log);
   if (!run.leads()) return;
   log_to(folder.log());
   run.output.recorder->record_to(folder.path(), resumed_at);
@@ -106,7 +106,7 @@ void begin(const Run& run, Trainer& trainer) {
 
 }  // namespace
 
-int run_training(const Run& run, LorentzNet& network) {
+TrainingEnd run_training(const Run& run, LorentzNet& network) {
   const auto& arguments = run.experiment.arguments;
   const auto& folder = run.experiment.folder;
   const auto& log = run.output.log;
@@ -121,11 +121,11 @@ int run_training(const Run& run, LorentzNet& network) {
     const int number = stop_requested ? stop_signal.load() : SIGTERM;
     log.info(fmt::format("Stopped by signal {}; --exp_name {} --resume continues from here", number,
                          arguments.exp_name));
-    return number;
+    return {.signal = number, .record = {}};
   }
   if (run.leads()) load(network, folder.best_model());
   broadcast_module(run.ranks(), *network);
-  return 0;
+  return {.signal = 0, .record = to_json(trainer.record())};
 }
 
 }  // namespace lorentznet

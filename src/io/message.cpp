@@ -31,6 +31,15 @@ std::string list_in_quotes(const std::vector<std::string>& names) {
   return list.empty() ? "nothing" : list;
 }
 
+std::string shell_word(const std::string& word) {
+  constexpr auto kPlain =
+      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./,:=+@%";
+  if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
+  std::string quoted = "'";
+  for (const char c : word) quoted += c == '\'' ? std::string(R"('\'')") : std::string(1, c);
+  return quoted + "'";
+}
+
 void throw_file_error(const std::string& file, const std::string& reason) {
   throw InputError(file + ": " + reason);
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "io/file.h"
+#include "io/folder_lock.h"
 #include "lorentznet/records.h"
 #include "report/event_file.h"
 
@@ -39,7 +40,9 @@ fs::path RunFolder::boost(double beta) const {
 }
 
 bool RunFolder::has_files() const {
-  return !files_where([](const std::string& name) { return !is_partial(name); }).empty();
+  return !files_where([](const std::string& name) {
+            return !is_partial(name) && name != FolderLock::kFileName;
+          }).empty();
 }
 
 void RunFolder::create() const {

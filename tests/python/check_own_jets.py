@@ -103,7 +103,7 @@ class OwnJetsTest(harness.ProgramTest):
         np.testing.assert_array_equal(bare[:, 1:], labelled[:, 1:])
         np.testing.assert_array_equal(bare[:, 0], -1)
         np.testing.assert_array_equal(np.load(run / "score.npz")["id"], arrays["id"])
-        self.assertFalse((run / "test-result.json").exists())
+        self.assertEqual((run / "test-result.json").read_bytes(), before["test-result.json"])  # of the labelled jets
         # A test on jets without ids removes the ids of the previous one.
         self.scores("top", self.top_data / "test.h5")
         self.assertFalse((run / "score.npz").exists())

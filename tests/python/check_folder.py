@@ -1,0 +1,249 @@
+"""The folder of an experiment: its lock, --out, what --resume needs, and that finished work is kept whatever happens
+to the terminal or to run.log.
+"""
+
+import fcntl
+import os
+import pty
+import re
+import select
+import shlex
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+
+import harness
+
+torch = harness.load_torch()
+
+RESULTS = {"score.npy", "test-result.json", "test-uncertainty.json", "run.log"}
+# A file system without locks.
+NO_LOCKS = """
+#include <errno.h>
+int flock(int fd, int operation) { (void)fd, (void)operation; errno = ENOLCK; return -1; }
+"""
+
+
+def four_momenta(arrays):
+    """[jets, particles, 4] (E, px, py, pz) of massless quark/gluon jets."""
+    pt, y, phi = np.moveaxis(arrays["X"][..., :3], -1, 0)
+    return np.stack([pt * np.cosh(y), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(y)], axis=-1)
+
+
+def names_in(folder):
+    return {file.name for file in folder.iterdir()}
+
+
+def wait_for(condition, what):
+    """Waits until `condition` holds; the time limit of the test tells a hang."""
+    deadline = time.monotonic() + 600
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError(what)
+        time.sleep(0.02)
+
+
+class FolderTest(harness.TrainedTest):
+    def copy(self, name, without=()):
+        """A copy of the trained experiment."""
+        folder = self.folder / name
+        harness.restore(folder, {file: content for file, content in self.good.items() if file not in without})
+        return folder
+
+    def words(self, folder, *words):
+        return ["--logdir", folder.parent, "--exp_name", folder.name, "--datadir", self.data, "--device=cpu", *words]
+
+    def run_in(self, folder, *words, **options):
+        return harness.run("qg", *self.words(folder, *words), **options)
+
+    def start(self, folder, *words, **options):
+        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
+        process = subprocess.Popen(harness.command("qg", *self.words(folder, *words)), env=harness.environment(),
+                                   **options)  # fmt: skip
+        self.addCleanup(process.__exit__, None, None, None)
+        self.addCleanup(process.kill)
+        return process
+
+    def start_waiting(self, folder, *words):
+        """A run that has opened the experiment and waits for its jets, which never come."""
+        fifo = self.folder / f"{folder.name}.fifo"
+        if not fifo.exists():
+            os.mkfifo(fifo)
+        process = self.start(folder, "--test_data", fifo, *words)
+        line = f"pid {process.pid}, since "
+        lock = folder / "run.lock"
+        wait_for(lambda: process.poll() is not None or (lock.exists() and line in lock.read_text()), "run.lock")
+        self.assertIsNone(process.poll(), "it did not wait")
+        return process
+
+    def stop(self, process, number=signal.SIGKILL):
+        process.send_signal(number)
+        return process.communicate(timeout=600)
+
+    def assert_in_use(self, result, folder, process, what):
+        self.assert_refused(result, f"{folder}: in use by a {what} on {socket.gethostname()}, pid {process.pid}, "
+                                    f"since {time.strftime('%Y-')}")  # fmt: skip
+
+
+class LockTest(FolderTest):
+    def test_training_excludes_all(self):
+        for how in ("--resume", "--overwrite"):
+            run = self.copy("busy" + how)
+            training = self.start_waiting(run, how)
+            before = harness.snapshot(run)
+            for words in (["--resume"], ["--overwrite", *harness.SMALL], ["--test_mode"]):
+                with self.subTest(how=how, words=words):
+                    result = self.run_in(run, *words)
+                    self.assert_in_use(result, run, training, "training")
+                    self.assertEqual("--out" in result.stderr, words == ["--test_mode"])
+                    self.assertEqual(harness.snapshot(run), before)
+            self.stop(training)
+            # The lock is gone with the process, although its file is still there.
+            self.assertIn("run.lock", names_in(run))
+            self.assert_finished(self.run_in(run, "--resume", "--epochs=2"))
+            self.assertNotIn("run.lock", names_in(run))
+
+    def test_test_excludes_trainings(self):
+        run = self.copy("tested")
+        test = self.start_waiting(run, "--test_mode")
+        for words in (["--resume"], ["--overwrite", *harness.SMALL]):
+            self.assert_in_use(self.run_in(run, *words), run, test, "test")
+        self.assert_finished(self.run_in(run, "--test_mode"))
+        self.assert_in_use(self.run_in(run, "--resume"), run, test, "test")  # the other has signed off
+        self.stop(test)
+        self.assert_finished(self.run_in(run, "--resume"))
+        self.assertNotIn("run.lock", names_in(run))
+
+    def test_test_with_out_disturbs_nobody(self):
+        run, out = self.copy("disturbed"), self.folder / "undisturbed"
+        training = self.start_waiting(run, "--resume")
+        before = harness.snapshot(run)
+        self.assert_finished(self.run_in(run, "--test_mode", "--out", out))
+        self.assertEqual(harness.snapshot(run), before)
+        self.assertEqual(names_in(out), RESULTS)
+        self.stop(training)
+        test = self.start_waiting(run, "--test_mode", "--out", run)  # the folder itself, which is allowed
+        self.assert_in_use(self.run_in(run, "--resume"), run, test, "test")
+
+    def test_same_new_name(self):
+        """Two trainings that begin at once: one is refused, whenever it comes."""
+        for attempt in range(3):
+            run = self.folder / f"new-{attempt}"
+            both = [self.start(run, *harness.SMALL, f"--seed={seed}") for seed in (1, 2)]
+            errors = [process.communicate(timeout=600)[1] for process in both]
+            statuses = [process.returncode for process in both]
+            self.assertEqual(sorted(statuses), [0, 2], errors)
+            self.assertRegex(errors[statuses.index(2)], rf"\Aqg_tagging: {run}: (in use by a|this experiment exists)")
+            self.assertEqual(harness.read_json(run / "args.json")["seed"], 1 + statuses.index(0))
+            self.assertNotIn("run.lock", names_in(run))
+
+    def test_children_do_not_inherit(self):
+        run = self.copy("children")
+        process = self.start_waiting(run, "--test_mode")
+        held = [int(fd.name) for fd in os.scandir(f"/proc/{process.pid}/fd")
+                if os.path.basename(os.readlink(fd.path)) == "run.lock"]  # fmt: skip
+        self.assertEqual(len(held), 1)
+        with open(f"/proc/{process.pid}/fdinfo/{held[0]}") as info:
+            flags = int(re.search(r"flags:\s*(\d+)", info.read())[1], 8)
+        self.assertTrue(flags & os.O_CLOEXEC)
+
+    def test_lock_of_another_program(self):
+        run = self.copy("foreign")
+        with open(run / "run.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            self.assert_refused(self.run_in(run, "--test_mode"), f"{run}: in use by another process")
+        self.assert_finished(self.run_in(run, "--test_mode"))
+
+    def test_file_system_without_locks(self):
+        (self.folder / "no_locks.c").write_text(NO_LOCKS)
+        library = self.folder / "no_locks.so"
+        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, self.folder / "no_locks.c"],
+                       check=True)  # fmt: skip
+        for name, words in (("free", ["--test_mode"]), ("free-new", harness.SMALL)):
+            run = self.copy(name) if name == "free" else self.folder / name
+            result = self.run_in(run, *words, env={"LD_PRELOAD": str(library)})
+            self.assert_finished(result)
+            warnings = [line for line in result.stdout.splitlines() if "cannot be locked" in line]
+            self.assertEqual(len(warnings), 1, result.stdout)
+            self.assertIn(f"Warning: {run}: cannot be locked: No locks available", warnings[0])
+            self.assertNotIn("run.lock", names_in(run))
+
+
+class OutTest(FolderTest):
+    def test_out(self):
+        """All results are in --out, the same as without it, and the experiment is not even touched."""
+        words = ("--test_mode", "--boost=0.5", "--equivariance=4")
+        here = self.copy("here")
+        self.assert_finished(self.run_in(here, *words))
+        run, out = self.copy("read-only"), self.folder / "results" / "first"
+        before, touched = harness.snapshot(run), run.stat().st_mtime_ns
+        result = self.run_in(run, *words, "--out", out, "--report")
+        self.assert_finished(result)
+        self.assertIn(f"\nResults: {out}\n", result.stdout)
+        self.assertIn(f"\nReport: {out}/report.html\n", result.stdout)
+        self.assertEqual((harness.snapshot(run), run.stat().st_mtime_ns), (before, touched))
+        written = harness.results(out)
+        pages = {name for name in written if name.startswith("plots/")} | {"report.html"}
+        self.assertEqual(set(written) - pages, RESULTS - {"run.log"} | {"boost-0.5.json", "equivariance.json"})
+        for name in set(written) - pages - {"test-result.json"}:
+            self.assertEqual(written[name], (here / name).read_bytes(), name)
+        first, second = (harness.read_json(folder / "test-result.json") for folder in (out, here))
+        for key in ("train_loss", "best_val", "test_loss", "test_acc", "test_auc"):
+            self.assertEqual(first[key], second[key], key)
+        report = (out / "report.html").read_text()
+        for text in ("<td>n_hidden</td><td>4</td>", 'id="training"', 'id="roc"'):  # of the training; of the test
+            self.assertIn(text, report)
+
+    def test_read_only_experiment(self):
+        place = self.folder / "mounted"
+        place.mkdir()
+        mount = ["mount", "-t", "tmpfs", "tmpfs", place]
+        if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
+            self.skipTest("this user cannot mount a tmpfs")
+        self.addCleanup(subprocess.run, ["umount", place], check=True)
+        harness.restore(place / "kept", self.good)
+        subprocess.run(["mount", "-o", "remount,ro", place], check=True)
+        out = self.folder / "elsewhere"
+        self.assert_finished(self.run_in(place / "kept", "--test_mode", "--out", out))
+        self.assertEqual(names_in(out), RESULTS)
+
+    def test_refusals(self):
+        run, other = self.copy("refused"), self.copy("other")
+        (self.folder / "file").write_text("")
+        before = harness.snapshot(other)
+        for words, expected in ((["--test_mode", "--out", other], ["--out", other, "another experiment"]),
+                                (["--test_mode", "--out", self.folder / "file"], ["--out", "not a folder"]),
+                                (["--test_mode", "--out="], ["--out"]),
+                                (["--resume", "--out", "x"], ["--out", "--test_mode"])):  # fmt: skip
+            self.assert_refused(self.run_in(run, *words), *expected)
+        self.assertEqual(harness.snapshot(other), before)
+
+    def test_unlabelled_jets_keep_the_figures(self):
+        top = harness.train("top", self.folder, harness.write_top(self.folder / "top-data"), "top", "--epochs=1")
+        before = harness.results(top)
+        np.savez(self.folder / "bare.npz", X=four_momenta(harness.qg_arrays(count=20)))
+        result = harness.test_mode("top", top, "--test_data", self.folder / "bare.npz")
+        self.assert_finished(result)
+        self.assertIn(f"{top / 'test-result.json'} stays", result.stdout)
+        after = harness.results(top)
+        self.assertEqual(set(after), set(before))
+        self.assertEqual({name for name in after if after[name] != before[name]}, {"score.npy"})
+
+    def test_scores_outlive_their_figures(self):
+        """Weights of zero in a class: whatever becomes of the figures, the scores are there."""
+        top = harness.train("top", self.folder, harness.write_top(self.folder / "weighted-data"), "weighted",
+                            "--epochs=1")  # fmt: skip
+        (top / "score.npy").unlink()
+        arrays = harness.qg_arrays(count=20)
+        np.savez(self.folder / "zero.npz", X=four_momenta(arrays), y=arrays["y"].astype(int), weight=arrays["y"])
+        harness.test_mode("top", top, "--test_data", self.folder / "zero.npz")
+        self.assertEqual(np.load(top / "score.npy").shape, (20, 3))
+
+
+if __name__ == "__main__":
+    sys.exit(harness.main())
