@@ -136,6 +136,8 @@ class RunFolder {
 
   /// Whether it holds files, other than those that a killed run left incomplete.
   bool has_files() const;
+  /// A file that a run has computed, if there is one: not args.json, nor logs.
+  std::optional<std::filesystem::path> a_result() const;
   /// Creates the folder if it is missing, and tests that files can be written there.
   /// \throws std::system_error naming it
   void create() const;

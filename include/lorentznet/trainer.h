@@ -62,11 +62,11 @@ struct TrainerOptions {
 
 /// The training of a network: epochs of AdamW steps, validation, checkpoints, exact resume.
 ///
-/// It writes to the run's folder: after each validated epoch checkpoint-epoch-K.pt and
-/// train-result.json, best-val-model.pt when the validation accuracy improves, and last
-/// training-state.pt, from which resume() continues bit for bit. Each file is written completely or
-/// not at all. A training that is killed before its state is written repeats what came after the
-/// previous one.
+/// It writes to the run's folder: training-state.pt before the first step; after each validated
+/// epoch checkpoint-epoch-K.pt and train-result.json, best-val-model.pt when the validation
+/// accuracy improves, and last training-state.pt, from which resume() continues bit for bit. Each
+/// file is written completely or not at all. A training that is killed before its state is written
+/// repeats what came after the previous one.
 ///
 /// Several ranks train as one process would with a batch of all their batches: the jets of a step
 /// are divided equally, and the statistics of batch norm and the gradients are those of all ranks.

@@ -8,7 +8,6 @@
 #include "app/flags.h"
 #include "lorentznet/error.h"
 #include "parallel/collectives.h"
-#include "tagger/network.h"
 
 namespace lorentznet {
 namespace {
@@ -75,6 +74,13 @@ void check_folder(const Experiment& experiment) {
   refuse_existing(experiment);
   if (experiment.arguments.resume && !std::filesystem::exists(folder.args())) {
     throw InputError(folder.args().string() + " does not exist: there is nothing to resume");
+  }
+  if (!experiment.arguments.resume || std::filesystem::exists(folder.training_state())) return;
+  if (const auto result = folder.a_result()) {
+    throw InputError(
+        fmt::format("{} is missing, but {} is there: this training can't be continued "
+                    "(--overwrite starts it anew)",
+                    folder.training_state().string(), result->filename().string()));
   }
 }
 

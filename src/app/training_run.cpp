@@ -8,7 +8,9 @@
 #include "app/run.h"
 #include "console/console.h"
 #include "lorentznet/checkpoint.h"
+#include "lorentznet/error.h"
 #include "lorentznet/trainer.h"
+#include "model/model_state.h"
 #include "parallel/collectives.h"
 #include "report/result_files.h"
 
@@ -90,19 +92,41 @@ Json describe_training(const Run& run) {
 }
 
 /// Continues from the saved state, if it is to, and makes the folder this training's.
-void begin(const Run& run, Trainer& trainer) {
+void begin(const Run& run, Trainer& trainer, LorentzNet& network) {
   const auto& folder = run.experiment.folder;
   std::optional<std::int64_t> resumed_at;
   if (run.experiment.arguments.resume) {
     if (trainer.resume()) resumed_at = trainer.steps_done();
-    run.output.log.info(resumed_at ? "Continuing from " + folder.training_state().string()
-                                   : "No state was saved yet: starting at the first epoch");
+    if (run.leads()) best = best_so_far(folder, trainer.record(), network);
+    log.info(resumed_at ? "Continuing from " + folder.training_state().string()
+                        : "No state was saved yet: starting at the first epoch");
   }
   claim_folder(run.experiment, describe_training(run), run.processes, run.output.log);
+/// The network of the best epoch so far, which is tested after the training: best-val-model.pt or,
+/// if that is missing, the checkpoint that it is a copy of. Empty before the first validation.
+/// \throws InputError if neither can be used
+StateDict best_so_far(const RunFolder& folder, const TrainingRecord& record, LorentzNet& network) {
+  if (record.epochs.empty()) return {};
+  const auto checkpoint = folder.checkpoint(record.best_epoch);
+  const bool is_there = std::filesystem::exists(folder.best_model());
+  if (!is_there && !std::filesystem::exists(checkpoint)) {
+    throw InputError(
+        fmt::format("{} is missing, and so is {}, which it was a copy of: this "
+                    "training can't be continued (--overwrite starts it anew)",
+                    folder.best_model().string(), checkpoint.filename().string()));
+  }
+  const auto file = is_there ? folder.best_model() : checkpoint;
+  auto state = read_state_dict(file);
+  check_model_state(*network, state, file);
+  return state;
+}
+
   if (!run.leads()) return;
   log_to(folder.log());
   run.output.recorder->record_to(folder.path(), resumed_at);
+  const auto& log = run.output.log;
 }
+  StateDict best;
 
 }  // namespace
 
@@ -111,9 +135,14 @@ TrainingEnd run_training(const Run& run, LorentzNet& network) {
   const auto& folder = run.experiment.folder;
   const auto& log = run.output.log;
   prepare_first_step(run, network);
+  if (!best.empty() && !std::filesystem::exists(folder.best_model())) {
+    write_state_dict(folder.best_model(), best);
+    log.info(fmt::format("{} was missing: restored from the checkpoint of epoch {}",
+                         folder.best_model().string(), trainer.record().best_epoch));
+  }
   Trainer trainer(network, {run.data.train, run.data.val, run.plan.task, run.plan.rule},
                   trainer_options(run), folder, log);
-  begin(run, trainer);
+  begin(run, trainer, network);
   const auto outcome = run_until_stopped(trainer);
   if (!trainer.record().epochs.empty()) log.info(epoch_table(trainer.record()));
   if (outcome == Trainer::Outcome::kStopped) {

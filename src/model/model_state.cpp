@@ -95,12 +95,15 @@ at::Tensor tensor_of(const Array& array) {
 
 StateDict model_state(LorentzNetImpl& model) { return arrays_of(named_tensors(model)); }
 
-void load_model_state(LorentzNetImpl& model, const StateDict& state,
-                      const std::filesystem::path& file) {
+namespace {
+
+/// The tensors of `state`, which are those that `model` needs.
+std::map<std::string, at::Tensor> checked_tensors(LorentzNetImpl& model, const StateDict& state,
+                                                  const std::filesystem::path& file) {
   std::map<std::string, at::Tensor> found;
   for (const auto& [name, array] : state) found.emplace(name, tensor_of(array));
   if (found.contains("embedding.weight")) check_task(model, found.at("embedding.weight"), file);
-  auto expected = named_tensors(model);
+  const auto expected = named_tensors(model);
   for (const auto& [name, tensor] : expected) {
     if (!found.contains(name))
       throw_file_error(file, "tensor " + name + " of the network is missing");
@@ -110,8 +113,21 @@ void load_model_state(LorentzNetImpl& model, const StateDict& state,
     for (const auto& [name, tensor] : expected) found.erase(name);
     throw_file_error(file, "tensor " + found.begin()->first + " is not one of the network's");
   }
+  return found;
+}
+
+}  // namespace
+
+void check_model_state(LorentzNetImpl& model, const StateDict& state,
+                       const std::filesystem::path& file) {
+  static_cast<void>(checked_tensors(model, state, file));
+}
+
+void load_model_state(LorentzNetImpl& model, const StateDict& state,
+                      const std::filesystem::path& file) {
+  const auto found = checked_tensors(model, state, file);
   const torch::NoGradGuard no_grad;
-  for (auto& [name, tensor] : expected) tensor.copy_(found.at(name));
+  for (auto& [name, tensor] : named_tensors(model)) tensor.copy_(found.at(name));
 }
 
 }  // namespace lorentznet

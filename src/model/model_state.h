@@ -2,6 +2,7 @@
 
 #include <ATen/core/Tensor.h>
 
+#include <filesystem>
 #include <string>
 #include <utility>
 #include <vector>
@@ -16,6 +17,11 @@ using NamedTensors = std::vector<std::pair<std::string, at::Tensor>>;
 /// Parameters and running statistics of `model` under the published names, in the order of a
 /// checkpoint.
 NamedTensors named_tensors(LorentzNetImpl& model);
+
+/// What load_model_state() checks, without loading.
+/// \throws InputError naming `file` and the tensor that is missing, left over or of another shape
+void check_model_state(LorentzNetImpl& model, const StateDict& state,
+                       const std::filesystem::path& file);
 
 /// `tensor` as an array: of its own memory if it is contiguous and on the CPU, else of a copy.
 /// \throws std::invalid_argument unless it is of float, double or int64

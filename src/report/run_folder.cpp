@@ -45,6 +45,14 @@ bool RunFolder::has_files() const {
           }).empty();
 }
 
+std::optional<fs::path> RunFolder::a_result() const {
+  const auto results = files_where([this](const std::string& name) {
+    return is_result(name, *this) && name != args().filename() && name != log().filename() &&
+           !name.starts_with(kEventFilePrefix);
+  });
+  return results.empty() ? std::nullopt : std::optional(results.front());
+}
+
 void RunFolder::create() const {
   fs::create_directories(path_);
   // Without commit(), the WholeFile removes itself.

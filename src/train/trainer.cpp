@@ -136,7 +136,10 @@ bool Trainer::Course::resume() {
 }
 
 Trainer::Outcome Trainer::Course::run(const std::atomic<bool>& stop) {
-  if (!begun_) broadcast_module(ranks(), *model_);
+  if (!begun_) {
+    broadcast_module(ranks(), *model_);
+    save_state();  // so that checkpoints without a state are not of a training that can go on
+  }
   begun_ = true;
   if (!on_device_) on_device_ = keep_on_device(data_, device(), options_.jets_on_device, log_);
   while (progress_.epoch < options_.epochs) {

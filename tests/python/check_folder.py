@@ -245,5 +245,55 @@ class OutTest(FolderTest):
         self.assertEqual(np.load(top / "score.npy").shape, (20, 3))
 
 
+class ResumeTest(FolderTest):
+    def test_missing_best_model(self):
+        """It is restored from its epoch's checkpoint, bit for bit; without that the training is refused."""
+        run = self.copy("restored", without=("best-val-model.pt",))
+        result = self.run_in(run, "--resume")
+        self.assert_finished(result)
+        self.assertIn(f"{run / 'best-val-model.pt'} was missing: restored", result.stdout)
+        for name in ("best-val-model.pt", "score.npy", "train-result.json", "test-result.json"):
+            self.assertEqual((run / name).read_bytes(), self.good[name], name)
+        run = self.copy("lost", without=("best-val-model.pt", "checkpoint-epoch-0.pt"))
+        before = harness.snapshot(run)
+        self.assert_harmless(self.run_in(run, "--resume", "--epochs=2"), run, before, run / "best-val-model.pt",
+                             "checkpoint-epoch-0.pt", "--overwrite")  # fmt: skip
+
+    def test_damaged_best_model(self):
+        run = self.copy("damaged")
+        file = run / "best-val-model.pt"
+        state = torch.load(file, weights_only=True)
+        state["module.embedding.bias"] = torch.ones(5)
+        torch.save(state, file)
+        for expected, content in (("embedding.bias", file.read_bytes()), ("", b"no checkpoint")):
+            file.write_bytes(content)
+            before = harness.snapshot(run)
+            self.assert_harmless(self.run_in(run, "--resume", "--epochs=2"), run, before, file, expected)
+
+    def test_missing_state(self):
+        """A training is not started anew over its finished checkpoints."""
+        run = self.copy("stateless", without=("training-state.pt",))
+        before = harness.snapshot(run)
+        self.assert_harmless(self.run_in(run, "--resume", "--epochs=2"), run, before, run / "training-state.pt",
+                             "--overwrite")  # fmt: skip
+        for file in before:
+            if file not in ("args.json", "run.log") and not file.startswith("events."):
+                (run / file).unlink()
+        result = self.run_in(run, "--resume")
+        self.assert_finished(result)
+        self.assertIn("starting at the first epoch", result.stdout)
+        self.assertEqual((run / "score.npy").read_bytes(), self.good["score.npy"])
+
+    def test_state_before_the_first_checkpoint(self):
+        """A training that is killed at any time after its start can be resumed."""
+        run = self.folder / "early"
+        training = self.start(run, *harness.SMALL, "--log_interval=1", "--epochs=1000000")
+        wait_for(lambda: (run / "run.log").exists() and ">> train" in (run / "run.log").read_text(), "a step")
+        self.assertTrue((run / "training-state.pt").exists())
+        self.stop(training)
+        result = self.run_in(run, "--resume", "--epochs=1")
+        self.assertRegex(result.stdout, r"(?m)^Continuing from .*/training-state\.pt$")
+
+
 if __name__ == "__main__":
     sys.exit(harness.main())
