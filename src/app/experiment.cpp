@@ -8,6 +8,7 @@
 #include "app/flags.h"
 #include "lorentznet/error.h"
 #include "parallel/collectives.h"
+#include "tagger/network.h"
 
 namespace lorentznet {
 namespace {

@@ -9,6 +9,7 @@
 #include "data/nodes.h"
 #include "kernels/fused_kernel.h"
 #include "lorentznet/error.h"
+#include "model/model_state.h"
 
 namespace lorentznet {
 namespace {
@@ -166,6 +167,12 @@ Plan make_plan(const Task& task, const Experiment& experiment, const DataSplits&
           .network = network_options(arguments, fitted, n_class),
           .rule = rule,
           .pooling_line = line};
+}
+
+void check_checkpoint(const Task& task, const Experiment& experiment) {
+  const auto fitted = task_for(task, experiment, {});
+  LorentzNet network(network_options(experiment.arguments, fitted, experiment.n_class));
+  check_model_state(*network, experiment.network, experiment.folder.best_model());
 }
 
 std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel) {

@@ -42,6 +42,10 @@ struct Plan {
 /// \throws InputError if network, data and flags do not fit each other
 Plan make_plan(const Task& task, const Experiment& experiment, const DataSplits& data);
 
+/// In test mode, before jets are read: whether the checkpoint is of the network that args.json and
+/// the flags describe. \throws InputError naming file and tensor
+void check_checkpoint(const Task& task, const Experiment& experiment);
+
 /// Gives the network the kernel. \return the line that announces it
 std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel);
 

@@ -58,6 +58,7 @@ int run(const Task& task, const Arguments& given, Processes& processes) {
   if (given.report && processes.launch().rank == 0) check_report_script();
   const auto experiment = open_experiment(task, given, processes, output.log);
   const auto& arguments = experiment.arguments;
+  if (arguments.test_mode) check_checkpoint(task, experiment);
   const auto kernel = choose_kernel(arguments, device);
   const auto data = read_data(task, arguments, *processes.communicator(), output.log);
   keep_freed_memory();

@@ -294,6 +294,18 @@ class ResumeTest(FolderTest):
         result = self.run_in(run, "--resume", "--epochs=1")
         self.assertRegex(result.stdout, r"(?m)^Continuing from .*/training-state\.pt$")
 
+    def test_checkpoint_is_checked_before_jets(self):
+        run = self.copy("misfit")
+        state = torch.load(run / "best-val-model.pt", weights_only=True)
+        state["module.graph_dec.3.weight"] = state["module.graph_dec.3.weight"].T
+        torch.save(state, run / "best-val-model.pt")
+        result = harness.test_mode("qg", run, "--datadir", self.folder / "no-data")
+        self.assert_refused(result, run / "best-val-model.pt", "graph_dec.3.weight", "[4, 2]")
+        (run / "train-result.json").write_text("[")
+        (run / "best-val-model.pt").write_bytes(self.good["best-val-model.pt"])
+        result = harness.test_mode("qg", run, "--datadir", self.folder / "no-data")
+        self.assert_refused(result, run / "train-result.json")
+
 
 if __name__ == "__main__":
     sys.exit(harness.main())
