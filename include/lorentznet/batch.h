@@ -69,6 +69,7 @@ struct Frame {
   std::uint64_t seed = 0;  ///< of axes and rotations; those of a jet depend on its index alone
 
   bool moves() const { return beta != 0 || rotates; }
+  const char* axis_name() const { return kAxisNames.at(static_cast<std::size_t>(axis)); }
 };
 
 }  // namespace lorentznet

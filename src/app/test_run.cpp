@@ -118,7 +118,7 @@ void write_boosted(const Run& run, const Scores& scores, double beta) {
   const auto& arguments = run.experiment.arguments;
   Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
   if (arguments.given.contains("boost_axis")) {
-    record["axis"] = Frame::kAxisNames.at(static_cast<std::size_t>(arguments.boost_axis));
+    record["axis"] = frame_of(arguments, beta).axis_name();
   }
   if (arguments.rotate) record["rotated"] = true;
   write_json(run.experiment.results.boost(beta), record);

@@ -122,7 +122,7 @@ std::vector<Frame> frames_of(const EquivarianceOptions& options) {
 /// The result without figures.
 Json describe(const EquivarianceOptions& options, const std::vector<Frame>& frames) {
   Json result{{"jets", options.jets},
-              {"axis", Frame::kAxisNames.at(static_cast<std::size_t>(options.frame.axis))},
+              {"axis", options.frame.axis_name()},
               {"rotated", options.frame.rotates},
               {"seed", options.frame.seed},
               {"frames", Json::array()}};
