@@ -6,6 +6,7 @@
 #include <cxxopts.hpp>
 
 #include "app/flags.h"
+#include "io/message.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -140,13 +141,13 @@ void check_experiment(const Arguments& arguments) {
   if (arguments.test_mode && (arguments.resume || arguments.overwrite)) {
     throw InputError("--test_mode does not train: it excludes --resume and --overwrite");
   }
-  if ((arguments.test_mode || arguments.resume) && arguments.exp_name.empty()) {
   if (arguments.given.contains("out") && !arguments.test_mode) {
     throw InputError("--out needs --test_mode: a training writes to its own folder");
   }
   if (arguments.given.contains("out") && arguments.out.empty()) {
     throw InputError("--out: '' is not the name of a folder");
   }
+  if ((arguments.test_mode || arguments.resume) && arguments.exp_name.empty()) {
     throw InputError("--exp_name is needed to find the experiment");
   }
   const std::filesystem::path name(arguments.exp_name);
@@ -183,6 +184,21 @@ void check_arguments(const Arguments& arguments) {
   if (!(arguments.dropout < 1)) throw InputError("--dropout: must be below 1");
 }
 
+/// Appends --NAME VALUE, for a shell.
+void append_flag(std::string& command, const std::string& name, const Json& value) {
+  if (value.is_boolean()) {
+    command += " --" + name;
+  } else if (value.is_array() && !value.empty() && value.front().is_string()) {
+    for (const auto& word : value) append_flag(command, name, word);
+  } else if (value.is_array()) {  // numbers, in one word
+    const auto list = value.dump();
+    append_flag(command, name, list.substr(1, list.size() - 2));
+  } else {
+    const auto word = value.is_string() ? value.get<std::string>() : value.dump();
+    command += " --" + name + (is_flag(word) || word.empty() ? "=" : " ") + shell_word(word);
+  }
+}
+
 std::vector<char*> pointers(std::vector<std::string>& words) {
   std::vector<char*> argv;
   for (auto& word : words) argv.push_back(word.data());
@@ -215,6 +231,19 @@ CommandLine parse_command_line(const Task& task, const std::vector<std::string>&
   }
   if (line.text.empty()) check_arguments(line.arguments);
   return line;
+}
+
+std::string resume_command(const Arguments& arguments, const Task& task) {
+  std::string command = shell_word(arguments.program);
+  append_flag(command, "exp_name", arguments.exp_name);
+  for (const auto& flag : flags_of(task)) {
+    const bool needed = flag.name == "logdir" || !flag.saved;
+    const bool ends_here = flag.name == "resume" || flag.name == "overwrite";
+    if (needed && !ends_here && arguments.given.contains(flag.name)) {
+      append_flag(command, flag.name, flag_value(arguments, flag));
+    }
+  }
+  return command + " --resume";
 }
 
 Json to_json(const Arguments& arguments, const Task& task) {

@@ -67,6 +67,7 @@ struct Arguments {
   bool overwrite = false;
 
   std::set<std::string> given;  ///< names of the flags on the command line
+  std::string program;          ///< as it was called
 
   std::filesystem::path folder() const { return std::filesystem::path(logdir) / exp_name; }
 };
@@ -79,6 +80,10 @@ struct CommandLine {
 
 /// Parses the command line of the task's program. \throws InputError naming flag and value
 CommandLine parse_command_line(const Task& task, const std::vector<std::string>& words);
+
+/// The command that continues a stopped training, for a shell: what args.json does not hold is
+/// given again.
+std::string resume_command(const Arguments& arguments, const Task& task);
 
 /// Contents of args.json: the flags that describe a training.
 Json to_json(const Arguments& arguments, const Task& task);

@@ -148,6 +148,7 @@ Experiment open_experiment(const Task& task, const Arguments& given, Processes& 
   auto& arguments = experiment.arguments;
   const auto& folder = experiment.folder;
   check_folder(experiment);
+  if (given.exp_name.empty()) log.info("Experiment: " + folder.path().string());
   if (processes.launch().rank == 0 && std::filesystem::exists(experiment.results.path())) {
     lock_results(experiment, log);
   }

@@ -55,11 +55,13 @@ class Program {
   Program(const Task& task, Launch launch)
       : task_(task), name_(task.name + "_tagging: "), launch_(std::move(launch)) {}
 
-  int run(const std::vector<std::string>& words) {
+  /// \param called  the program, as it was called
+  int run(const std::string& called, const std::vector<std::string>& words) {
     CommandLine line;
     // All ranks find an error in it, and one reports it: so they connect first.
     const auto parsed = outcome_of([&] {
       line = parse_command_line(task_, words);
+      line.arguments.program = called;
       return 0;
     });
     timeout_ = line.arguments.timeout;
@@ -129,7 +131,7 @@ int run_program(const Task& task, int argc, const char* const* argv) {
   });
   Program program(task, launch);
   if (!read.error.empty()) return program.report(read);
-  return program.run(std::vector<std::string>(argv + 1, argv + argc));
+  return program.run(argv[0], std::vector<std::string>(argv + 1, argv + argc));
 }
 
 }  // namespace lorentznet

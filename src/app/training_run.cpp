@@ -22,24 +22,34 @@ std::atomic<bool> stop_requested = false;
 std::atomic<int> stop_signal = 0;
 static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<int>::is_always_lock_free);
 
+/// A second SIGINT or SIGTERM ends the program. Not so SIGHUP, which a terminal that is closed may
+/// send twice, from the shell and from the system, nor SIGUSR1, a batch system's warning.
 extern "C" void request_stop(int number) {
   stop_requested = true;
   stop_signal = number;
-  std::signal(number, SIG_DFL);
+  if (number == SIGINT || number == SIGTERM) std::signal(number, SIG_DFL);
 }
 
-/// While it lives, SIGINT and SIGTERM request a stop instead of ending the program. A second one
-/// ends it.
+/// While it lives, SIGINT, SIGTERM, SIGHUP and SIGUSR1 request a stop instead of ending the
+/// program.
 class StopSignals {
  public:
-  StopSignals() { handle_with(request_stop); }
-  ~StopSignals() { handle_with(SIG_DFL); }
+  StopSignals() {
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, request_stop);
+    for (const int number : {SIGHUP, SIGUSR1}) handle(number, request_stop);
+  }
+  ~StopSignals() {
+    for (const int number : {SIGINT, SIGTERM}) std::signal(number, SIG_DFL);
+    if (stop_requested) return;  // the others may come again while the program ends
+    for (const int number : {SIGHUP, SIGUSR1}) handle(number, SIG_DFL);
+  }
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
  private:
-  static void handle_with(void (*handler)(int)) {
-    for (const int number : {SIGINT, SIGTERM}) std::signal(number, handler);
+  /// What nohup ignores stays ignored.
+  static void handle(int number, void (*handler)(int)) {
+    if (std::signal(number, handler) == SIG_IGN) std::signal(number, SIG_IGN);
   }
 };
 
@@ -91,17 +101,6 @@ Json describe_training(const Run& run) {
   return json;
 }
 
-/// Continues from the saved state, if it is to, and makes the folder this training's.
-void begin(const Run& run, Trainer& trainer, LorentzNet& network) {
-  const auto& folder = run.experiment.folder;
-  std::optional<std::int64_t> resumed_at;
-  if (run.experiment.arguments.resume) {
-    if (trainer.resume()) resumed_at = trainer.steps_done();
-    if (run.leads()) best = best_so_far(folder, trainer.record(), network);
-    log.info(resumed_at ? "Continuing from " + folder.training_state().string()
-                        : "No state was saved yet: starting at the first epoch");
-  }
-  claim_folder(run.experiment, describe_training(run), run.processes, run.output.log);
 /// The network of the best epoch so far, which is tested after the training: best-val-model.pt or,
 /// if that is missing, the checkpoint that it is a copy of. Empty before the first validation.
 /// \throws InputError if neither can be used
@@ -121,12 +120,34 @@ StateDict best_so_far(const RunFolder& folder, const TrainingRecord& record, Lor
   return state;
 }
 
+/// Continues from the saved state, if it is to, and makes the folder this training's.
+void begin(const Run& run, Trainer& trainer, LorentzNet& network) {
+  const auto& folder = run.experiment.folder;
+  const auto& log = run.output.log;
+  std::optional<std::int64_t> resumed_at;
+  StateDict best;
+  if (run.experiment.arguments.resume) {
+    if (trainer.resume()) resumed_at = trainer.steps_done();
+    if (run.leads()) best = best_so_far(folder, trainer.record(), network);
+    log.info(resumed_at ? "Continuing from " + folder.training_state().string()
+                        : "No state was saved yet: starting at the first epoch");
+  }
+  claim_folder(run.experiment, describe_training(run), run.processes, run.output.log);
   if (!run.leads()) return;
   log_to(folder.log());
+  if (!best.empty() && !std::filesystem::exists(folder.best_model())) {
+    write_state_dict(folder.best_model(), best);
+    log.info(fmt::format("{} was missing: restored from the checkpoint of epoch {}",
+                         folder.best_model().string(), trainer.record().best_epoch));
+  }
   run.output.recorder->record_to(folder.path(), resumed_at);
-  const auto& log = run.output.log;
 }
-  StateDict best;
+
+/// What a command that continues the training does not say.
+std::string launched(const Launch& launch) {
+  if (launch.size == 1) return "";
+  return fmt::format(", started {} times by {} as before", launch.size, launch.launcher);
+}
 
 }  // namespace
 
@@ -135,11 +156,6 @@ TrainingEnd run_training(const Run& run, LorentzNet& network) {
   const auto& folder = run.experiment.folder;
   const auto& log = run.output.log;
   prepare_first_step(run, network);
-  if (!best.empty() && !std::filesystem::exists(folder.best_model())) {
-    write_state_dict(folder.best_model(), best);
-    log.info(fmt::format("{} was missing: restored from the checkpoint of epoch {}",
-                         folder.best_model().string(), trainer.record().best_epoch));
-  }
   Trainer trainer(network, {run.data.train, run.data.val, run.plan.task, run.plan.rule},
                   trainer_options(run), folder, log);
   begin(run, trainer, network);
@@ -148,8 +164,9 @@ TrainingEnd run_training(const Run& run, LorentzNet& network) {
   if (outcome == Trainer::Outcome::kStopped) {
     // Another rank may have received the signal; launchers stop theirs with SIGTERM.
     const int number = stop_requested ? stop_signal.load() : SIGTERM;
-    log.info(fmt::format("Stopped by signal {}; --exp_name {} --resume continues from here", number,
-                         arguments.exp_name));
+    log.info(fmt::format("Stopped by signal {}; to continue from here{}: {}", number,
+                         launched(run.processes.launch()),
+                         resume_command(arguments, run.plan.task)));
     return {.signal = number, .record = {}};
   }
   if (run.leads()) load(network, folder.best_model());

@@ -307,5 +307,72 @@ class ResumeTest(FolderTest):
         self.assert_refused(result, run / "train-result.json")
 
 
+class EndTest(FolderTest):
+    LONG = (*harness.SMALL, "--log_interval=1", "--epochs=1000000")
+
+    def start_training(self, name, *words, **options):
+        """A long training that has made a step."""
+        run = self.folder / name
+        training = self.start(run, *self.LONG, *words, **options)
+        log = run / "run.log"
+        wait_for(lambda: training.poll() is not None or (log.exists() and ">> train" in log.read_text()), "a step")
+        self.assertIsNone(training.poll())
+        return run, training
+
+    def test_signals(self):
+        for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+            with self.subTest(number=number):
+                run, training = self.start_training(f"signal-{int(number)}")
+                training.send_signal(number)
+                if number in (signal.SIGHUP, signal.SIGUSR1):  # a closed terminal sends SIGHUP twice
+                    training.send_signal(number)
+                output, errors = training.communicate(timeout=600)
+                self.assertEqual((training.returncode, errors), (128 + number, ""))
+                self.assertRegex(output, rf"\nStopped by signal {int(number)}; [^\n]* --resume\n\Z")
+                steps = output.count(">> train")
+                self.assertRegex(self.run_in(run, "--resume", "--epochs=1").stdout, "Continuing from")
+                self.assertGreater(steps, 0)
+
+    def test_ignored_hangup(self):
+        """As nohup starts a program."""
+        def ignore():
+            signal.signal(signal.SIGHUP, signal.SIG_IGN)
+
+        run, training = self.start_training("nohup", preexec_fn=ignore)
+        steps = (run / "run.log").read_text().count(">> train")
+        training.send_signal(signal.SIGHUP)
+        wait_for(lambda: (run / "run.log").read_text().count(">> train") > steps + 20, "more steps")
+        training.send_signal(signal.SIGTERM)
+        self.assertRegex(training.communicate(timeout=600)[0], r"\nStopped by signal 15; ")
+
+    def test_name_and_command(self):
+        """A run without a name tells its folder at the start; what continues it can be pasted into a shell."""
+        logs = self.folder / "it's a folder"
+        words = [*self.LONG, "--datadir", self.data, "--logdir", logs, "--kernel=plain", "--boost=0.5,-0.1",
+                 "--test_data", self.data / "datasets" / "QG_jets.npz", "--overwrite"]  # fmt: skip
+        training = subprocess.Popen(harness.command("qg", *words), env=harness.environment(), text=True,
+                                    stdout=subprocess.PIPE)  # fmt: skip
+        with training:
+            lines = []
+            for line in training.stdout:
+                lines.append(line)
+                if line.startswith(">> train"):
+                    break
+            training.send_signal(signal.SIGTERM)
+            output = "".join(lines) + training.communicate(timeout=600)[0]
+        name = next(iter(logs.iterdir())).name
+        self.assertIn(f"Experiment: {logs / name}\n", lines[:2])
+        command = re.search(r"Stopped by signal 15; to continue from here: (.*)\n\Z", output)[1]
+        self.assertEqual(shlex.split(command), [
+            *harness.command("qg", "--exp_name", name, "--logdir", logs, "--test_data", words[-2], "--device", "cpu",
+                             "--kernel", "plain", "--boost", "0.5,-0.1"), "--resume"])  # fmt: skip
+        result = subprocess.run(["sh", "-c", command + " --epochs 1"], env=harness.environment(), text=True,
+                                capture_output=True, timeout=600)  # fmt: skip
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        self.assertIn("Continuing from", result.stdout)
+        self.assertNotIn("Experiment: ", result.stdout)
+        self.assertTrue((logs / name / "boost--0.1.json").exists())
+
+
 if __name__ == "__main__":
     sys.exit(harness.main())
