@@ -65,9 +65,9 @@ class Program {
       return 0;
     });
     timeout_ = line.arguments.timeout;
-    // Gloo writes without MSG_NOSIGNAL: when a rank ends, SIGPIPE would end the others before the
-    // Watch can tell which one it was.
-    if (launch_.size > 1) std::signal(SIGPIPE, SIG_IGN);
+    // A closed stdout ends no run. And Gloo writes without MSG_NOSIGNAL: when a rank ends, SIGPIPE
+    // would end the others before the Watch can tell which one it was.
+    std::signal(SIGPIPE, SIG_IGN);
     std::optional<Processes> processes;
     const auto connected = outcome_of([&] {
       processes.emplace(launch_, std::chrono::seconds(timeout_),
@@ -100,7 +100,7 @@ class Program {
     } else if (launch_.rank == 0) {
       print(Level::kResult, line.text);
     }
-    if (std::ferror(stdout) != 0) throw std::runtime_error("stdout could not be written");
+    if (output_was_lost()) throw std::runtime_error("stdout could not be written");
     return status;
   }
 

@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -27,14 +28,11 @@ spdlog::logger make_logger(const std::string& name) {
   return logger;
 }
 
-/// kDetail .. kResult become trace .. warn.
-spdlog::level::level_enum spdlog_level(Level level) {
-  return static_cast<spdlog::level::level_enum>(level);
-}
-
 /// Both streams, the log file, and whether the last line is one that is redrawn.
 struct Console {
-  spdlog::logger out = make_logger<spdlog::sinks::stdout_sink_mt>("stdout");
+  Level least_level = Level::kProgress;
+  bool out_closed = false;  ///< nobody reads stdout any more
+  bool out_failed = false;
   spdlog::logger error = make_logger<spdlog::sinks::stderr_sink_mt>("stderr");
   std::shared_ptr<spdlog::logger> file;
   std::string file_name;
@@ -48,10 +46,28 @@ Console& console() {
   return console;
 }
 
-/// To the terminal only, without the end of line that spdlog adds.
+/// Whether the reader of stdout has gone: a pipe whose other end is closed, a terminal that has
+/// hung up. \param reason  the error of a write
+bool reader_is_gone(int reason) {
+  struct stat status {};
+  const bool device = ::fstat(STDOUT_FILENO, &status) == 0 && S_ISCHR(status.st_mode);
+  return reason == EPIPE || (reason == EIO && device);
+}
+
+void note(const std::string& line);
+
+/// To stdout as it is, at once.
 void write_raw(const std::string& text) {
-  std::fputs(text.c_str(), stdout);
-  std::fflush(stdout);
+  auto& to = console();
+  if (to.out_closed) return;
+  errno = 0;
+  if (std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0) return;
+  to.out_closed = reader_is_gone(errno);
+  if (!to.out_closed) {
+    to.out_failed = true;
+    return;
+  }
+  note("Warning: stdout was closed; the run continues, and this file has its lines");
 }
 
 constexpr const char* kClearLine = "\r\x1b[K";
@@ -61,26 +77,34 @@ void clear_status() {
   console().has_status = false;
 }
 
-/// If the log file can't be written, one line says so, and the run continues without it.
+/// One line says that the log file can't be written, and the run continues without it.
+void give_up_file(const std::string& reason) {
+  auto& to = console();
+  to.file = nullptr;
+  to.file_failed = true;
+  to.before_file.clear();
+  clear_status();
+  write_raw("Warning: " + to.file_name + " can't be written: " + reason + "; the run continues\n");
+}
+
 void note(const std::string& line) {
   auto& to = console();
   if (to.file == nullptr) {
     if (!to.file_failed) to.before_file.push_back(line);
     return;
   }
+  errno = 0;
   to.file->info(line);
-  if (!to.file_failed) return;
-  to.file = nullptr;
-  clear_status();
-  to.out.warn("Warning: " + to.file_name + " can't be written any more");
+  if (to.file_failed) give_up_file(std::generic_category().message(errno));
 }
 
 }  // namespace
 
 void print(Level level, const std::string& line) {
-  auto& out = console().out;
-  if (out.should_log(spdlog_level(level))) clear_status();
-  out.log(spdlog_level(level), line);
+  if (level >= console().least_level) {
+    clear_status();
+    write_raw(line + "\n");
+  }
   note(line);
 }
 
@@ -90,17 +114,21 @@ void print_error(const std::string& line) {
   note(line);
 }
 
-void set_least_level(Level level) { console().out.set_level(spdlog_level(level)); }
+void set_least_level(Level level) { console().least_level = level; }
+
+bool output_was_lost() { return console().out_failed; }
 
 void log_to(const std::filesystem::path& file) {
   auto& to = console();
+  if (to.file_failed) return;  // which a line has said
+  to.file_name = file.string();
+  errno = 0;
   try {
     auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
     to.file = std::make_shared<spdlog::logger>("file", sink);
   } catch (const spdlog::spdlog_ex&) {
-    throw std::system_error(errno, std::generic_category(), file.string());
+    return give_up_file(std::generic_category().message(errno));
   }
-  to.file_name = file.string();
   to.file->set_error_handler([&to](const std::string&) { to.file_failed = true; });
   to.file->set_pattern("%Y-%m-%d %H:%M:%S  %v");
   to.file->flush_on(spdlog::level::info);

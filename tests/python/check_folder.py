@@ -345,6 +345,56 @@ class EndTest(FolderTest):
         training.send_signal(signal.SIGTERM)
         self.assertRegex(training.communicate(timeout=600)[0], r"\nStopped by signal 15; ")
 
+    def test_closed_pipe(self):
+        """`qg_tagging ... | head -2`"""
+        run = self.folder / "piped"
+        training = self.start(run, *harness.SMALL, "--log_interval=1")
+        for _ in range(2):
+            training.stdout.readline()
+        training.stdout.close()
+        self.assertEqual((training.wait(timeout=600), training.stderr.read()), (0, ""))
+        log = (run / "run.log").read_text()
+        self.assertRegex(log, r"(?m)  Test: Loss .*$")
+        self.assertEqual(log.count("stdout was closed"), 1)
+        self.assertEqual(set(harness.results(run)) - set(self.good), {"checkpoint-epoch-1.pt"})
+        for words in (["--help"], ["--version"]):
+            shown = subprocess.run(["sh", "-c", shlex.join(harness.command("qg", *words)) + " | true"],
+                                   stderr=subprocess.PIPE, timeout=600)  # fmt: skip
+            self.assertEqual(shown.stderr, b"")
+
+    def test_hung_up_terminal(self):
+        """The terminal of a training is closed, which has no part in the terminal's session."""
+        ours, theirs = pty.openpty()
+        run, training = self.start_training("terminal", "--epochs=3", "--verbose", stdout=theirs,
+                                            start_new_session=True)  # fmt: skip
+        os.close(theirs)
+        select.select([ours], [], [], 600)
+        os.close(ours)
+        self.assertEqual((training.wait(timeout=600), training.stderr.read()), (0, ""))
+        self.assertRegex((run / "run.log").read_text(), r"(?m)  Test: Loss .*$")
+
+    def test_full_stdout(self):
+        """Lines that are lost for another reason end no training, but are an error."""
+        run = self.folder / "full"
+        with open("/dev/full", "w") as full:
+            training = self.start(run, *harness.SMALL, stdout=full)
+            errors = training.communicate(timeout=600)[1]
+        self.assertEqual((training.returncode, errors), (1, "qg_tagging: stdout could not be written\n"))
+        self.assertEqual(set(harness.results(run)) - set(self.good), {"checkpoint-epoch-1.pt"})
+
+    def test_log_that_cannot_be_written(self):
+        for name, damage in (("folder", lambda log: log.mkdir()), ("full", lambda log: log.symlink_to("/dev/full"))):
+            for words in (["--resume", "--epochs=2"], ["--test_mode"]):
+                with self.subTest(name=name, words=words):
+                    run = self.copy(f"log-{name}{words[0]}", without=("run.log",))
+                    damage(run / "run.log")
+                    result = self.run_in(run, *words)
+                    self.assert_finished(result)
+                    warnings = [line for line in result.stdout.splitlines() if "run.log" in line]
+                    self.assertEqual(len(warnings), 1, result.stdout)
+                    self.assertRegex(warnings[0], rf"\AWarning: {run}/run.log can't be written: .*(directory|space)")
+                    self.assertRegex(result.stdout, r"(?m)^Test: Loss ")
+
     def test_name_and_command(self):
         """A run without a name tells its folder at the start; what continues it can be pasted into a shell."""
         logs = self.folder / "it's a folder"
