@@ -134,7 +134,7 @@ class RunFolder {
   /// What a stopped training continues from.
   std::filesystem::path training_state() const { return path_ / "training-state.pt"; }
 
-  /// Whether it holds files, other than those that a killed run left incomplete.
+  /// Whether it holds files, other than locks and those that a killed run left incomplete.
   bool has_files() const;
   /// A file that a run has computed, if there is one: not args.json, nor logs.
   std::optional<std::filesystem::path> a_result() const;

@@ -83,12 +83,26 @@ void announce_unlabelled(const Scores& scores, const RunFolder& folder, const Lo
   log.info(folder.test_result().string() + " stays: it is of an earlier test");
 }
 
+/// Several tests in one folder write one after the other: its files are then of one of them. The
+/// scores are not lost to one that hangs.
+void take_turn(FolderLock& lock, const RunFolder& folder, const Log& log) {
+  constexpr auto kPatience = std::chrono::minutes(10);  // the bootstrap takes seconds
+  try {
+    lock.take(folder.path(), FolderLock::Kind::kExclusive, "test", "", kPatience);
+  } catch (const std::exception& error) {
+    log.info("Warning: " + std::string(error.what()) +
+             ": the results of another test may be mixed with these");
+  }
+}
+
 /// Writes score.npy, score.npz if jets have ids, and, if all jets have labels, test-result.json
 /// and, for two classes of jets without weights, test-uncertainty.json. Removes those of an earlier
 /// test that do not belong to these scores.
 /// \param training  what test-result.json repeats of the training
 void write_results(const Scores& scores, const Json& training, const RunFolder& folder,
                    const Log& log) {
+  FolderLock turn(kResultsLock);
+  take_turn(turn, folder, log);
   auto files = score_files(scores, folder);
   TestRecord record;
   std::exception_ptr failure;

@@ -8,7 +8,6 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
-#include <chrono>
 #include <ctime>
 #include <sstream>
 #include <system_error>
@@ -20,9 +19,7 @@
 namespace lorentznet {
 namespace {
 
-// A process that is just ending keeps its lock no longer than this.
 constexpr auto kPause = std::chrono::milliseconds(50);
-constexpr int kMostTries = 20;
 constexpr std::string_view kEnded = "ended: ";
 
 std::string name_of_host() {
@@ -109,11 +106,13 @@ FolderLock::~FolderLock() {
 }
 
 std::string FolderLock::take(const std::filesystem::path& folder, Kind kind,
-                             const std::string& holder, const std::string& advice) {
+                             const std::string& holder, const std::string& advice,
+                             std::chrono::milliseconds patience) {
   if (asked_) return {};
   asked_ = true;
-  path_ = folder / kFileName;
-  for (int tries = 0;;) {
+  path_ = folder / file_name_;
+  const auto end = std::chrono::steady_clock::now() + patience;
+  for (;;) {
     auto file = open_lock_file(path_);
     const bool alone = lock(file, LOCK_EX);
     if (alone || (kind == Kind::kShared && lock(file, LOCK_SH))) {
@@ -123,7 +122,7 @@ std::string FolderLock::take(const std::filesystem::path& folder, Kind kind,
       ::unlink(path_.c_str());
       return folder.string() + ": cannot be locked: " + std::generic_category().message(reason);
     }
-    if (++tries == kMostTries) {
+    if (std::chrono::steady_clock::now() >= end) {
       throw InputError(folder.string() + ": in use " + holders_in(path_) + advice);
     }
     std::this_thread::sleep_for(kPause);

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <chrono>
 #include <filesystem>
 #include <string>
+#include <utility>
 
 #include "io/file.h"
 
@@ -14,8 +16,9 @@ class FolderLock {
  public:
   enum class Kind { kShared, kExclusive };
   static constexpr const char* kFileName = "run.lock";
+  static constexpr auto kPatience = std::chrono::seconds(1);  ///< enough for a run that just ends
 
-  FolderLock() = default;
+  explicit FolderLock(std::string file_name = kFileName) : file_name_(std::move(file_name)) {}
   FolderLock(const FolderLock&) = delete;
   FolderLock& operator=(const FolderLock&) = delete;
   ~FolderLock();
@@ -24,14 +27,15 @@ class FolderLock {
   /// \param holder  what this process is, for the messages of others: "training"
   /// \param advice  added to the error
   /// \return empty, or why the folder cannot be locked: its file system has no locks
-  /// \throws InputError naming the folder and its holders if it is still in use after a second
+  /// \throws InputError naming the folder and its holders if it is still in use after `patience`
   /// \throws std::system_error if the file can't be made
   std::string take(const std::filesystem::path& folder, Kind kind, const std::string& holder,
-                   const std::string& advice = "");
+                   const std::string& advice = "", std::chrono::milliseconds patience = kPatience);
 
  private:
   bool sign(FileDescriptor file, Kind kind, bool alone, const std::string& holder);
 
+  std::string file_name_;
   bool asked_ = false;
   std::filesystem::path path_;
   std::string line_;     ///< this process's in the file

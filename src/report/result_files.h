@@ -30,6 +30,9 @@ std::string score_bytes(std::span<const float> probability, std::span<const std:
 std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
                           std::span<const std::int64_t> id);
 
+/// The lock of those who write the results of a test: several tests may run in one folder.
+inline constexpr const char* kResultsLock = "results.lock";
+
 /// Writes files, each completely or not at all; none appears before all of them are on disk.
 /// \throws std::system_error naming the file
 void write_together(const std::vector<std::pair<std::filesystem::path, std::string>>& files);

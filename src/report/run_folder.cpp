@@ -8,6 +8,7 @@
 #include "io/folder_lock.h"
 #include "lorentznet/records.h"
 #include "report/event_file.h"
+#include "report/result_files.h"
 
 namespace lorentznet {
 namespace fs = std::filesystem;
@@ -41,7 +42,7 @@ fs::path RunFolder::boost(double beta) const {
 
 bool RunFolder::has_files() const {
   return !files_where([](const std::string& name) {
-            return !is_partial(name) && name != FolderLock::kFileName;
+            return !is_partial(name) && name != FolderLock::kFileName && name != kResultsLock;
           }).empty();
 }
 

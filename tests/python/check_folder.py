@@ -119,6 +119,21 @@ class LockTest(FolderTest):
         self.assert_finished(self.run_in(run, "--resume"))
         self.assertNotIn("run.lock", names_in(run))
 
+    def test_tests_write_one_after_the_other(self):
+        """So that the files in the folder are of one of them."""
+        run = self.copy("turns")
+        (run / "score.npy").unlink()
+        with open(run / "results.lock", "w") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
+            test = self.start(run, "--test_mode", "--log_interval=1", "--batch_size=1")
+            wait_for(lambda: "Batch 3/" in (run / "run.log").read_text(), "the last batch")
+            time.sleep(1)
+            self.assertFalse((run / "score.npy").exists())
+            self.assertIsNone(test.poll())
+        test.communicate(timeout=600)
+        self.assertEqual((test.returncode, (run / "score.npy").exists()), (0, True))
+        self.assertTrue({"run.lock", "results.lock"}.isdisjoint(names_in(run)))
+
     def test_test_with_out_disturbs_nobody(self):
         run, out = self.copy("disturbed"), self.folder / "undisturbed"
         training = self.start_waiting(run, "--resume")
