@@ -14,6 +14,7 @@ import socket
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 
@@ -39,13 +40,19 @@ def names_in(folder):
     return {file.name for file in folder.iterdir()}
 
 
-def wait_for(condition, what):
+def is_pending(process, number):
+    """Whether the signal was sent, but not handled."""
+    pending = re.search(r"ShdPnd:\t(\w+)", Path(f"/proc/{process.pid}/status").read_text())
+    return bool(pending and int(pending[1], 16) >> (number - 1) & 1)
+
+
+def wait_for(condition, what, pause=0.02):
     """Waits until `condition` holds; the time limit of the test tells a hang."""
     deadline = time.monotonic() + 600
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
-        time.sleep(0.02)
+        time.sleep(pause)
 
 
 class FolderTest(harness.TrainedTest):
@@ -340,6 +347,7 @@ class EndTest(FolderTest):
                 run, training = self.start_training(f"signal-{int(number)}")
                 training.send_signal(number)
                 if number in (signal.SIGHUP, signal.SIGUSR1):  # a closed terminal sends SIGHUP twice
+                    wait_for(lambda: not is_pending(training, number), "the handler", pause=0)
                     training.send_signal(number)
                 output, errors = training.communicate(timeout=600)
                 self.assertEqual((training.returncode, errors), (128 + number, ""))
