@@ -98,13 +98,12 @@ double max_difference(const at::Tensor& a, const at::Tensor& b) {
   const auto in_double = [](const at::Tensor& t) { return t.to(at::kCPU).to(at::kDouble); };
   const auto difference = (in_double(a) - in_double(b)).abs();
   const auto worst = difference.numel() == 0 ? 0.0 : difference.max().item<double>();
-  return worst == worst ? worst : std::numeric_limits<double>::infinity();
+  return std::isfinite(worst) ? worst : std::numeric_limits<double>::quiet_NaN();
 }
 
 bool agree(const at::Tensor& a, const at::Tensor& b, double tolerance) {
   if (a.sizes() != b.sizes()) return false;
-  const double difference = max_difference(a, b);
-  return std::isfinite(difference) && difference <= tolerance * b.abs().max().item<double>();
+  return max_difference(a, b) <= tolerance * b.abs().max().item<double>();
 }
 
 }  // namespace lorentznet::test

@@ -53,7 +53,7 @@ LGEBKernels kernels_of(const Engine& engine);
 /// \return its name, for messages
 std::string use_engine(LorentzNet& network, const Engine& engine);
 
-/// Largest |a - b|; infinite if one is NaN.
+/// Largest |a - b|. NaN, with which no comparison holds, if a difference is not finite.
 double max_difference(const at::Tensor& a, const at::Tensor& b);
 
 /// max |a - b| <= tolerance * max |b|.

@@ -3,13 +3,23 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cmath>
 #include <cstdlib>
 #include <iostream>
+#include <limits>
 #include <stdexcept>
 #include <utility>
 
 namespace lorentznet::test {
 namespace fs = std::filesystem;
+namespace {
+
+int& skip_count() {
+  static int count = 0;
+  return count;
+}
+
+}  // namespace
 
 std::optional<fs::path> reference_dir() {
   const char* chosen = std::getenv("LORENTZNET_REFERENCE");
@@ -34,7 +44,23 @@ std::vector<fs::path> golden_files(const std::string& suffix) {
   return files;
 }
 
-void skip(const std::string& reason) { std::cout << "[skipped] " << reason << '\n'; }
+void skip(const std::string& reason) {
+  ++skip_count();
+  std::cout << "[skipped] " << reason << '\n';
+}
+
+int skips() { return skip_count(); }
+
+double largest_difference(std::span<const double> a, std::span<const double> b) {
+  if (a.size() != b.size()) return std::numeric_limits<double>::quiet_NaN();
+  double largest = 0;
+  for (std::size_t k = 0; k < a.size(); ++k) {
+    const double difference = std::abs(a[k] - b[k]);
+    if (!std::isfinite(difference)) return std::numeric_limits<double>::quiet_NaN();
+    largest = std::max(largest, difference);
+  }
+  return largest;
+}
 
 TemporaryFolder::TemporaryFolder() {
   std::string name = fs::temp_directory_path() / "lorentznet-test-XXXXXX";

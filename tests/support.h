@@ -2,6 +2,7 @@
 
 #include <filesystem>
 #include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -14,8 +15,15 @@ std::optional<std::filesystem::path> reference_dir();
 /// Golden files in the reference folder and in tests/data whose names end in `suffix`.
 std::vector<std::filesystem::path> golden_files(const std::string& suffix);
 
-/// Tells ctest that this test case did not run; the caller must return.
+/// Tells ctest that this test case did not run; the caller must return. A failure before or after
+/// counts.
 void skip(const std::string& reason);
+/// How many times skip() was called.
+int skips();
+
+/// Largest |a - b|. NaN, with which no comparison holds, if a difference is not finite or the sizes
+/// differ.
+double largest_difference(std::span<const double> a, std::span<const double> b);
 
 /// A temporary folder, removed at the end.
 class TemporaryFolder {

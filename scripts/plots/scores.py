@@ -105,6 +105,7 @@ def of_rows(rows: np.ndarray, file) -> Scores:
     if rows.ndim != 2 or rows.shape[1] != 3:
         raise PlotError(f"{file}: expected rows (label, p0, p1), found shape {rows.shape}")
     label = checked_labels(rows[:, 0], file)
+    checked_scores(rows[:, 1], file)  # else a jet without p0 would count as background
     return Scores(label, checked_scores(rows[:, 2], file), (rows[:, 2] > rows[:, 1]) == label)
 
 

@@ -1,6 +1,8 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <span>
+#include <vector>
 
 #include "data/quark_gluon_jets.h"
 #include "data/test_files.h"
@@ -108,14 +110,14 @@ TEST_CASE("four-momenta and species agree with the Python program's") {
       std::copy_n(&jets.p4[4 * i], 4, &padded_p4[4 * row]);
       if (jets.species[i] >= 0) padded_one_hot[8 * row + jets.species[i]] = 1;
     }
-    double largest = 0;
-    double difference = 0;
-    for (std::int64_t i = 4 * jet * width; i < 4 * (jet + 1) * width; ++i) {
-      largest = std::max(largest, std::abs(p4[i]));
-      difference = std::max(difference, std::abs(p4[i] - padded_p4[i]));
-    }
+    const auto of_jet = [&](const std::vector<double>& values) {
+      return std::span(values).subspan(static_cast<std::size_t>(4 * jet * width),
+                                       static_cast<std::size_t>(4 * width));
+    };
+    const std::vector<double> zeros(static_cast<std::size_t>(4 * width));
+    const double largest = lorentznet::test::largest_difference(of_jet(p4), zeros);
     CHECK(largest > 0);
-    CHECK(difference <= 1e-12 * largest);
+    CHECK(lorentznet::test::largest_difference(of_jet(p4), of_jet(padded_p4)) <= 1e-12 * largest);
   }
   CHECK((padded_one_hot == one_hot));
 }

@@ -8,6 +8,7 @@
 
 #include "edge_case.h"
 #include "engine/engine_choice.h"
+#include "golden.h"
 #include "io/helpers.h"
 #include "kernels/fused_kernel.h"
 #include "node_case.h"
@@ -61,7 +62,7 @@ TEST_CASE("each instruction set has its own engine and its own rounding") {
   }
   // The order of sums over edges depends on the number of lanes.
   for (std::size_t k = 1; k < gradients.size(); ++k) {
-    CHECK_FALSE(at::equal(gradients[k], gradients[k - 1]));
+    CHECK(max_difference(gradients[k], gradients[k - 1]) > 0);
   }
 }
 

@@ -2,8 +2,12 @@
 
 #include <catch2/catch.hpp>
 #include <cmath>
+#include <vector>
+
+#include "support.h"
 
 using namespace lorentznet;
+using lorentznet::test::largest_difference;
 
 namespace {
 
@@ -17,12 +21,14 @@ LorentzMatrix transposed(const LorentzMatrix& m) {
   return t;
 }
 
+std::vector<double> elements(const LorentzMatrix& m) {
+  std::vector<double> all;
+  for (const auto& row : m) all.insert(all.end(), row.begin(), row.end());
+  return all;
+}
+
 double matrix_difference(const LorentzMatrix& a, const LorentzMatrix& b) {
-  double largest = 0;
-  for (std::size_t i = 0; i < 4; ++i) {
-    for (std::size_t j = 0; j < 4; ++j) largest = std::max(largest, std::abs(a[i][j] - b[i][j]));
-  }
-  return largest;
+  return largest_difference(elements(a), elements(b));
 }
 
 }  // namespace

@@ -61,9 +61,12 @@ class CompareTest(unittest.TestCase):
             self.assertEqual(row[2], (0, 0))
 
     def test_what_cannot_be_compared(self):
-        files = [self.folder / f"{k}.npy" for k in range(4)]
+        files = [self.folder / f"{k}.npy" for k in range(6)]
         rows = scores(1, 2, 10)
-        for file, content in zip(files, (rows, rows[::-1], rows[:, :2], rows[rows[:, 0] == 1])):
+        no_background, no_signal = rows.copy(), rows.copy()
+        no_background[3, 1] = no_signal[3, 2] = np.nan
+        contents = (rows, rows[::-1], rows[:, :2], rows[rows[:, 0] == 1], no_background, no_signal)
+        for file, content in zip(files, contents):
             np.save(file, content)
         for other in (*files[1:], self.folder / "none.npy"):
             result = self.run_script(files[0], other)

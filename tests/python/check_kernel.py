@@ -70,10 +70,10 @@ class KernelTest(harness.ProgramTest):
             self.assertEqual(plain.shape, (SCORED_JETS, 3))
             for isa in HERE:
                 fused = self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa)
-                np.testing.assert_allclose(fused, plain, rtol=0, atol=1e-5)
+                harness.assert_close(fused, plain, atol=1e-5)
             if HAS_BF16:
                 fused = self.scores_of(task, "fused avx512 bf16", "--precision=bf16")
-                np.testing.assert_allclose(fused, plain, rtol=0, atol=0.03)
+                harness.assert_close(fused, plain, atol=0.03)
                 self.assertGreater(np.abs(fused - plain).max(), 1e-4)  # bf16 does round
 
     def test_scores_are_of_jets_not_of_batches(self):
@@ -82,7 +82,7 @@ class KernelTest(harness.ProgramTest):
             of_one = self.scores_of(task, f"fused {HERE[-1]}", "--batch_size=1")
             for size in (32, 100):
                 scores = self.scores_of(task, f"fused {HERE[-1]}", f"--batch_size={size}")
-                np.testing.assert_array_equal(scores, of_one)
+                harness.assert_close(scores, of_one)
 
     def test_best_by_default(self):
         result = self.score("qg")
@@ -139,7 +139,7 @@ class KernelTest(harness.ProgramTest):
             records[kernel] = harness.read_json(self.experiment("top", kernel) / "test-result.json")
         plain, fused = records.values()
         for loss in ("train_loss", "val_loss"):
-            np.testing.assert_allclose(fused[loss][0], plain[loss][0], rtol=1e-3)
+            harness.assert_close(fused[loss][0], plain[loss][0], rtol=1e-3)
         self.assertGreater(plain["test_acc"], 0.7)  # it has learned something
         three_deviations = 3 * np.sqrt(0.25 / TEST_JETS)
         self.assertAlmostEqual(fused["test_acc"], plain["test_acc"], delta=three_deviations)

@@ -237,7 +237,7 @@ class ProgramsTest(harness.ProgramTest):
             started = self.start_from(source, f"from-{name}")
             for key in state:
                 if "running" not in key and "tracked" not in key:
-                    np.testing.assert_allclose(started[key], state[key], rtol=0, atol=1e-8)
+                    harness.assert_close(started[key], state[key], atol=1e-8)
         result = self.run_program("top", "wrong", *harness.SMALL, "--n_hidden=5", "--init_from",
                                   file)  # fmt: skip
         self.assert_refused(result, file, "embedding.weight", "[4, 2]", "[5, 2]")

@@ -44,11 +44,11 @@ class PublishedTest(harness.ProgramTest):
         network = peer.load(run / "best-val-model.pt", args, n_scalar)
         logits = peer.logits(network, jets, n_nodes)
         expected = peer.torch.from_numpy(logits).softmax(1).numpy()
-        np.testing.assert_array_equal(scores[:, 0], [jet.label for jet in jets])
-        np.testing.assert_allclose(scores[:, 1:], expected, rtol=0, atol=1e-5)
+        harness.assert_close(scores[:, 0], [jet.label for jet in jets])
+        harness.assert_close(scores[:, 1:], expected, atol=1e-5)
         # Both p0 and p1 are stored, so the difference of logits is precise even for p near 0 or 1.
         found = np.log(scores[:, 2].astype(float)) - np.log(scores[:, 1].astype(float))
-        np.testing.assert_allclose(found, logits[:, 1] - logits[:, 0], rtol=0, atol=2e-4)
+        harness.assert_close(found, logits[:, 1] - logits[:, 0], atol=2e-4)
 
     def test_top(self):
         import peer

@@ -98,7 +98,7 @@ class RecordsTest(harness.ProgramTest):
         run = harness.train("qg", self.folder, self.data, "every", "--epochs=2", "--log_interval=1")
         found, record = self.assert_epochs(run), self.record(run)
         losses = np.array([value for _, value in found["step/loss"]]).reshape(2, 10)
-        np.testing.assert_allclose(losses.mean(axis=1), record["train_loss"], rtol=1e-6)
+        harness.assert_close(losses.mean(axis=1), record["train_loss"], rtol=1e-6)
 
     def test_resumed(self):
         """After several stops and kills each epoch and each step is recorded once, in order."""
@@ -210,7 +210,7 @@ class RecordsTest(harness.ProgramTest):
         for key, figure in (("test_acc", lambda r: np.mean((r[:, 2] > r[:, 1]) == r[:, 0])),
                             ("test_auc", lambda r: roc_auc_score(r[:, 0], r[:, 2]))):  # fmt: skip
             low, high = np.percentile([figure(r) for r in drawn], (16, 84))
-            np.testing.assert_allclose(found[key], (low, high), atol=0.25 * (high - low))
+            harness.assert_close(found[key], (low, high), atol=0.25 * (high - low))
 
     def good_files(self):
         return {name: content for name, content in harness.results(self.run_folder).items()

@@ -1,7 +1,7 @@
 """Shared by the tests of the programs: running them, small data sets, the files of a folder.
 
 A test script takes --bin DIR, the folder of the programs, and for torch --libtorch and --stubs (see
-torch_without_cuda.import_torch); other arguments go to unittest. It exits with status 0 if all tests pass.
+torch_without_cuda.import_torch); other arguments go to unittest. It exits as main() says.
 """
 
 import argparse
@@ -39,6 +39,12 @@ def _parse_options() -> argparse.Namespace:
 
 
 OPTIONS = _parse_options()
+SKIPPED = 4  # exit status for ctest (SKIP_RETURN_CODE), as of the C++ tests
+
+
+def assert_close(found, expected, rtol: float = 0, atol: float = 0):
+    """|found - expected| <= atol + rtol * |expected|. Fails for NaN, even in both, unlike numpy's own functions."""
+    np.testing.assert_allclose(found, expected, rtol=rtol, atol=atol, equal_nan=False)
 
 
 def load_torch():
@@ -196,5 +202,21 @@ class TrainedTest(ProgramTest):
         cls.good = snapshot(cls.kept)
 
 
+class Result(unittest.TextTestResult):
+    """Counts the tests that ran to the end, without those that were skipped."""
+
+    passed = 0
+
+    def addSuccess(self, test):
+        super().addSuccess(test)
+        self.passed += 1
+
+
 def main():
-    unittest.main(module="__main__", verbosity=2)
+    """Runs the tests of the script and exits: 0 if all passed, 1 if one failed or there was none, SKIPPED if nothing
+    failed and all were skipped."""
+    runner = unittest.TextTestRunner(verbosity=2, resultclass=Result)
+    result = unittest.main(module="__main__", testRunner=runner, exit=False).result
+    if not result.wasSuccessful() or not (result.passed or result.skipped):
+        sys.exit(1)
+    sys.exit(0 if result.passed else SKIPPED)

@@ -1,0 +1,138 @@
+"""What the tests rely on: a failure is never reported as skipped, and NaN agrees with nothing.
+
+    python check_harness.py --tool SKIP_TOOL --build BUILD_FOLDER
+"""
+
+import argparse
+import json
+import re
+import subprocess
+import sys
+import textwrap
+import unittest
+from pathlib import Path
+from unittest import mock
+
+import numpy as np
+
+TESTS = Path(__file__).resolve().parent
+
+
+def _own_options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(allow_abbrev=False)
+    parser.add_argument("--tool", type=Path, required=True)
+    parser.add_argument("--build", type=Path, required=True)
+    options, sys.argv[1:] = parser.parse_known_args()
+    options.tool = options.tool.resolve()
+    return options
+
+
+OWN = _own_options()
+
+import harness  # noqa: E402  reads the remaining options
+
+sys.path.insert(0, str(harness.PROJECT / "scripts"))
+import gpu_checks  # noqa: E402
+
+# Python tests by name: the expected status of a script that contains only it.
+PYTHON_TESTS = {
+    "passes": (0, ""),
+    "skips": (harness.SKIPPED, "self.skipTest('a reason')"),
+    "fails": (1, "self.fail()"),
+    "ends the script": (1, "raise SystemError"),
+}
+CATCH_TESTS = {"passes": 0, "skips": harness.SKIPPED, "fails, then skips": 1, "skips, then fails": 1,
+               "fails as often as the status of a skipped test": 1}  # fmt: skip
+
+
+def status(*command) -> int:
+    return subprocess.run([str(word) for word in command], capture_output=True).returncode
+
+
+class StatusTest(harness.ProgramTest):
+    def script(self, *bodies: str) -> Path:
+        """A test script with a test of each body."""
+        file = self.folder / "check_something.py"
+        tests = "".join(f"    def test_{k}(self):\n        {body or 'pass'}\n" for k, body in enumerate(bodies))
+        file.write_text(textwrap.dedent(f"""\
+            import sys
+            sys.path.insert(0, {str(TESTS)!r})
+            import harness
+            class SomeTest(harness.ProgramTest):
+                nothing = None
+            """) + tests + "harness.main()\n")  # fmt: skip
+        return file
+
+    def test_catch(self):
+        for name, expected in CATCH_TESTS.items():
+            self.assertEqual(status(OWN.tool, name.replace(",", "\\,")), expected, name)
+        self.assertEqual(status(OWN.tool), 1)
+        self.assertEqual(status(OWN.tool, "passes,skips"), 0)
+        self.assertEqual(status(OWN.tool, "--throw", "-e", "skips*"), 1)
+
+    def test_python(self):
+        for name, (expected, body) in PYTHON_TESTS.items():
+            self.assertEqual(status(sys.executable, self.script(body)), expected, name)
+        bodies = {name: body for name, (_, body) in PYTHON_TESTS.items()}
+        self.assertEqual(status(sys.executable, self.script(bodies["passes"], bodies["skips"])), 0)
+        self.assertEqual(status(sys.executable, self.script(bodies["fails"], bodies["skips"])), 1)
+        self.assertEqual(status(sys.executable, self.script(bodies["passes"]), "-k", "nothing like it"), 1)
+
+    def test_ctest(self):
+        """The words of ctest for the cases of SKIP_TOOL, with the properties of this project's tests."""
+        (self.folder / "CTestTestfile.cmake").write_text("".join(
+            f'add_test("{name}" "{OWN.tool}" [==[{name.replace(",", chr(92) + ",")}]==])\n'
+            f'set_tests_properties("{name}" PROPERTIES SKIP_RETURN_CODE {harness.SKIPPED})\n'
+            for name in CATCH_TESTS))  # fmt: skip
+        printed = subprocess.run(["ctest"], cwd=self.folder, capture_output=True, text=True).stdout
+        words = {0: "   Passed", harness.SKIPPED: r"\*\*\*Skipped", 1: r"\*\*\*Failed"}
+        for name, expected in CATCH_TESTS.items():
+            self.assertRegex(printed, rf"Test +#\d+: {name} \.+ *{words[expected].strip()}")
+
+    def test_properties(self):
+        """Only the status of a test says that it was skipped; the limit of time only tells a hang."""
+        listed = subprocess.run(["ctest", "--show-only=json-v1"], cwd=OWN.build, capture_output=True, text=True,
+                                check=True)  # fmt: skip
+        tests = json.loads(listed.stdout)["tests"]
+        self.assertGreater(len(tests), 100)
+        for test in tests:
+            if "_NOT_BUILT" in test["name"]:
+                continue
+            properties = {entry["name"]: entry["value"] for entry in test["properties"]}
+            self.assertIn(properties.get("SKIP_RETURN_CODE"), (harness.SKIPPED, None), test["name"])
+            self.assertNotIn("SKIP_REGULAR_EXPRESSION", properties, test["name"])
+            self.assertNotIn("PASS_REGULAR_EXPRESSION", properties, test["name"])
+            self.assertGreaterEqual(properties["TIMEOUT"], 1800, test["name"])
+
+
+class GpuChecksTest(harness.ProgramTest):
+    def test_compare_scores(self):
+        """AUCs that are no numbers do not agree."""
+        for auc, expected in ((0.5, 0), (float("nan"), 2)):
+            report = gpu_checks.Report(self.folder)
+            with mock.patch.object(gpu_checks, "score", return_value={"test_auc": auc}):
+                gpu_checks.compare_scores(report)
+            self.assertEqual(len(report.values["failed"]), expected, report.values)
+
+
+class ComparisonTest(unittest.TestCase):
+    def test_close(self):
+        harness.assert_close([1, 2], [1, 2])
+        harness.assert_close([1, 2], [1, 2.1], atol=0.11)
+        harness.assert_close([1, 2], [1, 2.1], rtol=0.06)
+        for found, expected in (([1, 2], [1, 2.1]), ([1, np.nan], [1, np.nan]), ([1, np.nan], [1, 2]),
+                                ([1, 2], [1, np.nan])):  # fmt: skip
+            with self.assertRaises(AssertionError, msg=(found, expected)):
+                harness.assert_close(found, expected, atol=0.05)
+
+    def test_nothing_else_compares_numbers(self):
+        """numpy's assert_allclose and assert_array_equal accept NaN in both."""
+        for file in sorted(TESTS.glob("*.py")):
+            found = [line for line in file.read_text().splitlines()
+                     if re.search(r"np\.testing\.|\ballclose\(|\barray_equal\(", line)]  # fmt: skip
+            if file.name not in ("harness.py", Path(__file__).name):
+                self.assertEqual(found, [], file.name)
+
+
+if __name__ == "__main__":
+    harness.main()
