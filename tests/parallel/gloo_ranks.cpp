@@ -23,7 +23,7 @@ void run_ranks(std::int64_t size, const std::function<void(Processes&)>& f) {
     launch.address = "127.0.0.1";
     launch.port = store->getPort();
     launch.agent_store = true;
-    Processes processes(launch, std::chrono::seconds(60), [](const Ending&) { std::abort(); });
+    Processes processes(launch, std::chrono::seconds(600), [](const Ending&) { std::abort(); });
     try {
       f(processes);
     } catch (...) {

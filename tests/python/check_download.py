@@ -25,13 +25,14 @@ def qg_bytes(number):
 class Server(http.server.ThreadingHTTPServer):
     """Serves `files`; `behave` maps a name to the responses to its next requests: "cut" (half of the content, then
     closed), "busy" (503), "norange" (ignores the range), "page" (a web page), "wrong" (wrong content), "slow"
-    (a third, then a long wait) or a status."""
+    (a third, then nothing until `go_on` is set) or a status."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.behave, self.requests = {}, {}, []
+        self.go_on = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
     @property
@@ -81,7 +82,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             elif what == "slow":
                 self.wfile.write(body[: len(body) // 3])
                 self.wfile.flush()
-                time.sleep(20)
+                self.server.go_on.wait()
             else:
                 self.wfile.write(body)
 
@@ -91,6 +92,7 @@ class DownloadTest(harness.ProgramTest):
         self.server = Server()
         self.addCleanup(self.server.server_close)
         self.addCleanup(self.server.shutdown)
+        self.addCleanup(self.server.go_on.set)
         self.data = self.folder / self.id().rsplit(".", 1)[-1]
         self.datasets = self.data / "datasets"
         for number in range(QG_FILES):
@@ -191,7 +193,7 @@ class DownloadTest(harness.ProgramTest):
         program = subprocess.Popen(harness.command("qg", *self.command("qg")), stdout=subprocess.PIPE,
                                    env=harness.environment() | self.environment())  # fmt: skip
         part = self.datasets / "QG_jets_1.npz.part"
-        end = time.monotonic() + 60
+        end = time.monotonic() + harness.HANG
         expected = len(self.server.files["QG_jets_1.npz"]) // 3
         while not (part.exists() and part.stat().st_size == expected):
             self.assertLess(time.monotonic(), end)
@@ -199,7 +201,7 @@ class DownloadTest(harness.ProgramTest):
         # Meanwhile another process is refused.
         self.assert_refused(self.run_program(), "another process is downloading")
         program.send_signal(signal.SIGINT)
-        self.assertNotEqual(program.wait(timeout=30), 0)
+        self.assertNotEqual(program.wait(timeout=harness.HANG), 0)
         program.stdout.close()
         self.assertEqual(self.names(), ["QG_jets.npz", "QG_jets_1.npz.part", "unfinished-download"])
         self.server.requests.clear()
@@ -238,7 +240,7 @@ class DownloadTest(harness.ProgramTest):
         words = harness.command("qg", *self.command("qg"))
         result = subprocess.run(["bash", "-c", 'ulimit -f 8; trap "" XFSZ; exec "$@"', "-", *words],
                                 env=harness.environment() | self.environment(), text=True,
-                                capture_output=True, timeout=60)  # fmt: skip
+                                capture_output=True, timeout=harness.HANG)  # fmt: skip
         self.assert_refused(result, "QG_jets.npz.part", "File too large")
         self.assert_finished(self.run_program())
         self.assert_whole()

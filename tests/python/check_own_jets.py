@@ -191,7 +191,7 @@ class OwnJetsTest(harness.ProgramTest):
 
     def info(self, *words):
         result = subprocess.run([harness.OPTIONS.bin / "jets", "info", *map(str, words)],
-                                capture_output=True, text=True, timeout=60)  # fmt: skip
+                                capture_output=True, text=True, timeout=harness.HANG)  # fmt: skip
         return result
 
     def test_info(self):

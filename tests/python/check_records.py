@@ -12,13 +12,13 @@ import struct
 import subprocess
 import sys
 import termios
-import time
 
 import numpy as np
 from sklearn.metrics import roc_auc_score
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import harness
+from followed import Followed
 
 EPOCH = {"epoch/train_loss": "train_loss", "epoch/val_loss": "val_loss", "epoch/train_acc": "train_acc",
          "epoch/val_acc": "val_acc", "epoch/lr": "lr"}  # fmt: skip
@@ -41,13 +41,13 @@ def on_terminal(words, columns=120):
                                env=harness.environment(TERM="xterm"))  # fmt: skip
     os.close(theirs)
     text = b""
-    while select.select([ours], [], [], 120)[0]:
+    while select.select([ours], [], [], harness.HANG)[0]:
         try:
             text += os.read(ours, 65536)
         except OSError:  # the program has closed it
             break
     os.close(ours)
-    errors = process.communicate(timeout=120)[1]
+    errors = process.communicate(timeout=harness.HANG)[1]
     return process.returncode, text.decode().replace("\r\n", "\n"), errors
 
 
@@ -106,13 +106,11 @@ class RecordsTest(harness.ProgramTest):
         words = [*harness.SMALL, "--epochs=5", "--datadir", self.data, "--log_interval=1"]
         for attempt, number in enumerate((signal.SIGTERM, signal.SIGKILL, signal.SIGKILL, signal.SIGTERM)):
             more = words if attempt == 0 else ["--resume", "--device=cpu"]
-            with subprocess.Popen(harness.command("qg", "--logdir", logs, "--exp_name=run", *more), text=True,
-                                  stdout=subprocess.PIPE, env=harness.environment()) as process:  # fmt: skip
-                for _ in range(9 + 7 * attempt):
-                    process.stdout.readline()
-                time.sleep(0.02)
-                process.send_signal(number)
-                process.stdout.read()
+            command = harness.command("qg", "--logdir", logs, "--exp_name=run", *more)
+            with Followed(command, harness.environment()) as program:
+                self.assertTrue(program.wait_for_line(lambda line: True, 9 + 7 * attempt))
+                program.send_signal(number, 0.005)
+                program.finish()
         self.assert_finished(harness.run("qg", "--logdir", logs, "--exp_name=run", "--resume", "--device=cpu"))
         found = self.assert_epochs(logs / "run")
         self.assertGreater(len(list((logs / "run").glob("events.out.tfevents.*"))), 1)

@@ -36,7 +36,7 @@ class ReportTest(harness.ProgramTest):
         copy = self.folder / "page.html"
         copy.write_text(file.read_text().replace("</body>", PROBE + "</body>"))
         result = subprocess.run([self.browser(), "--no-sandbox", "--disable-gpu", "--virtual-time-budget=2000",
-                                 "--dump-dom", copy.as_uri()], text=True, capture_output=True, timeout=120)  # fmt: skip
+                                 "--dump-dom", copy.as_uri()], text=True, capture_output=True, timeout=harness.HANG)  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stderr)
         return result.stdout
 

@@ -6,32 +6,21 @@ import json
 import random
 import re
 import signal
-import subprocess
 import sys
-import time
 
 import numpy as np
 
 import harness
 import same_run
+from followed import Followed
 
 SEED = 20220317
 TRAINING = ("--epochs=4", "--num_workers=3", "--dropout=0.2", "--log_interval=1")
 STOPPED = {signal.SIGTERM: 143, signal.SIGINT: 130, signal.SIGKILL: -9}
 
 
-def stop_at_line(process, wanted, number, delay):
-    """Sends the signal `number` `delay` seconds after the `wanted`-th line of the training. Returns the lines up to
-    that one, or all if there are fewer."""
-    lines = []
-    for line in process.stdout:
-        lines.append(line)
-        wanted -= line.startswith((">> ", "Time: ", "New best", "Epoch "))
-        if wanted <= 0:
-            time.sleep(delay)
-            process.send_signal(number)
-            break
-    return lines
+def is_of_training(line):
+    return line.startswith((">> ", "Time: ", "New best", "Epoch "))
 
 
 def steps_in(output):
@@ -60,29 +49,34 @@ class ResumeTest(harness.ProgramTest):
             self.undisturbed[key] = self.train(task, logs, *words, **options)
         return self.undisturbed[key]
 
-    def stop_once(self, task, words, number, threads, lines, twice):
+    def stop_once(self, task, words, number, threads, lines):
         """Starts the program and sends the signal; returns the exit status."""
-        process = subprocess.Popen(harness.command(task, *words), text=True,
-                                   env=harness.environment(threads), stdout=subprocess.PIPE,
-                                   stderr=subprocess.PIPE)  # fmt: skip
-        with process:
-            # Half of the signals come at once, the others in the middle of a step or a write.
-            delay = self.random.choice((0, self.random.uniform(0, 0.04)))
-            before = stop_at_line(process, self.random.randint(*lines), number, delay)
-            if twice:
-                process.send_signal(number)
-            after, errors = process.communicate(timeout=120)
-        output = "".join(before) + after
-        self.steps += steps_in(output)
-        self.assertEqual(errors, "")
-        if process.returncode != 0:
+        with Followed(harness.command(task, *words), harness.environment(threads)) as program:
+            if program.wait_for_line(is_of_training, self.random.randint(*lines)):
+                # Half of the signals come at once, the others in the middle of a step or a write.
+                program.send_signal(number, self.random.choice((0, self.random.uniform(0, 0.005))))
+            result = program.finish()
+        self.steps += steps_in(result.stdout)
+        self.assertEqual(result.stderr, "")
+        if result.returncode != 0:
             # In the test after the training a signal ends the program at once.
-            self.assertIn(process.returncode, (STOPPED[number], -number))
-        if process.returncode == 128 + number:
-            self.assertRegex(output, rf"Stopped by signal {int(number)}; .*--resume.*\n\Z")
-        return process.returncode
+            self.assertIn(result.returncode, (STOPPED[number], -number))
+        if result.returncode == 128 + number:
+            self.assertRegex(result.stdout, rf"Stopped by signal {int(number)}; .*--resume.*\n\Z")
+        return result.returncode
 
-    def disturbed(self, task, logs, numbers, *words, threads=1, lines=(1, 9), twice=False):
+    def stop_twice(self, task, words, number, threads, lines):
+        """The second signal comes once the program has served the first, and before it can end by itself."""
+        with Followed(harness.command(task, *words), harness.environment(threads), can_hold=True) as program:
+            self.assertTrue(program.wait_for_line(is_of_training, self.random.randint(*lines)))
+            program.hold()
+            program.send_signal(number)
+            program.wait_until_served(number)
+            program.send_signal(number)
+            self.assertEqual(program.wait(), -number)
+        return -number
+
+    def disturbed(self, task, logs, numbers, *words, threads=1, lines=(1, 9), stop=stop_once):
         """Trains with one stop per signal in `numbers`, and then to the end."""
         logdir = self.folder / logs
         start = [*harness.SMALL, *TRAINING, "--datadir", self.data[task], "--logdir", logdir,
@@ -91,8 +85,8 @@ class ResumeTest(harness.ProgramTest):
         statuses, self.steps = [], []
         for place, number in enumerate(numbers):
             words = resume if place else start
-            statuses.append(self.stop_once(task, words, number, threads, lines, twice))
-        self.assertTrue(set(statuses) & set(STOPPED.values()), f"never stopped: {statuses}")
+            statuses.append(stop(self, task, words, number, threads, lines))
+        self.assertIn(statuses[0], (STOPPED[numbers[0]], -numbers[0]), f"stopped too late: {statuses}")
         last = harness.run(task, *resume, threads=threads)
         self.assert_finished(last)
         self.steps += steps_in(last.stdout)
@@ -112,7 +106,7 @@ class ResumeTest(harness.ProgramTest):
 
     def test_second_signal(self):
         """A second signal ends the program at once, saved or not."""
-        run = self.disturbed("qg", "twice", [signal.SIGTERM] * 3, twice=True)
+        run = self.disturbed("qg", "twice", [signal.SIGTERM] * 3, stop=ResumeTest.stop_twice)
         self.assert_same(run, self.whole("qg"))
 
     def test_kills(self):

@@ -12,9 +12,7 @@ import argparse
 import os
 import random
 import re
-import shutil
 import signal
-import subprocess
 import sys
 import tempfile
 import time
@@ -23,6 +21,7 @@ from pathlib import Path
 import harness
 import launchers
 import same_run
+from followed import Followed
 
 TRAINING = ("--epochs=8", "--num_workers=3", "--dropout=0.2", "--log_interval=1", "--num_data=100",
             "--n_hidden=8")  # fmt: skip
@@ -50,70 +49,39 @@ def words_of(data: Path, logdir: Path, *more) -> list:
 
 
 class Disturber:
-    def __init__(self, folder: Path, ranks: int, seed: int):
-        self.folder, self.ranks = folder, ranks
+    def __init__(self, folder: Path, ranks: int, seed: int, timeout: int = TIMEOUT):
+        self.folder, self.ranks, self.timeout = folder, ranks, timeout
         self.random = random.Random(seed)
         self.data = harness.write_qg(folder / "data")
-        self.torchrun("whole")
+        start = time.monotonic()
+        results = launchers.run_ranks(ranks, "qg", *words_of(self.data, folder / "whole"))
+        self.training_seconds = time.monotonic() - start
+        if any(result.returncode != 0 for result in results):
+            raise RuntimeError([result.stderr for result in results])
         self.whole = folder / "whole" / "run"
-
-    def torchrun(self, logs: str, disturb=lambda process: None) -> subprocess.CompletedProcess:
-        """Trains under torchrun with the log folder `logs`."""
-        program = harness.command("qg", *words_of(self.data, self.folder / logs))
-        command = launchers.torchrun(self.ranks, *program, restarts=3)
-        with subprocess.Popen(command, env=launchers.environment(), text=True,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:  # fmt: skip
-            disturb(process)
-            out, err = process.communicate(timeout=300)
-        result = subprocess.CompletedProcess(command, process.returncode, out, err)
-        if result.returncode != 0:
-            raise RuntimeError(f"torchrun: status {result.returncode}: {err}")
-        return result
+        self.lines = len(results[0].stdout.splitlines())
 
     def kill(self, number: int) -> str:
-        """Returns what happened; raises an error if the training does not end as it must."""
-        while not (happened := self.try_to_kill(f"kill-{number}")):
-            shutil.rmtree(self.folder / f"kill-{number}")  # the training had already ended
-        return happened
-
-    def try_to_kill(self, logs: str) -> str:
-        happened = []
-
-        def disturb(process):
-            # torchrun needs time to start the ranks.
-            while len(pids := ranks_below(process.pid)) < self.ranks:
-                if process.poll() is not None:
-                    raise RuntimeError("torchrun has not started the ranks")
-                time.sleep(0.01)
-            delay = self.random.uniform(0, self.training_seconds)
-            time.sleep(delay)
-            rank = self.random.randrange(self.ranks)
-            if rank in ranks_below(process.pid):
-                os.kill(pids[rank], signal.SIGKILL)
-                happened.append(f"rank {rank} killed after {delay:.2f} s")
-
-        result = self.torchrun(logs, disturb)
-        if not happened or "failed" not in result.stderr:
-            return ""
-        same_run.check(self.folder / logs / "run", self.whole)
-        resumed = ", resumed" if "Continuing from" in result.stdout else ", began anew"
-        return happened[0] + resumed + ": same bits"
-
-    @property
-    def training_seconds(self) -> float:
-        """How long the ranks of an undisturbed training take."""
-        if not hasattr(self, "_training_seconds"):
-            start = time.monotonic()
-            for result in launchers.run_ranks(self.ranks, "qg",
-                                              *words_of(self.data, self.folder / "timed")):  # fmt: skip
-                if result.returncode != 0:
-                    raise RuntimeError(result.stderr)
-            self._training_seconds = time.monotonic() - start
-        return self._training_seconds
+        """Trains under torchrun and kills a rank at a line of the training, which is so far from the end that the
+        rank is still running. Returns what happened; raises an error if the training does not end as it must."""
+        logs = self.folder / f"kill-{number}"
+        program = harness.command("qg", *words_of(self.data, logs))
+        command = launchers.torchrun(self.ranks, *program, restarts=3)
+        line, rank = self.random.randint(1, self.lines - 30), self.random.randrange(self.ranks)
+        with Followed(command, launchers.environment()) as launcher:
+            launcher.wait_for_line(lambda line: True, line)
+            launcher.go_on(self.random.choice((0, self.random.uniform(0, 0.005))))
+            os.kill(ranks_below(launcher.process.pid)[rank], signal.SIGKILL)
+            result = launcher.finish()
+        if result.returncode != 0 or "failed" not in result.stderr:
+            raise RuntimeError(f"torchrun: status {result.returncode}: {result.stderr}")
+        same_run.check(logs / "run", self.whole)
+        resumed = "resumed" if "Continuing from" in result.stdout else "began anew"
+        return f"rank {rank} killed after {line} of {self.lines} lines, {resumed}: same bits"
 
     def stop(self, number: int) -> str:
         variables = launchers.variables_of_ranks(self.ranks)
-        words = words_of(self.data, self.folder / f"stop-{number}", f"--timeout={TIMEOUT}",
+        words = words_of(self.data, self.folder / f"stop-{number}", f"--timeout={self.timeout}",
                          "--epochs=1000")  # fmt: skip
         processes = launchers.start_ranks(variables, "qg", *words)
         rank = self.random.randrange(self.ranks)
@@ -124,7 +92,7 @@ class Disturber:
             processes[rank].send_signal(signal.SIGSTOP)
             start = time.monotonic()
             others = [process for place, process in enumerate(processes) if place != rank]
-            results = launchers.wait_for(others, timeout=TIMEOUT + 30)
+            results = launchers.wait_for(others, timeout=harness.HANG)
             seconds = time.monotonic() - start
         finally:
             for process in processes:
@@ -133,7 +101,7 @@ class Disturber:
                 process.stdout.close()
                 process.stderr.close()
         lines = [line for result in results for line in result.stderr.splitlines()]
-        if len(lines) != 1 or not re.search(rf": rank {rank} hangs: .* {TIMEOUT} s", lines[0]):
+        if len(lines) != 1 or not re.search(rf": rank {rank} hangs: .* {self.timeout} s", lines[0]):
             raise RuntimeError(f"rank {rank} was stopped, but the ranks printed: {lines}")
         if any(result.returncode != 1 for result in results):
             raise RuntimeError(f"status {[result.returncode for result in results]}")

@@ -39,6 +39,7 @@ def _parse_options() -> argparse.Namespace:
 
 
 OPTIONS = _parse_options()
+HANG = 600  # seconds after which a program counts as hanging, however slow or busy the machine
 SKIPPED = 4  # exit status for ctest (SKIP_RETURN_CODE), as of the C++ tests
 
 
@@ -71,7 +72,7 @@ def environment(threads: int = 1, **more: str) -> dict[str, str]:
 def run(task: str, *words, threads: int = 1, env=None, **options) -> subprocess.CompletedProcess:
     """Runs a program to its end, whatever its exit status."""
     return subprocess.run(
-        command(task, *words), env=environment(threads, **(env or {})), timeout=120,
+        command(task, *words), env=environment(threads, **(env or {})), timeout=HANG,
         capture_output=True, text=True, **options,
     )  # fmt: skip
 

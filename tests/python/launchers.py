@@ -2,9 +2,12 @@
 from LibTorch's wheel.
 """
 
+import functools
+import random
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import harness
@@ -22,10 +25,28 @@ def environment(**more: str) -> dict[str, str]:
     return kept | more
 
 
+@functools.cache
+def _claims() -> list[socket.socket]:
+    """Ports of this process: names of sockets, which the kernel releases when it ends."""
+    return []
+
+
 def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
+    """A port that no other test is given while this process runs. It is below those that the kernel gives to
+    connections, of which it might be one before the program listens."""
+    below = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
+    for port in random.sample(range(10000, below), below - 10000):
+        claim = socket.socket(socket.AF_UNIX)
+        try:
+            claim.bind(f"\0lorentznet-port-{port}")
+            with socket.socket() as listener:
+                listener.bind(("127.0.0.1", port))
+        except OSError:
+            claim.close()
+            continue
+        _claims().append(claim)
+        return port
+    raise RuntimeError("there is no free port")
 
 
 def variables_of_ranks(count: int) -> list[dict[str, str]]:
@@ -51,7 +72,16 @@ def wait_for_line(process: subprocess.Popen, start: str):
             raise AssertionError(f"ended before a line '{start}': {process.stderr.read()}")
 
 
-def wait_for(processes, timeout=120) -> list[subprocess.CompletedProcess]:
+def wait_until_idle(process: subprocess.Popen):
+    """Waits until all threads of a process have been asleep for a while."""
+    asleep = 0
+    while asleep < 5:
+        states = [stat.read_text().rsplit(")", 1)[1].split()[0] for stat in Path(f"/proc/{process.pid}/task").glob("*/stat")]
+        asleep = asleep + 1 if set(states) == {"S"} else 0
+        time.sleep(0.01)
+
+
+def wait_for(processes, timeout=harness.HANG) -> list[subprocess.CompletedProcess]:
     """Waits for all processes; on a timeout kills the rest and fails."""
     results = []
     try:
@@ -68,7 +98,7 @@ def wait_for(processes, timeout=120) -> list[subprocess.CompletedProcess]:
     return results
 
 
-def run_ranks(count: int, task: str, *words, timeout=120) -> list[subprocess.CompletedProcess]:
+def run_ranks(count: int, task: str, *words, timeout=harness.HANG) -> list[subprocess.CompletedProcess]:
     return wait_for(start_ranks(variables_of_ranks(count), task, *words), timeout)
 
 
@@ -81,5 +111,5 @@ def torchrun(count: int, *words, restarts: int = 0) -> list[str]:
     ]  # fmt: skip
 
 
-def run_command(command, timeout=120) -> subprocess.CompletedProcess:
+def run_command(command, timeout=harness.HANG) -> subprocess.CompletedProcess:
     return subprocess.run(command, env=environment(), timeout=timeout, capture_output=True, text=True)
