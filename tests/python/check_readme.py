@@ -15,6 +15,7 @@ import harness
 
 ROOT = harness.PROJECT
 README = (ROOT / "README.md").read_text()
+TOP_JETS = 60  # of the test file: the shipped network has full size
 # Root may start mpirun in a container, and there may be fewer cores than processes.
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        "OMPI_MCA_rmaps_base_oversubscribe": "1"}  # fmt: skip
@@ -25,8 +26,10 @@ def blocks(language: str) -> list[str]:
 
 
 def workplace(folder: pathlib.Path, binaries: pathlib.Path) -> None:
-    """A copy of the project in which data are read in place and logs are written to a copy."""
-    (folder / "data").symlink_to(ROOT / "data")
+    """A copy of the project with few of the top jets, in which logs are written to a copy."""
+    (folder / "data").mkdir()
+    (folder / "data/qg").symlink_to(ROOT / "data/qg")
+    harness.write_top(folder / "data/top", test=harness.top_arrays("test", count=TOP_JETS))
     (folder / "scripts").symlink_to(ROOT / "scripts")
     (folder / "build/release").mkdir(parents=True)
     (folder / "build/release/bin").symlink_to(binaries)

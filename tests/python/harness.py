@@ -5,9 +5,12 @@ torch_without_cuda.import_torch); other arguments go to unittest. It exits as ma
 """
 
 import argparse
+import atexit
+import functools
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -30,6 +33,7 @@ SMALL = (
 def _parse_options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Tests of the programs.", allow_abbrev=False)
     parser.add_argument("--bin", type=Path, default=PROJECT / "build" / "release" / "bin")
+    parser.add_argument("--server", type=Path, help="the program_server; default: each run starts the program")
     parser.add_argument("--libtorch", type=Path, default=PROJECT / ".deps" / "python")
     parser.add_argument("--stubs", type=Path, default=Path(tempfile.gettempdir()) / f"lorentznet-stubs-{os.getuid()}",
                         help="folder for stand-in libraries")  # fmt: skip
@@ -69,10 +73,45 @@ def environment(threads: int = 1, **more: str) -> dict[str, str]:
                    "LORENTZNET_PUBLISHED_FILES": str(Path(__file__).with_name("no_published_files.tsv"))} | more
 
 
+class ProgramServer:
+    """Runs programs in forks of a process that has loaded LibTorch (tests/tools/program_server.cpp), which takes a
+    tenth of the time if the run is short."""
+
+    def __init__(self, server: Path):
+        self.folder = Path(tempfile.mkdtemp(prefix="lorentznet-"))
+        self.process = subprocess.Popen([server], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        atexit.register(self.close)
+
+    def close(self):
+        with self.process:
+            self.process.stdin.close()
+        shutil.rmtree(self.folder)
+
+    def run(self, command: list[str], env: dict[str, str], timeout: int) -> subprocess.CompletedProcess:
+        out, err = self.folder / "out", self.folder / "err"
+        words = [timeout, out, err, len(command), *command, *(f"{name}={value}" for name, value in env.items())]
+        request = b"".join(os.fsencode(str(word)) + b"\0" for word in words)
+        self.process.stdin.write(b"%d\n" % len(request) + request)
+        self.process.stdin.flush()
+        status = int(self.process.stdout.readline())
+        if status == -signal.SIGALRM:
+            raise subprocess.TimeoutExpired(command, timeout)
+        return subprocess.CompletedProcess(command, status, out.read_text(), err.read_text())
+
+
+@functools.cache
+def program_server() -> ProgramServer:
+    return ProgramServer(OPTIONS.server.resolve())
+
+
 def run(task: str, *words, threads: int = 1, env=None, **options) -> subprocess.CompletedProcess:
-    """Runs a program to its end, whatever its exit status."""
+    """Runs a program to its end, whatever its exit status; by the ProgramServer if there is one, unless a library could
+    see the difference when it is loaded."""
+    own = env or {}
+    if OPTIONS.server and threads == 1 and not options and all(name.startswith("LORENTZNET_") for name in own):
+        return program_server().run(command(task, *words), environment(**own), timeout=HANG)
     return subprocess.run(
-        command(task, *words), env=environment(threads, **(env or {})), timeout=HANG,
+        command(task, *words), env=environment(threads, **own), timeout=HANG,
         capture_output=True, text=True, **options,
     )  # fmt: skip
 

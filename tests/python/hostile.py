@@ -48,7 +48,7 @@ def call(module: str, attribute: str, argument: str) -> bytes:
 def write(file: Path, pickle: bytes, compress: bool = False, **records: bytes) -> Path:
     """`pickle` is the value without protocol and stop; `records` are storages by key."""
     method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-    with zipfile.ZipFile(file, "w", method) as archive:
+    with zipfile.ZipFile(file, "w", method, compresslevel=1) as archive:
         archive.writestr("archive/data.pkl", PROTOCOL + pickle + STOP)
         archive.writestr("archive/byteorder", "little")
         for key, content in records.items():
