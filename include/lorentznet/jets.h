@@ -144,13 +144,15 @@ struct JetSet {
 };
 
 /// Divides the jets' weights, if they have any, by their mean, so that a learning rate means the
-/// same whatever their unit.
+/// same whatever their unit. Weights that are all zero stay.
 void normalize_weights(JetSet& jets);
 
 /// The three parts of a data set.
 struct DataSplits {
   JetSet train, val, test;
   std::vector<std::string> skipped = {};  ///< as JetSet::skipped, of all files read
+  SharedArray<double> test_weight = {};   ///< of `test` as in the files, when test.weight has
+                                          ///< been normalized; empty: 1 each
 };
 
 }  // namespace lorentznet

@@ -56,7 +56,8 @@ struct Scores {
   double loss = 0;      ///< mean cross-entropy
   double accuracy = 0;  ///< fraction of jets whose largest logit is that of their label
   double seconds = 0;
-  std::vector<float> probability;  ///< [N, K] (p0, p1, ...)
+  std::vector<float> logits;       ///< [N, K]
+  std::vector<float> probability;  ///< [N, K] (p0, p1, ...), their softmax
   std::vector<std::int8_t> label;  ///< [N]; -1: unknown
   std::vector<double> weight;      ///< [N]; empty: 1 each
   std::vector<std::int64_t> id;    ///< [N]; empty: none
@@ -120,7 +121,7 @@ class RunFolder {
   std::filesystem::path train_result() const { return path_ / "train-result.json"; }
   std::filesystem::path test_result() const { return path_ / "test-result.json"; }
   std::filesystem::path scores() const { return path_ / "score.npy"; }
-  /// The scores with the user's ids, if the jets have ids.
+  /// The scores as logits and in double, with labels, weights and ids.
   std::filesystem::path score_archive() const { return path_ / "score.npz"; }
   std::filesystem::path best_model() const { return path_ / "best-val-model.pt"; }
   std::filesystem::path checkpoint(std::int64_t epoch) const;

@@ -26,7 +26,7 @@ void announce_program(const Task& task, const at::Device& device, const Launch& 
 }
 
 void announce_data(const Run& run) {
-  const auto& [train, val, test, skipped] = run.data;
+  const auto& [train, val, test, skipped, test_weight] = run.data;
   const auto& log = run.output.log;
   for (const auto& jet : skipped) log.info("Skipped: " + jet);
   if (!skipped.empty()) log.info(fmt::format("Skipped jets: {}", skipped.size()));

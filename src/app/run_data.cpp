@@ -103,7 +103,8 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
     const auto& skipped = data.test.skipped;
     data.skipped.insert(data.skipped.end(), skipped.begin(), skipped.end());
   }
-  for (auto* jets : {&data.train, &data.val}) normalize_weights(*jets);
+  data.test_weight = data.test.weight;
+  for (auto* jets : {&data.train, &data.val, &data.test}) normalize_weights(*jets);
   check_test(data.test, arguments);
   return data;
 }

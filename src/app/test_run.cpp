@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
@@ -39,8 +40,16 @@ Scores score(const Run& run, LorentzNet& network, const Frame& frame) {
                             .ranks = run.processes.communicator(),
                             .frame = frame,
                             .observer = run.output.recorder.get()};
-  return evaluate(network, run.data.test, run.plan.task, run.plan.rule, options, run.output.log)
-      .value();
+  auto scores =
+      evaluate(network, run.data.test, run.plan.task, run.plan.rule, options, run.output.log)
+          .value();
+  scores.weight = {run.data.test_weight.begin(), run.data.test_weight.end()};
+  return scores;
+}
+
+/// A figure is NaN if all weights are 0.
+std::string or_none(double figure) {
+  return std::isnan(figure) ? "none" : fmt::format("{:.4f}", figure);
 }
 
 std::string test_line(const TestRecord& record) {
@@ -52,21 +61,9 @@ std::string test_line(const TestRecord& record) {
                ? format_rejection(value, record.num_background)
                : "none";
   };
-  return fmt::format("Test: Loss {:.4f} \t Acc {:.4f} \t AUC: {} \t 1/eB 0.3: {} \t 1/eB 0.5: {}",
-                     record.loss, record.accuracy, auc, rejection(record.rejection_at_30),
-                     rejection(record.rejection_at_50));
-}
-
-using Files = std::vector<std::pair<std::filesystem::path, std::string>>;
-
-/// score.npy, and score.npz if jets have ids.
-Files score_files(const Scores& scores, const RunFolder& folder) {
-  Files files{{folder.scores(), score_bytes(scores.probability, scores.label)}};
-  if (!scores.id.empty()) {
-    files.emplace_back(folder.score_archive(),
-                       score_archive(scores.probability, scores.label, scores.id));
-  }
-  return files;
+  return fmt::format("Test: Loss {} \t Acc {} \t AUC: {} \t 1/eB 0.3: {} \t 1/eB 0.5: {}",
+                     or_none(record.loss), or_none(record.accuracy), auc,
+                     rejection(record.rejection_at_30), rejection(record.rejection_at_50));
 }
 
 /// Whether the scores have figures: all jets have labels.
@@ -95,15 +92,17 @@ void take_turn(FolderLock& lock, const RunFolder& folder, const Log& log) {
   }
 }
 
-/// Writes score.npy, score.npz if jets have ids, and, if all jets have labels, test-result.json
-/// and, for two classes of jets without weights, test-uncertainty.json. Removes those of an earlier
+/// Writes score.npy, score.npz and, if all jets have labels, test-result.json and, for two classes
+/// of jets without weights, test-uncertainty.json. Removes those of an earlier
 /// test that do not belong to these scores.
 /// \param training  what test-result.json repeats of the training
 void write_results(const Scores& scores, const Json& training, const RunFolder& folder,
                    const Log& log) {
   FolderLock turn(kResultsLock);
   take_turn(turn, folder, log);
-  auto files = score_files(scores, folder);
+  std::vector<std::pair<std::filesystem::path, std::string>> files{
+      {folder.scores(), score_bytes(scores.probability, scores.label)},
+      {folder.score_archive(), score_archive(scores)}};
   TestRecord record;
   std::exception_ptr failure;
   try {
@@ -117,7 +116,6 @@ void write_results(const Scores& scores, const Json& training, const RunFolder& 
     failure = std::current_exception();
   }
   write_together(files);  // hours of work, whatever is wrong with their figures
-  if (scores.id.empty()) std::filesystem::remove(folder.score_archive());
   if (failure) std::rethrow_exception(failure);
   if (!has_labels(scores)) return announce_unlabelled(scores, folder, log);
   std::filesystem::remove(folder.uncertainties());
@@ -136,8 +134,8 @@ void write_boosted(const Run& run, const Scores& scores, double beta) {
   }
   if (arguments.rotate) record["rotated"] = true;
   write_json(run.experiment.results.boost(beta), record);
-  run.output.log.result(fmt::format("Boost: beta {} \t Loss {:.4f} \t Acc {:.4f}", beta,
-                                    scores.loss, scores.accuracy));
+  run.output.log.result(fmt::format("Boost: beta {} \t Loss {} \t Acc {}", beta,
+                                    or_none(scores.loss), or_none(scores.accuracy)));
 }
 
 void study_frames(const Run& run, LorentzNet& network) {

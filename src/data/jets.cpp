@@ -147,8 +147,7 @@ void JetSet::append(const JetSet& other) {
 
 void normalize_weights(JetSet& jets) {
   const double sum = std::accumulate(jets.weight.begin(), jets.weight.end(), 0.0);
-  if (jets.weight.empty()) return;
-  if (!(sum > 0)) throw InputError(file_of(jets) + ": all weights are zero");
+  if (!(sum > 0)) return;
   const double mean = sum / static_cast<double>(jets.weight.size());
   for (double& weight : jets.weight.edit()) weight /= mean;
 }

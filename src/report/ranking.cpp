@@ -262,6 +262,14 @@ std::optional<double> background_rejection(const RocCurve& curve, double signal_
   return nearest.rejection(1.0);
 }
 
+bool has_both_classes(std::span<const std::int8_t> label, std::span<const double> weight) {
+  std::array found{false, false};
+  for (std::size_t jet = 0; jet < label.size(); ++jet) {
+    if (weight.empty() || weight[jet] > 0) found.at(label[jet] == 1 ? 1 : 0) = true;
+  }
+  return found[0] && found[1];
+}
+
 void check_labels(std::size_t num_rows, std::span<const std::int8_t> label) {
   if (num_rows != label.size()) {
     throw std::invalid_argument(

@@ -60,6 +60,10 @@ inline bool is_tagged_right(std::span<const float> probability, std::span<const 
   return (probability[2 * jet + 1] > probability[2 * jet]) == (label[jet] == 1);
 }
 
+/// Whether there are jets of label 0 and of label 1, with weights above 0; else there is no ROC
+/// curve. \param weight  [N], or empty
+bool has_both_classes(std::span<const std::int8_t> label, std::span<const double> weight);
+
 /// \throws std::invalid_argument unless there are `num_rows` labels, at least one, all 0 or 1
 void check_labels(std::size_t num_rows, std::span<const std::int8_t> label);
 

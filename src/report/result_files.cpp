@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "io/npy.h"
 #include "io/zip.h"
+#include "report/ranking.h"
 
 namespace lorentznet {
 namespace {
@@ -34,6 +35,21 @@ Json json_of(const Interval& interval) {
 
 std::int64_t as_extent(std::size_t size) { return static_cast<std::int64_t>(size); }
 
+/// In double: a probability in float is 0 below 1.4e-45, and 1 above 1 - 3e-8.
+std::vector<double> softmax(std::span<const float> logits, std::size_t classes) {
+  std::vector<double> probability(logits.size());
+  for (std::size_t row = 0; row < logits.size(); row += classes) {
+    const auto of_jet = logits.subspan(row, classes);
+    const double largest = *std::max_element(of_jet.begin(), of_jet.end());
+    double sum = 0;
+    for (std::size_t k = 0; k < classes; ++k) {
+      sum += probability[row + k] = std::exp(static_cast<double>(of_jet[k]) - largest);
+    }
+    for (std::size_t k = 0; k < classes; ++k) probability[row + k] /= sum;
+  }
+  return probability;
+}
+
 }  // namespace
 
 Json to_json(const TrainingRecord& record) {
@@ -53,8 +69,7 @@ TestRecord summarize_test(const Scores& scores) {
     return record;
   }
   record.num_background = std::count(scores.label.begin(), scores.label.end(), 0);
-  const auto num_jets = static_cast<std::int64_t>(scores.label.size());
-  if (record.num_background == 0 || record.num_background == num_jets) return record;
+  if (!has_both_classes(scores.label, scores.weight)) return record;
 
   const auto figures =
       ranking_figures(column_of(scores.probability, classes, 1), scores.label, scores.weight);
@@ -97,17 +112,21 @@ std::string score_bytes(std::span<const float> probability, std::span<const std:
   return npy_bytes(rows, shape);
 }
 
-std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
-                          std::span<const std::int64_t> id) {
-  if (id.size() != label.size()) {
-    throw std::invalid_argument(fmt::format("{} ids for {} jets", id.size(), label.size()));
+std::string score_archive(const Scores& scores) {
+  const auto classes = classes_of(scores.logits, scores.label);
+  const std::array jets{as_extent(scores.label.size())};
+  const std::array shape{jets[0], as_extent(classes)};
+  std::vector<std::pair<std::string, std::string>> arrays{
+      {"logits.npy", npy_bytes(scores.logits, shape)},
+      {"probability.npy", npy_bytes(softmax(scores.logits, classes), shape)}};
+  const auto is_known = [](std::int8_t label) { return label >= 0; };
+  if (std::any_of(scores.label.begin(), scores.label.end(), is_known)) {
+    const std::vector<std::int64_t> labels(scores.label.begin(), scores.label.end());
+    arrays.emplace_back("label.npy", npy_bytes(labels, jets));
   }
-  const std::array jets{as_extent(label.size())};
-  const std::array shape{jets[0], as_extent(classes_of(probability, label))};
-  const std::vector<std::int64_t> labels(label.begin(), label.end());
-  return zip_bytes({{"id.npy", npy_bytes(id, jets)},
-                    {"label.npy", npy_bytes(labels, jets)},
-                    {"probability.npy", npy_bytes(probability, shape)}});
+  if (!scores.weight.empty()) arrays.emplace_back("weight.npy", npy_bytes(scores.weight, jets));
+  if (!scores.id.empty()) arrays.emplace_back("id.npy", npy_bytes(scores.id, jets));
+  return zip_bytes({arrays.begin(), arrays.end()});
 }
 
 void write_together(const std::vector<std::pair<std::filesystem::path, std::string>>& files) {

@@ -21,14 +21,13 @@ Json to_json(const TestRecord& record);
 /// test-result.json; null for infinite.
 Json to_json(const ScoreUncertainties& uncertainties);
 
-// N jets, K classes; probability: [N, K], label and id: [N]. Both functions throw
-// std::invalid_argument for other sizes.
-
 /// The contents of score.npy: float [N, 1 + K] = (label, p0, p1, ...).
+/// \param probability  [N, K]
+/// \throws std::invalid_argument for other sizes
 std::string score_bytes(std::span<const float> probability, std::span<const std::int8_t> label);
-/// The contents of score.npz: `id` [N], `label` [N], `probability` [N, K].
-std::string score_archive(std::span<const float> probability, std::span<const std::int8_t> label,
-                          std::span<const std::int64_t> id);
+/// The contents of score.npz: `logits` [N, K] float, `probability` [N, K] double, their softmax;
+/// and where the jets have them `label` (-1: unknown), `weight` and `id` [N].
+std::string score_archive(const Scores& scores);
 
 /// The lock of those who write the results of a test: several tests may run in one folder.
 inline constexpr const char* kResultsLock = "results.lock";

@@ -12,6 +12,7 @@
 #include <cmath>
 #include <span>
 #include <stdexcept>
+#include <utility>
 
 #include "model/frame.h"
 #include "parallel/collectives.h"
@@ -27,14 +28,14 @@ class SharedScores {
  public:
   SharedScores(std::int64_t jets, std::int64_t classes, std::int64_t batches)
       : classes_(classes),
-        probability_(static_cast<std::size_t>(jets * classes)),
+        logits_(static_cast<std::size_t>(jets * classes)),
+        probability_(logits_.size()),
         figures_(static_cast<std::size_t>(batches * kFigures)) {}
 
   void add(std::int64_t index, const Batch& batch, const at::Tensor& logits,
            const BatchFigures& figures) {
-    const auto p = at::softmax(logits, 1).to(at::kFloat).to(at::kCPU).contiguous();
-    std::copy_n(p.const_data_ptr<float>(), p.numel(),
-                probability_.begin() + batch.jets.front() * classes_);
+    copy_rows(logits, batch, logits_);
+    copy_rows(at::softmax(logits, 1), batch, probability_);
     auto* const row = figures_.data() + index * kFigures;
     row[0] = figures.loss;
     row[1] = figures.correct;
@@ -53,15 +54,25 @@ class SharedScores {
                        .jets = static_cast<std::int64_t>(row[3])});
     }
   }
-  /// [N, K], once.
-  std::vector<float> take_probabilities(const Communicator& ranks) {
+  /// [N, K] each, once.
+  std::pair<std::vector<float>, std::vector<float>> take_logits_and_probabilities(
+      const Communicator& ranks) {
+    sum_values(ranks, std::span(logits_));
     sum_values(ranks, std::span(probability_));
-    return std::move(probability_);
+    return {std::move(logits_), std::move(probability_)};
   }
 
  private:
+  /// values: [J, K] of the batch's jets, which follow each other
+  void copy_rows(const at::Tensor& values, const Batch& batch, std::vector<float>& to) const {
+    const auto rows = values.to(at::kFloat).to(at::kCPU).contiguous();
+    std::copy_n(rows.const_data_ptr<float>(), rows.numel(),
+                to.begin() + batch.jets.front() * classes_);
+  }
+
   static constexpr std::int64_t kFigures = 4;  // loss, correct, weight, jets
   std::int64_t classes_;
+  std::vector<float> logits_;       // [N, K]
   std::vector<float> probability_;  // [N, K]
   std::vector<double> figures_;     // [batches, 4]
 };
@@ -210,10 +221,12 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
     if (any_rank(ranks, stopped)) return std::nullopt;
     shared.count(begin, end, ranks, pass);
   }
+  auto [logits, probability] = shared.take_logits_and_probabilities(ranks);
   return Scores{.loss = pass.mean_loss(),
                 .accuracy = pass.accuracy(),
                 .seconds = pass.sums().seconds,
-                .probability = shared.take_probabilities(ranks),
+                .logits = std::move(logits),
+                .probability = std::move(probability),
                 .label = {set.label.begin(), set.label.end()},
                 .weight = {set.weight.begin(), set.weight.end()},
                 .id = {set.id.begin(), set.id.end()}};

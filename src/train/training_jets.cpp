@@ -3,6 +3,8 @@
 #include <c10/core/CachingDeviceAllocator.h>
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -12,6 +14,11 @@ std::string describe_label(std::int64_t label, const std::string& name, std::int
   if (label < 0) return fmt::format("has no label, and the {} split needs one", name);
   return fmt::format("label {} of the {} split, the network has classes 0 to {}", label, name,
                      n_class - 1);
+}
+
+/// "FILE: ", if it is known, for messages.
+std::string prefix_of(const JetSet& set) {
+  return set.sources.empty() ? "" : set.sources.front().file + ": ";
 }
 
 /// Bytes that the jets may take on `device`: half of what is free, so that the other half is left
@@ -29,14 +36,17 @@ double in_gb(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 void check_split(const JetSet& set, const std::string& name, std::int64_t at_least,
                  std::int64_t n_class) {
   if (set.num_jets() < at_least) {
-    const auto file = set.sources.empty() ? "" : set.sources.front().file + ": ";
-    throw InputError(fmt::format("{}the {} split has {} jets, at least {} are needed", file, name,
-                                 set.num_jets(), at_least));
+    throw InputError(fmt::format("{}the {} split has {} jets, at least {} are needed",
+                                 prefix_of(set), name, set.num_jets(), at_least));
   }
   for (std::int64_t jet = 0; jet < set.num_jets(); ++jet) {
     const auto label = set.label[static_cast<std::size_t>(jet)];
     if (label >= 0 && label < n_class) continue;
     throw InputError(set.describe(jet) + ": " + describe_label(label, name, n_class));
+  }
+  const auto is_zero = [](double weight) { return weight == 0; };
+  if (!set.weight.empty() && std::all_of(set.weight.begin(), set.weight.end(), is_zero)) {
+    throw InputError(prefix_of(set) + "all weights are zero");
   }
 }
 

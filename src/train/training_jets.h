@@ -11,8 +11,8 @@
 namespace lorentznet {
 
 /// \param name  of the split, for messages
-/// \throws InputError if it has less than `at_least` jets, or a jet whose label is not 0 ..
-/// n_class-1
+/// \throws InputError if it has less than `at_least` jets, a jet whose label is not 0 ..
+/// n_class-1, or weights that are all zero
 void check_split(const JetSet& set, const std::string& name, std::int64_t at_least,
                  std::int64_t n_class);
 
