@@ -60,15 +60,17 @@ class DiskTest(harness.TrainedTest):
             elif file.suffix == ".pt":
                 torch.load(file, weights_only=True)
             elif not harness.is_record_of_time(file.name):
-                self.assertEqual(file.name, "score.npy")
-                np.load(file)
+                self.assertIn(file.name, ("score.npy", "score.npz"))
+                arrays = np.load(file)
+                if file.suffix == ".npz":
+                    self.assertIn("logits", {name: arrays[name] for name in arrays})
 
     def assert_goes_on(self, logdir):
         """With --resume the training ends like the uninterrupted one."""
         result = self.run_in(logdir, "--exp_name=kept", "--resume", "--epochs=6")
         self.assert_finished(result)
         for name, content in harness.snapshot(self.whole).items():
-            if name == "score.npy" or (name.endswith(".pt") and name != "training-state.pt"):
+            if name in ("score.npy", "score.npz") or (name.endswith(".pt") and name != "training-state.pt"):
                 self.assertEqual((logdir / "kept" / name).read_bytes(), content, name)
 
     def test_no_folder(self):

@@ -22,7 +22,7 @@ import harness
 
 torch = harness.load_torch()
 
-RESULTS = {"score.npy", "test-result.json", "test-uncertainty.json", "run.log"}
+RESULTS = {"score.npy", "score.npz", "test-result.json", "test-uncertainty.json", "run.log"}
 # A file system without locks.
 NO_LOCKS = """
 #include <errno.h>
@@ -254,7 +254,7 @@ class OutTest(FolderTest):
         self.assertIn(f"{top / 'test-result.json'} stays", result.stdout)
         after = harness.results(top)
         self.assertEqual(set(after), set(before))
-        self.assertEqual({name for name in after if after[name] != before[name]}, {"score.npy"})
+        self.assertEqual({name for name in after if after[name] != before[name]}, {"score.npy", "score.npz"})
 
     def test_scores_outlive_their_figures(self):
         """Weights of zero in a class: whatever becomes of the figures, the scores are there."""

@@ -13,8 +13,8 @@ torch = harness.load_torch()
 NUMBER = r"\d+\.\d+"
 TEST_LINE = rf"Test: Loss {NUMBER} \t Acc {NUMBER} \t AUC: {NUMBER} \t 1/eB 0\.3: \S.* \t 1/eB 0\.5: \S.*"
 WRITTEN = {"args.json", "best-val-model.pt", "checkpoint-epoch-0.pt", "checkpoint-epoch-1.pt",
-           "events.out.tfevents", "run.log", "score.npy", "test-result.json", "test-uncertainty.json",
-           "train-result.json", "training-state.pt"}  # fmt: skip
+           "events.out.tfevents", "run.log", "score.npy", "score.npz", "test-result.json",
+           "test-uncertainty.json", "train-result.json", "training-state.pt"}  # fmt: skip
 FIGURES = ["test_loss", "test_acc", "test_auc", "test_1/eB_0.3", "test_1/eB_0.5"]
 VALIDATION = {"top": "valid", "qg": "val"}
 

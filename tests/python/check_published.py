@@ -33,7 +33,7 @@ class PublishedTest(harness.ProgramTest):
         self.assert_finished(harness.test_mode(task, run, *words, threads=2))
         after = harness.results(run)
         self.assertEqual({name: after[name] for name in before}, before)
-        self.assertEqual(set(after) - set(before), {"score.npy", "test-result.json", "test-uncertainty.json"})
+        self.assertEqual(set(after) - set(before), {"score.npy", "score.npz", "test-result.json", "test-uncertainty.json"})
         return np.load(run / "score.npy")
 
     def assert_agrees(self, scores, jets, n_nodes, task, n_scalar):
