@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <string>
 #include <torch/csrc/distributed/c10d/Backend.hpp>
 #include <torch/csrc/distributed/c10d/Store.hpp>
 
@@ -26,6 +27,9 @@ struct Place {
 /// interface.
 /// \param timeout  of each operation
 BackendPointer make_gloo(const Place& place, std::chrono::milliseconds timeout);
+
+/// What tells a GPU from all others, on any machine.
+std::string gpu_identity(const c10::Device& device);
 
 /// For tensors on GPUs; `device` is this rank's.
 BackendPointer make_nccl(const Place& place, std::chrono::milliseconds timeout,

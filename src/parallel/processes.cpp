@@ -2,20 +2,24 @@
 
 #include <fmt/format.h>
 
+#include <exception>
+#include <stdexcept>
 #include <thread>
 #include <torch/csrc/distributed/c10d/PrefixStore.hpp>
-#include <torch/csrc/distributed/c10d/TCPStore.hpp>
 #include <utility>
 #include <vector>
 
+#include "lorentznet/error.h"
 #include "parallel/backends.h"
+#include "parallel/joining.h"
 #include "parallel/watch.h"
 
 namespace lorentznet {
 namespace {
 
-/// Until all ranks have joined.
-constexpr std::chrono::seconds kJoinTimeout{300};
+/// All ranks must have joined within so many times the timeout of an answer: five minutes by
+/// default.
+constexpr int kJoinFactor = 5;
 /// Of a sum. The Watch finds a rank that is gone or stopped; this is for one that is busy, reading
 /// data for instance.
 constexpr std::chrono::seconds kOperationTimeout{3600};
@@ -38,17 +42,26 @@ bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
 }
 
-StorePointer make_store(const Launch& launch) {
-  c10d::TCPStoreOptions options;
-  options.port = launch.port;
-  options.isServer = launch.rank == 0 && !launch.agent_store;
-  options.waitWorkers = false;
-  options.timeout = kJoinTimeout;
-  return c10::make_intrusive<c10d::TCPStore>(launch.address, options);
-}
-
 StorePointer with_prefix(const std::string& prefix, const StorePointer& store) {
   return c10::make_intrusive<c10d::PrefixStore>(prefix, store);
+}
+
+/// Connects all ranks, which have joined. \param patience  of the connections
+BackendPointer connect_gloo(const Place& place, std::chrono::seconds patience) {
+  BackendPointer gloo;
+  try {
+    gloo = make_gloo(place, patience);
+  } catch (const InputError&) {
+    throw;
+  } catch (const std::exception& error) {
+    const auto* const of_torch = dynamic_cast<const c10::Error*>(&error);
+    throw std::runtime_error(fmt::format(
+        "the ranks can't connect to each other within {} s (GLOO_SOCKET_IFNAME chooses "
+        "the network interface): {}",
+        patience.count(), of_torch != nullptr ? of_torch->what_without_backtrace() : error.what()));
+  }
+  gloo->setTimeout(kOperationTimeout);
+  return gloo;
 }
 
 }  // namespace
@@ -96,26 +109,29 @@ struct Processes::Network {
 };
 
 Processes::Processes(const Launch& launch, std::chrono::seconds timeout, OnEnd on_end)
-    : launch_(launch) {
+    : launch_(launch), patience_(kJoinFactor * timeout) {
   if (!launch.connects()) return;
-  const auto store = with_prefix("lorentznet", make_store(launch));
+  const auto store = with_prefix("lorentznet", connect_store(launch, patience_));
   network_.reset(new Network{.notes = with_prefix("notes", store)});
   if (launch.size == 1) return;
   network_->place = {.store = with_prefix(fmt::format("attempt-{}", launch.restarts), store),
                      .rank = launch.rank,
                      .size = launch.size,
                      .one_machine = is_loopback(launch.address)};
-  network_->ranks = std::make_shared<Ranks>(network_->place,
-                                            make_gloo(network_->part("sums"), kOperationTimeout));
+  call_roll(network_->part("roll").store, launch, patience_);
+  network_->ranks =
+      std::make_shared<Ranks>(network_->place, connect_gloo(network_->part("sums"), patience_));
   communicator_ = network_->ranks;
-  network_->watch = std::make_unique<Watch>(make_gloo(network_->part("watch"), kOperationTimeout),
+  network_->watch = std::make_unique<Watch>(connect_gloo(network_->part("watch"), patience_),
                                             network_->place, timeout, std::move(on_end));
 }
 
 Processes::~Processes() = default;
 
 void Processes::use(const c10::Device& device) {
-  if (communicator_->size() == 1 || device.is_cpu()) return;
+  if (communicator_->size() == 1) return;
+  check_devices(exchange_texts(network_->part("devices"), describe_device(device), patience_));
+  if (device.is_cpu()) return;
   network_->ranks->use(make_nccl(network_->part("nccl"), kOperationTimeout, device));
 }
 

@@ -38,18 +38,21 @@ using OnEnd = std::function<void(const Ending&)>;
 class Processes {
  public:
   /// Waits until all ranks have joined.
-  /// \param timeout  a rank that does not answer for so long hangs
+  /// \param timeout  a rank that does not answer for so long hangs; within five times as long all
+  ///                 must have joined
   /// \param on_end   called in a thread of its own if the run ends otherwise than kFinished while
   ///                 this rank is at work. It must not return.
-  /// \throws InputError if this build cannot run several processes; c10::Error if a rank does not
-  ///         join in time
+  /// \throws InputError if this build cannot run several processes, or the host of rank 0 has no
+  ///         address
+  /// \throws std::runtime_error naming the ranks that have not joined in time; on all that have
   Processes(const Launch& launch, std::chrono::seconds timeout, OnEnd on_end);
   ~Processes();
 
   const Launch& launch() const { return launch_; }
   const std::shared_ptr<const Communicator>& communicator() const { return communicator_; }
   /// Lets the communicator take tensors on `device`; collective.
-  /// \throws InputError if this build cannot exchange them
+  /// \throws InputError, on all ranks, if some are on the CPU and others on GPUs or two on the same
+  ///         GPU; if this build cannot exchange them
   void use(const c10::Device& device);
 
   /// Notes of rank 0, which torchrun keeps for the ranks that it starts again.
@@ -67,6 +70,7 @@ class Processes {
   struct Network;
 
   Launch launch_;
+  std::chrono::seconds patience_;  ///< with ranks that are about to join
   std::shared_ptr<const Communicator> communicator_ = single_process();
   std::unique_ptr<Network> network_;  ///< null: no other process takes part
 };

@@ -1,0 +1,107 @@
+// How ranks find each other, who is named if one is missing.
+#include "parallel/joining.h"
+
+#include <catch2/catch.hpp>
+#include <future>
+#include <thread>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include "gloo_ranks.h"
+#include "lorentznet/error.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+using Catch::Contains;
+
+namespace {
+
+/// What becomes of `rank` of `size` that starts now; empty: it has joined.
+std::future<std::string> start_rank(std::int64_t rank, std::int64_t size, std::uint16_t port,
+                                    bool agent_store) {
+  return std::async(std::launch::async, [=]() -> std::string {
+    Launch launch;
+    launch.rank = rank;
+    launch.size = size;
+    launch.address = "127.0.0.1";
+    launch.port = port;
+    launch.agent_store = agent_store;
+    try {
+      Processes(launch, std::chrono::seconds(1), [](const Ending&) { std::abort(); });
+      return "";
+    } catch (const std::exception& error) {
+      return error.what();
+    }
+  });
+}
+
+/// A store like torchrun's.
+c10::intrusive_ptr<c10d::TCPStore> make_store() {
+  c10d::TCPStoreOptions options;
+  options.port = 0;  // any that is free
+  options.isServer = true;
+  options.waitWorkers = false;
+  return c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
+}
+
+std::uint16_t free_port() { return make_store()->getPort(); }
+
+}  // namespace
+
+TEST_CASE("ranks that never come are named by all that are there, in time") {
+  const auto start = std::chrono::steady_clock::now();
+  const auto port = free_port();
+  auto zero = start_rank(0, 4, port, false), two = start_rank(2, 4, port, false);
+  for (auto* rank : {&zero, &two}) {
+    CHECK_THAT(rank->get(), Contains("ranks 1 and 3 of 4 never came") && Contains("for 5 s"));
+  }
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
+}
+
+TEST_CASE("a rank 0 that never comes is named, with and without torchrun's store") {
+  const auto port = free_port();
+  auto alone = start_rank(1, 2, port, false);
+  const auto store = make_store();
+  auto with_agent = start_rank(1, 2, store->getPort(), true);
+  CHECK_THAT(alone.get(), Contains("rank 0 never came") &&
+                              Contains("127.0.0.1:" + std::to_string(port)) && Contains("5 s"));
+  CHECK_THAT(with_agent.get(), Contains("rank 0 of 2 never came"));
+}
+
+TEST_CASE("a host of rank 0 without an address is named") {
+  Launch launch;
+  launch.size = 2;
+  launch.address = "no-such-host.invalid";
+  launch.port = 29500;
+  for (const std::int64_t rank : {0, 1}) {
+    launch.rank = rank;
+    CHECK_THROWS_AS(connect_store(launch, std::chrono::seconds(1)), InputError);
+    CHECK_THROWS_WITH(connect_store(launch, std::chrono::seconds(1)),
+                      Contains("'no-such-host.invalid' (MASTER_ADDR)") && Contains("1 s"));
+  }
+}
+
+TEST_CASE("devices of ranks that can't work together are refused") {
+  check_devices({"cpu", "cpu"});
+  check_devices({"cuda:0 a GPU-1", "cuda:1 a GPU-2", "cuda:0 b GPU-1"});
+  const auto refused = [](const std::vector<std::string>& devices, const std::string& text) {
+    CHECK_THROWS_AS(check_devices(devices), InputError);
+    CHECK_THROWS_WITH(check_devices(devices), Contains(text));
+  };
+  refused({"cuda:0 a GPU-1", "cpu", "cuda:1 a GPU-2"}, "rank 1 has no GPU, ranks 0 and 2 have");
+  refused({"cpu", "cuda:0 a GPU-1", "cpu"}, "ranks 0 and 2 have no GPU, rank 1 has");
+  refused({"cuda:0 a GPU-1", "cuda:1 a GPU-2", "cuda:0 a GPU-1"},
+          "ranks 0 and 2 have the same GPU (cuda:0 a GPU-1)");
+}
+
+TEST_CASE("ranks on different devices are refused by all of them, before anything waits") {
+  std::vector<std::string> errors(3);
+  run_ranks(3, [&](Processes& processes) {
+    const auto rank = static_cast<std::size_t>(processes.launch().rank);
+    try {
+      processes.use(rank == 2 ? at::Device(at::kCPU) : at::Device(at::kMeta, 0));
+    } catch (const InputError& error) {
+      errors[rank] = error.what();
+    }
+  });
+  for (const auto& error : errors) CHECK_THAT(error, Contains("rank 2 has no GPU, ranks 0 and 1"));
+}
