@@ -83,8 +83,22 @@ class Processes::Ranks final : public Communicator {
   }
   void use(BackendPointer nccl) { nccl_ = std::move(nccl); }
 
+  /// Ends all connections. \param in_order  the other ranks do, too; else some may be gone
+  void close(bool in_order) {
+    if (nccl_ != nullptr) {
+      if (in_order) {
+        nccl_->shutdown();
+      } else {
+        nccl_->abort();
+      }
+    }
+    nccl_.reset();
+    gloo_.reset();
+  }
+
  private:
   c10d::Backend& backend_of(const at::Tensor& tensor) const {
+    TORCH_CHECK(gloo_ != nullptr, "the processes of the run have ended");
     if (tensor.is_cpu()) return *gloo_;
     TORCH_CHECK(nccl_ != nullptr, "no backend for tensors on ", tensor.device());
     return *nccl_;
@@ -100,6 +114,11 @@ struct Processes::Network {
   std::shared_ptr<Ranks> ranks = {};  ///< null: the only rank, below torchrun
   std::unique_ptr<Watch> watch = {};  ///< null, too
 
+  /// Ends the watch, then the ranks' own connections.
+  void close(bool in_order) {
+    watch.reset();
+    ranks->close(in_order);
+  }
   /// The place with a part of the store of its own.
   Place part(const std::string& name) const {
     auto copy = place;
@@ -126,7 +145,9 @@ Processes::Processes(const Launch& launch, std::chrono::seconds timeout, OnEnd o
                                             network_->place, timeout, std::move(on_end));
 }
 
-Processes::~Processes() = default;
+Processes::~Processes() {
+  if (network_ != nullptr && network_->watch != nullptr) network_->close(/*in_order=*/false);
+}
 
 void Processes::use(const c10::Device& device) {
   if (communicator_->size() == 1) return;
@@ -147,12 +168,18 @@ std::optional<std::string> Processes::read_note(const std::string& name) {
 }
 
 Ending Processes::fail(std::int64_t status) {
-  if (communicator_->size() > 1) return network_->watch->fail(status);
-  return {.kind = Ending::Kind::kFailed, .rank = launch_.rank, .status = status};
+  if (communicator_->size() == 1) {
+    return {.kind = Ending::Kind::kFailed, .rank = launch_.rank, .status = status};
+  }
+  const auto ending = network_->watch->fail(status);
+  network_->close(/*in_order=*/false);
+  return ending;
 }
 
 void Processes::finish() {
-  if (communicator_->size() > 1) network_->watch->finish();
+  if (communicator_->size() == 1) return;
+  network_->watch->finish();
+  network_->close(/*in_order=*/true);
 }
 
 }  // namespace lorentznet

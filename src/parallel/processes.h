@@ -59,10 +59,10 @@ class Processes {
   void write_note(const std::string& name, const std::string& text);
   std::optional<std::string> read_note(const std::string& name);
 
-  /// Tells the other ranks that this one has failed.
+  /// Tells the other ranks that this one has failed, and ends all connections.
   /// \return what ends the run; an earlier failure counts
   Ending fail(std::int64_t status);
-  /// This rank is done; waits for the others.
+  /// This rank is done; waits for the others, and ends all connections.
   void finish();
 
  private:

@@ -1,7 +1,10 @@
-// How ranks find each other, who is named if one is missing.
+// How ranks find each other, who is named if one is missing, and how their connections end.
 #include "parallel/joining.h"
 
+#include <ATen/ops/ones.h>
+
 #include <catch2/catch.hpp>
+#include <filesystem>
 #include <future>
 #include <thread>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
@@ -44,6 +47,16 @@ c10::intrusive_ptr<c10d::TCPStore> make_store() {
 }
 
 std::uint16_t free_port() { return make_store()->getPort(); }
+
+std::int64_t open_sockets() {
+  std::int64_t count = 0;
+  for (const auto& entry : std::filesystem::directory_iterator("/proc/self/fd")) {
+    std::error_code gone;
+    const auto target = std::filesystem::read_symlink(entry.path(), gone).string();
+    if (!gone && target.starts_with("socket:")) ++count;
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -104,4 +117,20 @@ TEST_CASE("ranks on different devices are refused by all of them, before anythin
     }
   });
   for (const auto& error : errors) CHECK_THAT(error, Contains("rank 2 has no GPU, ranks 0 and 1"));
+}
+
+TEST_CASE("connections end with the run, although something still holds its communicator") {
+  run_ranks(2, [](Processes&) {});  // what is opened once for all
+  const auto before = open_sockets();
+  std::vector<std::shared_ptr<const Communicator>> held(3);
+  std::vector<at::Tensor> sums(3);
+  run_ranks(3, [&](Processes& processes) {
+    const auto rank = static_cast<std::size_t>(processes.launch().rank);
+    sums[rank] = at::ones({2});
+    held[rank] = processes.communicator();
+    held[rank]->sum(sums[rank]);
+  });
+  for (const auto& sum : sums) CHECK(sum[1].item<float>() == 3);
+  CHECK(open_sockets() == before);
+  CHECK_THROWS_WITH(held[1]->sum(at::ones({2})), Contains("have ended"));
 }
