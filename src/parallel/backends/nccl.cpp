@@ -7,11 +7,11 @@
 #include <array>
 #include <torch/csrc/distributed/c10d/ProcessGroupNCCL.hpp>
 
+#include "lorentznet/error.h"
 #include "parallel/backends.h"
 
 namespace lorentznet {
 
-BackendPointer make_nccl(const Place& place, std::chrono::milliseconds timeout,
 /// The machine's name and the GPU's UUID; parts of a GPU (MIG) have UUIDs of their own.
 std::string gpu_identity(const c10::Device& device) {
   if (!at::hasCUDA()) return device.str();
@@ -27,7 +27,9 @@ std::string gpu_identity(const c10::Device& device) {
   return identity;
 }
 
+BackendPointer make_nccl(const Place& place, std::chrono::milliseconds timeout,
                          const c10::Device& device) {
+  if (!at::hasCUDA()) throw InputError("device " + device.str() + ": there is no GPU");
   using Nccl = c10d::ProcessGroupNCCL;
   c10::cuda::set_device(device.index());
   const auto options = Nccl::Options::create();
