@@ -1,5 +1,6 @@
 #include "app/program.h"
 
+#include <c10/util/Exception.h>
 #include <fmt/format.h>
 
 #include <csignal>
@@ -7,6 +8,7 @@
 #include <cstdlib>
 #include <exception>
 #include <optional>
+#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
@@ -23,20 +25,17 @@ struct Outcome {
   std::string error = {};  ///< one line; empty: success
 };
 
-/// Without the backtrace that what() of a c10::Error contains.
-std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
 /// The exit status that `f` returns, or that of the exception it throws.
 template <typename F>
 Outcome outcome_of(F f) {
   try {
     return {f()};
   } catch (const InputError& error) {
-    return {2, first_line(error.what())};
+    return {2, line_of(error)};
   } catch (const std::system_error& error) {  // a folder or file that can't be written
-    return {2, first_line(error.what())};
+    return {2, line_of(error)};
   } catch (const std::exception& error) {
-    return {1, first_line(error.what())};
+    return {1, line_of(error)};
   }
 }
 
@@ -122,6 +121,17 @@ class Program {
 };
 
 }  // namespace
+
+std::string line_of(const std::exception& error) {
+  const auto* const torch_error = dynamic_cast<const c10::Error*>(&error);
+  std::istringstream text(torch_error != nullptr ? torch_error->what_without_backtrace()
+                                                 : error.what());
+  std::string line;
+  for (std::string part; std::getline(text >> std::ws, part);) {
+    line += (line.empty() ? "" : " ") + part;
+  }
+  return line;
+}
 
 int run_program(const Task& task, int argc, const char* const* argv) {
   Launch launch;
