@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Runs every check that needs a GPU: builds with LORENTZNET_CUDA=ON, runs the GPU tests, scores the shipped
-jets on CPU and GPU, trains on the GPU, and writes the results to one JSON file, with a list of what
-could not be run. Without a GPU it only builds, links and starts the programs.
+jets on CPU and GPU, trains on the GPU, moves a training from the CPU to the GPU and back, starts ranks that
+can't share it, and writes the results to one JSON file, with a list of what could not be run. Without a GPU
+it only builds, links and starts the programs. A build for CPUs fails.
 
-  scripts/gpu_checks.py [--json build/gpu.json] [--build build/cuda]
+  scripts/gpu_checks.py [--json build/gpu.json] [--build build/cuda] [--no-build]
   scripts/gpu_checks.py --pack build/gpu-kit.tar.gz    on a machine with the Debian packages
   scripts/gpu_checks.py --unpack build/gpu-kit.tar.gz  as root on a disposable machine: adds the
                                                        packed files that are missing there
@@ -14,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import tarfile
@@ -104,6 +106,16 @@ def build(report: Report) -> bool:
     return built.returncode == 0
 
 
+def is_for_gpus(report: Report) -> bool:
+    """Whether the programs are a build for GPUs, found out by hiding the GPUs from one."""
+    refused = subprocess.run([report.folder / "bin/qg_tagging", "--device", "cuda"], capture_output=True, text=True,
+                             env=os.environ | {"CUDA_VISIBLE_DEVICES": ""})  # fmt: skip
+    if refused.returncode == 2 and "--device cuda: there is no GPU" in refused.stderr:
+        return True
+    report.values["failed"].append(f"{report.folder} is no build for GPUs: {refused.stderr.strip()}")
+    return False
+
+
 def gpu_name() -> str | None:
     if shutil.which("nvidia-smi") is None:
         return None
@@ -113,13 +125,8 @@ def gpu_name() -> str | None:
 
 
 def start_without_gpu(report: Report):
-    """The programs load LibTorch's GPU libraries, run on the CPU, and refuse --device cuda."""
-    scored = score(report, "qg", "cpu")
-    if scored is None:
-        return
-    refused = subprocess.run([report.folder / "bin/qg_tagging", "--device", "cuda"], capture_output=True, text=True)
-    if refused.returncode != 2 or "--device" not in refused.stderr or "GPU" not in refused.stderr:
-        report.values["failed"].append(f"--device cuda without a GPU: {refused.stderr}")
+    """The programs load LibTorch's GPU libraries and run on the CPU."""
+    score(report, "qg", "cpu")
 
 
 def test(report: Report):
@@ -129,8 +136,8 @@ def test(report: Report):
         out = report.run(program, report.folder / "bin" / program, "gpu: *", "--reporter", "compact",
                          "--success", accepted=(0, ALL_SKIPPED)).stdout  # fmt: skip
         results[program] = (out.splitlines() or ["nothing was printed"])[-1]
-        if "[skipped]" in out:
-            report.values["not_run"].append(f"tests of {program}: {re.findall(r'.skipped..*', out)}")
+        if "[skipped]" in out:  # although there is a GPU
+            report.values["failed"].append(f"tests of {program}: {re.findall(r'.skipped..*', out)}")
     report.values["tests"] = results
 
 
@@ -172,10 +179,63 @@ def train(report: Report):
     report.values["where_the_jets_are"] = re.findall(r"Jets on .*", result.stdout)
 
 
+def expect(report: Report, what: str, found: list[tuple[int, str]], status: int, text: str):
+    """Whether processes, by status and output, end with `status` and say `text` between them."""
+    if any(own != status for own, _ in found) or text not in "".join(output for _, output in found):
+        report.values["failed"].append(f"{what}: expected status {status} and '{text}', found {found}")
+
+
+def move(report: Report):
+    """A training goes from the CPU to the GPU and back, and says so."""
+    words = ["--exp_name", "moving", "--logdir", report.folder / "checks/move"]
+    first = ["--datadir", "data/qg", "--num_data", 500, "--n_hidden", 16, "--n_layers", 2, "--overwrite"]
+    lines = {}
+    for epochs, device, more in ((1, "cpu", first), (2, "cuda", ["--resume"]), (3, "cpu", ["--resume"])):
+        what = f"epoch {epochs} on {device}"
+        result = report.run(what, report.folder / "bin/qg_tagging", *words, *more, "--epochs", epochs,
+                            "--device", device)  # fmt: skip
+        lines[what] = re.findall(r"The training moves.*|Train loss.*", result.stdout)
+        text = {2: "from the CPU to a GPU", 3: "from a GPU to the CPU"}.get(epochs, "Train loss")
+        expect(report, what, [(result.returncode, result.stdout)], 0, text)
+    report.values["a_training_that_moves"] = lines
+
+
+def run_ranks(report: Report, of_each: list[dict[str, str]], device: list[str]) -> list[tuple[int, str]]:
+    """Status and stderr of ranks on this machine, each with its own variables."""
+    command = [str(report.folder / "bin/qg_tagging"), "--datadir", "data/qg", "--logdir",
+               str(report.folder / "checks/ranks"), "--exp_name", "run", "--overwrite", "--epochs", "1", *device]
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    common = {"WORLD_SIZE": str(len(of_each)), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "LOCAL_RANK": "0"}
+    processes = [subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, cwd=PROJECT,
+                                  env=os.environ | common | {"RANK": str(rank)} | own)
+                 for rank, own in enumerate(of_each)]  # fmt: skip
+    found = []
+    for process in processes:
+        try:
+            errors = process.communicate(timeout=60)[1]
+        except subprocess.TimeoutExpired:
+            process.kill()
+            errors = process.communicate()[1] + " (still running after 60 s)"
+        found.append((process.returncode, errors))
+    return found
+
+
+def share(report: Report):
+    """Ranks that can't work together end at once and say why."""
+    same = run_ranks(report, [{}, {}], ["--device", "cuda:0"])
+    expect(report, "two ranks on one GPU", same, 2, "ranks 0 and 1 have the same GPU")
+    mixed = run_ranks(report, [{}, {"CUDA_VISIBLE_DEVICES": ""}], [])
+    expect(report, "a rank without a GPU", mixed, 2, "rank 1 has no GPU, rank 0 has")
+    report.values["ranks"] = {"two on one GPU": same, "one without a GPU": mixed}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("--json", type=Path, default=PROJECT / "build/gpu.json")
     parser.add_argument("--build", type=Path, default=PROJECT / "build/cuda")
+    parser.add_argument("--no-build", action="store_true", help="the programs and tests are there")
     parser.add_argument("--pack", type=Path)
     parser.add_argument("--unpack", type=Path)
     options = parser.parse_args()
@@ -187,7 +247,7 @@ def main() -> int:
         return 0
     report = Report(options.build.resolve())
     report.values["gpu"] = gpu_name()
-    if build(report):
+    if (options.no_build or build(report)) and is_for_gpus(report):
         if report.values["gpu"] is None:
             report.values["not_run"].append("everything except building and starting the programs: there is no GPU")
             start_without_gpu(report)
@@ -195,6 +255,8 @@ def main() -> int:
             test(report)
             compare_scores(report)
             train(report)
+            move(report)
+            share(report)
     options.json.parent.mkdir(parents=True, exist_ok=True)
     options.json.write_text(json.dumps(report.values, indent=2) + "\n")
     print(json.dumps(report.values, indent=2))

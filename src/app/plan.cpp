@@ -124,10 +124,11 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank) {
   if (name != "cuda" && !name.starts_with("cuda:")) {
     throw InputError("--device: '" + name + "' is not cpu, cuda or cuda:K");
   }
-  if (!at::hasCUDA()) {
+  if (!at::detail::getCUDAHooks().hasCUDART()) {
     throw InputError("--device " + name +
-                     ": this build is for CPUs, or there is no GPU (see LORENTZNET_CUDA)");
+                     ": this build is for CPUs, not for GPUs (see LORENTZNET_CUDA)");
   }
+  if (!at::hasCUDA()) throw InputError("--device " + name + ": there is no GPU that can be used");
   const auto gpus = at::detail::getCUDAHooks().deviceCount();
   // A launcher may show each process only its own GPU.
   const auto own = gpus == 1 ? "0" : std::to_string(local_rank);
