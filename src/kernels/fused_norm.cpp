@@ -51,10 +51,12 @@ FusedNorm batch_norm_of(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& loca
   if (count == 0) return running_norm(norm);
   const auto mean = sums[0] / count;
   const auto variance = (sums[1] / count - mean * mean).clamp_min(0);
-  const double momentum = norm.options.momentum().value();
-  norm.running_mean.mul_(1 - momentum).add_(mean, momentum);
-  norm.running_var.mul_(1 - momentum).add_(variance, momentum * (count / (count - 1)));
-  norm.num_batches_tracked.add_(1);
+  if (count > 1) {  // the variance of a single row is not known
+    const double momentum = norm.options.momentum().value();
+    norm.running_mean.mul_(1 - momentum).add_(mean, momentum);
+    norm.running_var.mul_(1 - momentum).add_(variance, momentum * (count / (count - 1)));
+    norm.num_batches_tracked.add_(1);
+  }
   auto result = make_norm(norm, true, mean, variance);
   result.count = count;
   result.ranks = ranks;

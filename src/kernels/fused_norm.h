@@ -32,10 +32,9 @@ struct FusedNorm {
 /// With the running statistics.
 FusedNorm running_norm(const torch::nn::BatchNorm1dImpl& norm);
 
-/// With the statistics of all ranks' rows, towards which the running ones move. Without any row it
-/// is running_norm().
-/// \param sums   [2, H] double, sums of z and z^2 over this rank's rows
-/// \param count  of this rank's rows
+/// With the statistics of all ranks' rows, towards which the running ones move, unless there is
+/// only one row. Without any row it is running_norm(). \param sums   [2, H] double, sums of z and
+/// z^2 over this rank's rows \param count  of this rank's rows
 FusedNorm batch_norm_of(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& sums, double count,
                         const std::shared_ptr<const Communicator>& ranks);
 

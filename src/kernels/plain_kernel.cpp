@@ -70,7 +70,7 @@ at::Tensor weighted_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& row
   const auto mean = sum_over_ranks(ranks, (weight * rows).sum(0)) / count;
   const auto centred = rows - mean;
   const auto variance = sum_over_ranks(ranks, (weight * centred * centred).sum(0)) / count;
-  {
+  if (count > 1) {  // the variance of a single row is not known
     const torch::NoGradGuard no_grad;
     const double momentum = norm.options.momentum().value();
     move_towards(norm.running_mean, mean, momentum);
@@ -90,8 +90,10 @@ at::Tensor batch_norm(torch::nn::BatchNorm1dImpl& norm, const at::Tensor& rows,
     return weighted_norm(norm, rows, at::ones({rows.size(0), 1}, rows.options()), count, ranks);
   }
   if (rows.size(0) == 0) return rows;
-  if (training) norm.num_batches_tracked.add_(1);
-  return at::batch_norm(rows, norm.weight, norm.bias, norm.running_mean, norm.running_var, training,
+  const bool known = !training || rows.size(0) > 1;  // a single row has no variance
+  if (training && known) norm.num_batches_tracked.add_(1);
+  return at::batch_norm(rows, norm.weight, norm.bias, known ? norm.running_mean : at::Tensor(),
+                        known ? norm.running_var : at::Tensor(), training,
                         norm.options.momentum().value(), norm.options.eps(),
                         /*cudnn_enabled=*/false);
 }

@@ -18,7 +18,7 @@ namespace lorentznet {
 ///
 /// In training mode mean and (biased) variance are those of all N rows, and the running statistics
 /// move by `momentum` towards the mean and the unbiased variance; in evaluation mode the running
-/// statistics are used. Without rows, training mode updates nothing.
+/// statistics are used. Without rows, or with a single one, training mode updates nothing.
 ///
 /// \param rows   [N, H]
 /// \param ranks  in training mode the statistics are those of the rows of all ranks, and the
