@@ -149,12 +149,16 @@ TrainingProgress read_progress(const StateReader& state, const TrainingSetup& se
 }
 
 void append_setup(StateDict& state, const TrainingSetup& setup) {
-  state.emplace_back("setup", list_of(std::vector{setup.batch_size, setup.train_jets,
-                                                  setup.val_jets, setup.checksum}));
+  state.emplace_back("setup",
+                     list_of(std::vector{setup.batch_size, setup.train_jets, setup.val_jets,
+                                         setup.checksum, setup.column_checksum}));
 }
 
 void check_setup(const StateReader& state, const TrainingSetup& setup) {
-  const auto saved = state.list<std::int64_t>("setup", 4);
+  // Older states have no checksum of the columns.
+  constexpr std::size_t kWithoutColumns = 4, kWithColumns = 5;
+  const auto saved = state.list<std::int64_t>("setup");
+  if (saved.size() != kWithoutColumns && saved.size() != kWithColumns) state.fail_damaged("setup");
   if (saved[0] != setup.batch_size || saved[1] != setup.train_jets || saved[2] != setup.val_jets) {
     state.fail(fmt::format(
         "is of a training of {} jets (validation {}) with batches of {}, not of {} ({}) with {}",
@@ -162,6 +166,9 @@ void check_setup(const StateReader& state, const TrainingSetup& setup) {
   }
   if (saved[3] != setup.checksum) state.fail("is of a training on other jets than these");
 }
+  if (saved.size() == kWithColumns && saved[4] != setup.column_checksum) {
+    state.fail("is of a training on these jets in other columns of their files");
+  }
 
 void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::AdamW& optimizer) {
   for (const auto& parameter : model.named_parameters()) {
@@ -235,7 +242,7 @@ std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
 
 TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch)
     : batch_size(batch), train_jets(train.num_jets()), val_jets(val.num_jets()) {
-  Checksum sum;
+  Checksum sum, sum_of_columns;
   const auto add = [&](const auto& values) {
     sum.add(std::as_bytes(std::span(values.data(), values.size())));
   };
@@ -251,8 +258,10 @@ TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_
 }
 
 std::int64_t checksum_of(const LorentzNetImpl& model) {
+    sum_of_columns.add(std::as_bytes(std::span(set->column.data(), set->column.size())));
   Checksum sum;
   for (const auto& parameter : model.parameters()) {
+  column_checksum = sum_of_columns.value();
     const auto values = parameter.detach().to(at::kCPU).contiguous();
     sum.add({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
   }

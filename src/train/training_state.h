@@ -39,7 +39,8 @@ struct TrainingProgress {
 struct TrainingSetup {
   std::int64_t batch_size = 0;  ///< of a rank
   std::int64_t train_jets = 0, val_jets = 0;
-  std::int64_t checksum = 0;  ///< of both splits
+  std::int64_t checksum = 0;         ///< of both splits, except their columns
+  std::int64_t column_checksum = 0;  ///< of their columns, which count in Pooling::kBatch
 
   TrainingSetup(const JetSet& train, const JetSet& val, std::int64_t batch_size);
 };

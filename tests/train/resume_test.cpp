@@ -27,6 +27,14 @@ struct Course {
   std::int64_t epochs = 3;
 };
 
+/// Writes the file again with other entries.
+template <typename Change>
+void change_state(const std::filesystem::path& file, Change change) {
+  auto state = read_state_dict(file);
+  change(state);
+  write_state_dict(file, state);
+}
+
 struct Jets {
   JetSet train = sample_jets(quark_gluon_tagging(), 50).slice(0, 40);
   JetSet val = sample_jets(quark_gluon_tagging(), 50).slice(40, 10);
@@ -127,6 +135,27 @@ TEST_CASE("a training resumes only with the jets it began with") {
   CHECK_THROWS_AS(train(jets, run, {.resume = true}, &other), InputError);
   const auto fewer = jets.train.slice(0, 39);
   CHECK_THROWS_WITH(train(jets, run, {.resume = true}, &fewer), Catch::Contains("40 jets"));
+}
+
+TEST_CASE("a training resumes only with the columns it began with, if its state has them") {
+  const Jets jets;
+  const TemporaryFolder folder;
+  const RunFolder run(folder.path());
+  REQUIRE(train(jets, run, {.epochs = 1}) == Trainer::Outcome::kFinished);
+  JetSet other = jets.train;
+  other.column.edit()[3] += 7;  // n_nodes of a batch counts the columns
+  CHECK_THROWS_AS(train(jets, run, {.resume = true}, &other), InputError);
+  CHECK_THROWS_WITH(train(jets, run, {.resume = true}, &other), Catch::Contains("other columns"));
+  // As it was written before the columns counted.
+  change_state(run.training_state(), [](StateDict& state) {
+    for (auto& [name, array] : state) {
+      if (name != "setup") continue;
+      const auto numbers = array.as<std::int64_t>();
+      REQUIRE(numbers.size() == 5);
+      array = Array({4}, std::vector<std::int64_t>(numbers.begin(), numbers.begin() + 4));
+    }
+  });
+  CHECK(train(jets, run, {.resume = true, .epochs = 2}, &other) == Trainer::Outcome::kFinished);
 }
 
 TEST_CASE("a loss that is not finite stops before the step and names the jets") {
