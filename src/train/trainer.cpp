@@ -123,7 +123,8 @@ class Trainer::Course {
 bool Trainer::Course::resume() {
   const auto file = folder_.training_state();
   if (!std::filesystem::exists(file)) return false;
-  auto [progress, writers] = read_training_state(file, *model_, optimizer_, setup_, ranks());
+  auto [progress, writers, on_gpu] =
+      read_training_state(file, *model_, optimizer_, setup_, ranks());
   progress_ = std::move(progress);
   begun_ = true;
   if (writers != ranks().size()) {
@@ -145,6 +146,12 @@ Trainer::Outcome Trainer::Course::run(const std::atomic<bool>& stop) {
   while (progress_.epoch < options_.epochs) {
     const bool validates = progress_.epoch % options_.val_interval == 0;
     if (!train_epoch(stop) || (validates && !validate(stop))) {
+  if (on_gpu == device().is_cpu()) {
+    log_.info(
+        fmt::format("The training moves from {} to {}: its figures are those of one device within "
+                    "rounding, not bit for bit, and dropout draws other numbers",
+                    on_gpu ? "a GPU" : "the CPU", on_gpu ? "the CPU" : "a GPU"));
+  }
       save_state();
       return Outcome::kStopped;
     }

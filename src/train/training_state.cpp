@@ -44,6 +44,7 @@ class StateReader {
     for (auto& [name, array] : read_state_dict(file)) arrays_.emplace(name, std::move(array));
   }
 
+  bool has(const std::string& name) const { return arrays_.contains(name); }
   const Array& get(const std::string& name) const {
     const auto found = arrays_.find(name);
     if (found == arrays_.end()) fail("entry " + name + " is missing");
@@ -165,10 +166,10 @@ void check_setup(const StateReader& state, const TrainingSetup& setup) {
         saved[1], saved[2], saved[0], setup.train_jets, setup.val_jets, setup.batch_size));
   }
   if (saved[3] != setup.checksum) state.fail("is of a training on other jets than these");
-}
   if (saved.size() == kWithColumns && saved[4] != setup.column_checksum) {
     state.fail("is of a training on these jets in other columns of their files");
   }
+}
 
 void append_optimizer(StateDict& state, LorentzNetImpl& model, torch::optim::AdamW& optimizer) {
   for (const auto& parameter : model.named_parameters()) {
@@ -210,22 +211,26 @@ void restore_optimizer(const StateReader& state, LorentzNetImpl& model,
   }
 }
 
+constexpr const char* kGpuGenerator = "rng.device";
+
 /// The generators that dropout draws from: the CPU's, and the GPU's if the network is on one.
 std::vector<std::pair<std::string, at::Generator>> generators(LorentzNetImpl& model) {
   std::vector<std::pair<std::string, at::Generator>> found{
       {"rng.cpu", at::globalContext().defaultGenerator(at::kCPU)}};
   const auto device = model.parameters().front().device();
   if (!device.is_cpu()) {
-    found.emplace_back("rng.device", at::globalContext().defaultGenerator(device));
+    found.emplace_back(kGpuGenerator, at::globalContext().defaultGenerator(device));
   }
   return found;
 }
 
+/// A generator of a GPU that a training on the CPU did not have stays as it is.
 /// \return the number of ranks of the training that wrote the state
 std::int64_t restore_generators(const StateReader& state, LorentzNetImpl& model,
                                 const Communicator& ranks) {
   std::int64_t writers = 0;
   for (auto& [name, generator] : generators(model)) {
+    if (name == kGpuGenerator && !state.has(name)) continue;
     const auto rows = tensor_of(state.get(name));  // [writers, bytes of a state]
     try {
       TORCH_CHECK(rows.dim() == 2 && rows.size(0) > 0 && (writers == 0 || writers == rows.size(0)));
@@ -253,15 +258,15 @@ TrainingSetup::TrainingSetup(const JetSet& train, const JetSet& val, std::int64_
     add(set->label);
     add(set->scalars);
     add(set->weight);
+    sum_of_columns.add(std::as_bytes(std::span(set->column.data(), set->column.size())));
   }
   checksum = sum.value();
+  column_checksum = sum_of_columns.value();
 }
 
 std::int64_t checksum_of(const LorentzNetImpl& model) {
-    sum_of_columns.add(std::as_bytes(std::span(set->column.data(), set->column.size())));
   Checksum sum;
   for (const auto& parameter : model.parameters()) {
-  column_checksum = sum_of_columns.value();
     const auto values = parameter.detach().to(at::kCPU).contiguous();
     sum.add({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
   }
@@ -292,7 +297,7 @@ RestoredTraining read_training_state(const std::filesystem::path& file, LorentzN
   load_model_state(model, state.below("model."), file);
   restore_optimizer(state, model, optimizer);
   const auto writers = restore_generators(state, model, ranks);
-  return {std::move(progress), writers};
+  return {std::move(progress), writers, state.has(kGpuGenerator)};
 }
 
 }  // namespace lorentznet

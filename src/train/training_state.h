@@ -59,10 +59,11 @@ void write_training_state(const std::filesystem::path& file, LorentzNetImpl& mod
 struct RestoredTraining {
   TrainingProgress progress;
   std::int64_t ranks = 1;  ///< of the training that wrote the state
+  bool on_gpu = false;     ///< it ran on a GPU
 };
 
-/// Restores what write_training_state wrote; each rank reads the file. A rank that the training did
-/// not have before keeps its random generators as they are.
+/// Restores what write_training_state wrote; each rank reads the file. A rank or a GPU that the
+/// training did not have before keeps its random generators as they are.
 /// \throws InputError if the file is damaged, or of another network, other jets or batch size
 RestoredTraining read_training_state(const std::filesystem::path& file, LorentzNetImpl& model,
                                      torch::optim::AdamW& optimizer, const TrainingSetup& setup,

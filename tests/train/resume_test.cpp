@@ -1,5 +1,6 @@
 // A training that was stopped and resumed ends, bit for bit, like one that never was.
 #include <ATen/ATen.h>
+#include <ATen/Context.h>
 #include <torch/utils.h>
 
 #include <atomic>
@@ -25,6 +26,17 @@ struct Course {
   bool resume = false;
   std::int64_t val_interval = 1;
   std::int64_t epochs = 3;
+  at::Device device = at::kCPU;
+};
+
+/// Collects the lines that say that a training moves to another device.
+struct Moves {
+  std::vector<std::string> lines = {};
+  Log log() {
+    return {[this](Level, const std::string& line) {
+      if (line.starts_with("The training moves")) lines.push_back(line);
+    }};
+  }
 };
 
 /// Writes the file again with other entries.
@@ -43,10 +55,11 @@ struct Jets {
 /// Trains in a folder, 5 steps an epoch with dropout. It sets the seed, as the programs do at their
 /// start, even if the state replaces it.
 Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& course,
-                       const JetSet* other_jets = nullptr) {
+                       const JetSet* other_jets = nullptr, const Log& log = {}) {
   const auto& task = quark_gluon_tagging();
   torch::manual_seed(4);
   LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2, .dropout = 0.5});
+  model->to(course.device);
   const WarmupCosineSchedule schedule(1e-2, 2);
   std::atomic<bool> stop = false;
   std::int64_t steps = 0;
@@ -59,7 +72,7 @@ Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& 
   options.on_step = [&](double) { stop = ++steps == course.stop_after || stop; };
   const JetSet& training = other_jets != nullptr ? *other_jets : jets.train;
   Trainer trainer(model, {training, jets.val, task, {.pooling = Pooling::kJet}}, options, folder,
-                  {});
+                  log);
   if (course.resume && !trainer.resume()) throw std::logic_error("no state to resume from");
   return trainer.run(stop);
 }
@@ -156,6 +169,52 @@ TEST_CASE("a training resumes only with the columns it began with, if its state 
     }
   });
   CHECK(train(jets, run, {.resume = true, .epochs = 2}, &other) == Trainer::Outcome::kFinished);
+}
+
+TEST_CASE("a training that began on a GPU resumes on the CPU, and a line says so") {
+  const Jets jets;
+  const TemporaryFolder folder;
+  const RunFolder run(folder.path());
+  Moves moves;
+  REQUIRE(train(jets, run, {.epochs = 1}) == Trainer::Outcome::kFinished);
+  REQUIRE(train(jets, run, {.resume = true, .epochs = 2}, nullptr, moves.log()) ==
+          Trainer::Outcome::kFinished);
+  CHECK(moves.lines.empty());
+  // The state of CUDA's generator: seed and offset.
+  change_state(run.training_state(), [](StateDict& state) {
+    state.emplace_back("rng.device", Array({1, 16}, std::vector<std::int64_t>(16, 1)));
+  });
+  CHECK(train(jets, run, {.resume = true, .epochs = 3}, nullptr, moves.log()) ==
+        Trainer::Outcome::kFinished);
+  REQUIRE(moves.lines.size() == 1);
+  CHECK_THAT(moves.lines[0], Catch::Contains("from a GPU to the CPU"));
+}
+
+TEST_CASE("gpu: a training moves from the CPU to a GPU and back") {
+  if (!at::hasCUDA()) return skip("no GPU, or a build for CPUs");
+  const Jets jets;
+  const TemporaryFolder on_cpu, on_both;
+  const RunFolder whole(on_cpu.path()), parts(on_both.path());
+  REQUIRE(train(jets, whole, {.epochs = 2}) == Trainer::Outcome::kFinished);
+  Moves moves;
+  const auto go_on = [&](std::int64_t epochs, const at::Device& device) {
+    return train(jets, parts, {.resume = epochs > 1, .epochs = epochs, .device = device}, nullptr,
+                 moves.log());
+  };
+  REQUIRE(go_on(1, at::kCPU) == Trainer::Outcome::kFinished);
+  REQUIRE(go_on(2, {at::kCUDA, 0}) == Trainer::Outcome::kFinished);
+  REQUIRE(moves.lines.size() == 1);
+  CHECK_THAT(moves.lines[0], Catch::Contains("from the CPU to a GPU"));
+  REQUIRE(go_on(3, {at::kCUDA, 0}) == Trainer::Outcome::kFinished);
+  CHECK(moves.lines.size() == 1);
+  REQUIRE(go_on(4, at::kCPU) == Trainer::Outcome::kFinished);
+  REQUIRE(moves.lines.size() == 2);
+  CHECK_THAT(moves.lines[1], Catch::Contains("from a GPU to the CPU"));
+  const auto losses = read_json(parts.train_result()).at("train_loss");
+  const auto expected = read_json(whole.train_result()).at("train_loss");
+  CHECK(losses.at(0) == expected.at(0));  // the same epoch on the same device
+  // Dropout draws other numbers, but it is the same training.
+  CHECK(std::abs(losses.at(1).get<double>() - expected.at(1).get<double>()) < 0.2);
 }
 
 TEST_CASE("a loss that is not finite stops before the step and names the jets") {
