@@ -52,8 +52,9 @@ std::vector<std::int64_t> file_order(std::int64_t num_jets);
 /// \param indices  jets of `set`, at least one
 /// \param step     the jets whose columns Pooling::kBatch counts, of which `indices` are a part:
 ///                 those of a training step over all ranks. Empty: `indices`
-/// \throws InputError naming the jet if `for_training` and it has more nodes than the constant
-///         n_nodes: padding to that width is part of the training statistics
+/// \throws InputError naming the jet if it is not one of `set`, has no nodes, or, `for_training`,
+///         more of them than the constant n_nodes: padding to that width is part of the training
+///         statistics; also if arrays of `set` do not fit each other or `task`
 Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
                  const PoolingRule& rule, bool for_training,
                  std::span<const std::int64_t> step = {});

@@ -30,6 +30,7 @@ struct PassOptions {
 /// Scores all jets of `set` in evaluation mode. Batch b holds the jets [b B, (b+1) B), and rank
 /// b mod size computes it. All ranks get the scores of all jets, bit for bit those of one process.
 /// \return nothing if `options.stop` was set before the end
+/// \throws InputError if the jets do not fit the network, or an option is not above 0
 /// \throws std::runtime_error naming the jets of a batch whose logits or loss are not finite
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
                                const PoolingRule& rule, const PassOptions& options, const Log& log);

@@ -49,6 +49,9 @@ class LorentzNetImpl : public torch::nn::Module {
 
   /// Logits [J, n_class] of the batch's jets, in the network's type. The batch must be on the
   /// network's device.
+  /// \throws InputError naming what of the batch does not fit the network: a tensor's shape, type
+  /// or
+  ///         device, a jet without nodes, an n_nodes that is not positive (not checked on a GPU)
   at::Tensor forward(const Batch& batch);
   /// The same with other kernels than the network's own, for studies.
   at::Tensor forward(const Batch& batch, const LGEBKernels& kernels);

@@ -81,7 +81,8 @@ class Trainer {
   };
 
   /// Collective, as all functions that follow. What `data` refers to must outlive the trainer.
-  /// \throws InputError if a split is empty or smaller than a step, if a jet has no label or one
+  /// \throws InputError if an option is not above 0, if a split is empty or smaller than a step, if
+  /// a jet has no label or one
   ///         that the network has no class for, or if the ranks have different jets
   Trainer(LorentzNet model, const Data& data, TrainerOptions options, RunFolder folder, Log log);
   ~Trainer();

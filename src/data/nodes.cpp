@@ -15,9 +15,38 @@ constexpr std::int64_t kNumBeams = 2;
 constexpr std::array<std::array<double, 4>, kNumBeams> kBeams = {
     {{std::numbers::sqrt2, 0, 0, 1}, {std::numbers::sqrt2, 0, 0, -1}}};
 
+void require_count(const std::string& what, std::size_t count, const std::string& of,
+                   std::int64_t expected) {
+  if (static_cast<std::int64_t>(count) == expected) return;
+  throw InputError("jets: " + std::to_string(count) + " " + what + " of " +
+                   std::to_string(expected) + " " + of);
+}
+
 std::int64_t num_beams(const Task& task) { return task.beam_scalars.empty() ? 0 : kNumBeams; }
 
 }  // namespace
+
+void check_arrays(const JetSet& set, const Task& task) {
+  const auto nodes = set.num_constituents();
+  require_count("components of momenta", set.p4.size(), "(4 a constituent)", 4 * nodes);
+  require_count("columns", set.column.size(), "constituents", nodes);
+  require_count("labels", set.label.size(), "jets", set.num_jets());
+  if (!set.weight.empty()) require_count("weights", set.weight.size(), "jets", set.num_jets());
+  if (!set.species.empty()) require_count("species", set.species.size(), "constituents", nodes);
+  if (!task.beam_scalars.empty()) {
+    require_count("scalars of a beam", task.beam_scalars.size(), "of the task", task.n_scalar);
+  }
+  const auto own = set.num_scalars();
+  require_count(
+      "scalars", set.scalars.size(),
+      "(" + std::to_string(own) + " for each of " + std::to_string(nodes) + " constituents)",
+      own * nodes);
+  const auto taken = task.n_scalar - (task.beam_scalars.empty() ? 0 : 1);
+  if (nodes > 0 && task.for_scalars != nullptr && std::max<std::int64_t>(own, 1) != taken) {
+    throw InputError("jets: " + std::to_string(own) + " scalars a constituent, the task takes " +
+                     std::to_string(taken));
+  }
+}
 
 std::int64_t num_rows(const JetSet& set, const Task& task) {
   return set.num_constituents() + num_beams(task);

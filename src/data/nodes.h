@@ -12,6 +12,11 @@ namespace lorentznet {
 // A node is named by its row: row p is constituent p of the set; the beams are the rows after the
 // last constituent.
 
+/// Whether the arrays of `set` have the sizes that its offsets and `task` say, so that none is read
+/// past its end.
+/// \throws InputError naming the array and both values
+void check_arrays(const JetSet& set, const Task& task);
+
 /// Number of rows: constituents of `set` and beams.
 std::int64_t num_rows(const JetSet& set, const Task& task);
 

@@ -5,6 +5,7 @@
 
 #include "data/jet_cache.h"
 #include "data/particles.h"
+#include "lorentznet/error.h"
 #include "lorentznet/readers.h"
 
 namespace lorentznet {
@@ -33,7 +34,16 @@ void encode_top(const JetSet& jets, std::int64_t constituent, std::span<double> 
 
 void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
   std::fill(scalars.begin(), scalars.end(), 0.0);
+  if (jets.species.empty()) {
+    throw InputError("jets: 0 species of " + std::to_string(jets.num_constituents()) +
+                     " constituents");
+  }
   const auto species = jets.species[static_cast<std::size_t>(constituent)];
+  if (species >= kNumSpecies) {
+    throw InputError("jets: species " + std::to_string(species) + " of constituent " +
+                     std::to_string(constituent) + " is not one of 0 to " +
+                     std::to_string(kNumSpecies - 1) + ", or -1");
+  }
   if (species >= 0) scalars[static_cast<std::size_t>(species)] = 1;
 }
 

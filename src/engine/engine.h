@@ -12,6 +12,10 @@ namespace lorentznet::fused {
 /// Translations (x_i - x_j) phi_x(m_ij) are clamped to this [GeV], as in the published program.
 inline constexpr double kTranslationBound = 100;
 
+/// Widths H of the networks that an engine computes: its products have blocks of outputs, of which
+/// a narrower one has too few, and no wider one was tested.
+inline constexpr int kNarrowestNetwork = 8, kWidestNetwork = 256;
+
 /// A jet's input. All arrays are rows: one constituent after the other.
 template <typename T>
 struct JetInput {

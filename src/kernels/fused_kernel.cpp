@@ -8,6 +8,7 @@
 
 #include <algorithm>
 #include <optional>
+#include <stdexcept>
 #include <vector>
 
 #include "engine/engine_choice.h"
@@ -17,8 +18,12 @@
 namespace lorentznet {
 namespace {
 
-/// The engine's products have at least this many outputs.
-constexpr std::int64_t kFewestOutputs = 8;
+/// \throws std::invalid_argument for a network that the engine does not compute
+void check_engine(const at::Tensor& weight, std::int64_t n_hidden) {
+  const auto obstacle = why_not_fused(weight.device(), true, n_hidden);
+  if (!obstacle.empty())
+    throw std::invalid_argument("the fused kernel cannot be used: " + obstacle);
+}
 
 using Tensors = std::vector<at::Tensor>;
 
@@ -80,20 +85,23 @@ std::optional<std::int64_t> if_kept(bool keep, std::int64_t most_kept) {
 
 std::string why_not_fused(const at::Device& device, bool double_coordinates,
                           std::int64_t n_hidden) {
-  constexpr std::int64_t kWidestTested = 256;
   if (!device.is_cpu()) return "device " + device.str();
   if (!double_coordinates) return "coordinates in float";
   const auto hidden = "n_hidden " + std::to_string(n_hidden);
-  if (n_hidden < kFewestOutputs) return hidden + " is below " + std::to_string(kFewestOutputs);
-  if (n_hidden > kWidestTested) return hidden + " is above " + std::to_string(kWidestTested);
+  using fused::kNarrowestNetwork, fused::kWidestNetwork;
+  if (n_hidden < kNarrowestNetwork)
+    return hidden + " is below " + std::to_string(kNarrowestNetwork);
+  if (n_hidden > kWidestNetwork) return hidden + " is above " + std::to_string(kWidestNetwork);
   return "";
 }
 
 EdgeSums FusedEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
                                   const at::Tensor& x, const JetGraph& graph) const {
-  TORCH_CHECK(h.is_cpu() && x.scalar_type() == at::kDouble,
-              "the fused kernel takes coordinates in double on the CPU, not ", x.toString());
+  check_edges(parameters, h, x, graph);
   const auto& weight = parameters.edge_in->weight;
+  check_engine(weight, weight.size(0));
+  TORCH_CHECK(x.scalar_type() == at::kDouble, "the fused kernel takes coordinates in double, not ",
+              x.toString());
   const auto hidden = h.size(1);
   const auto both = at::cat({weight.narrow(1, 0, hidden), weight.narrow(1, hidden, hidden)});
   Tensors arguments{h,
@@ -124,6 +132,8 @@ EdgeSums FusedEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
 at::Tensor FusedNodeKernel::forward(const NodeParameters& parameters, const at::Tensor& h,
                                     const at::Tensor& message, const at::Tensor& scalars,
                                     double padded_rows) const {
+  check_nodes(parameters, h, message, scalars, padded_rows);
+  check_engine(parameters.node_in->weight, parameters.node_in->weight.size(0));
   TORCH_CHECK(!scalars.requires_grad(), "the fused kernel gives no gradient of the scalars");
   const Tensors arguments{h,
                           message,
@@ -144,10 +154,14 @@ at::Tensor FusedNodeKernel::forward(const NodeParameters& parameters, const at::
 }
 
 at::Tensor FusedNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {
+  check_rows(layer, rows);
+  constexpr std::int64_t kFewest = fused::kNarrowestNetwork;  // outputs of the engine's products
   const auto outputs = layer.weight.size(0);
-  const auto missing = std::max<std::int64_t>(0, kFewestOutputs - outputs);
-  TORCH_CHECK(!rows.requires_grad() || rows.size(1) >= kFewestOutputs,
-              "the fused kernel gives no gradient of fewer than ", kFewestOutputs, " inputs");
+  const auto missing = std::max<std::int64_t>(0, kFewest - outputs);
+  TORCH_CHECK(layer.weight.is_cpu(), "the fused kernel computes on the CPU, the network is on ",
+              layer.weight.device());
+  TORCH_CHECK(!rows.requires_grad() || rows.size(1) >= kFewest,
+              "the fused kernel gives no gradient of fewer than ", kFewest, " inputs");
   const Tensors arguments{rows, at::constant_pad_nd(layer.weight, {0, 0, 0, missing}),
                           at::constant_pad_nd(layer.bias, {0, missing})};
   const auto result = with_engine(rows, isa_, [&]<typename T>(const fused::Engine<T>& engine) {

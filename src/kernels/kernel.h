@@ -11,6 +11,9 @@
 
 namespace lorentznet {
 
+/// \throws InputError if `offsets` do not begin at 0, or a jet has no nodes
+void check_offsets(const std::vector<std::int64_t>& offsets);
+
 /// The edges of a batch: all ordered pairs (i, j), i != j, of nodes of one jet.
 ///
 /// The nodes of all jets are laid end to end; edges are sorted by receiver, then by sender.
@@ -18,6 +21,7 @@ class JetGraph {
  public:
   /// \param offsets [J+1] jet j owns nodes offsets[j] .. offsets[j+1] - 1
   /// \param device  where the index tensors live
+  /// \throws InputError  as check_offsets()
   JetGraph(std::vector<std::int64_t> offsets, const at::Device& device);
 
   const std::vector<std::int64_t>& offsets() const { return offsets_; }
@@ -72,6 +76,7 @@ class EdgeKernel {
   /// \param h           [P, H] embeddings
   /// \param x           [P, 4] coordinates, in double or in the network's type
   /// \param graph       the batch's edges
+  /// \throws std::invalid_argument naming a tensor that does not fit the others
   virtual EdgeSums forward(const EdgeParameters& parameters, const at::Tensor& h,
                            const at::Tensor& x, const JetGraph& graph) const = 0;
 };
@@ -96,6 +101,7 @@ class NodeKernel {
   /// \param scalars      [P, S] or [P+1, S]
   /// \param padded_rows  weight of the ghost row in batch norm; 0: there is no ghost
   /// \return new embeddings, of h's shape
+  /// \throws std::invalid_argument naming a tensor that does not fit the others
   virtual at::Tensor forward(const NodeParameters& parameters, const at::Tensor& h,
                              const at::Tensor& message, const at::Tensor& scalars,
                              double padded_rows) const = 0;
@@ -104,6 +110,13 @@ class NodeKernel {
   /// \param rows [N, inputs] \return [N, outputs]
   virtual at::Tensor linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const = 0;
 };
+
+// What all kernels check first. \throws std::invalid_argument naming the tensor and both values
+void check_edges(const EdgeParameters& parameters, const at::Tensor& h, const at::Tensor& x,
+                 const JetGraph& graph);
+void check_nodes(const NodeParameters& parameters, const at::Tensor& h, const at::Tensor& message,
+                 const at::Tensor& scalars, double padded_rows);
+void check_rows(const torch::nn::LinearImpl& layer, const at::Tensor& rows);
 
 /// The kernels that compute the layers of a network.
 struct LGEBKernels {

@@ -110,6 +110,7 @@ at::Tensor batch_norm_with_ghost(torch::nn::BatchNorm1dImpl& norm, const at::Ten
 
 EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
                                   const at::Tensor& x, const JetGraph& graph) const {
+  check_edges(parameters, h, x, graph);
   const auto x_i = x.index_select(0, graph.receiver());
   const auto x_j = x.index_select(0, graph.sender());
   const auto difference = x_i - x_j;
@@ -136,6 +137,7 @@ EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
 at::Tensor PlainNodeKernel::forward(const NodeParameters& parameters, const at::Tensor& h,
                                     const at::Tensor& message, const at::Tensor& scalars,
                                     double padded_rows) const {
+  check_nodes(parameters, h, message, scalars, padded_rows);
   auto received = message;
   if (padded_rows > 0) {  // no edge leads to the ghost
     received = at::cat({message, at::zeros({1, message.size(1)}, message.options())});
@@ -148,6 +150,7 @@ at::Tensor PlainNodeKernel::forward(const NodeParameters& parameters, const at::
 }
 
 at::Tensor PlainNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {
+  check_rows(layer, rows);
   return layer.forward(rows);
 }
 

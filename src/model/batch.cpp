@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "data/nodes.h"
+#include "lorentznet/error.h"
 #include "model/resident_jets.h"
 
 namespace lorentznet {
@@ -73,11 +74,31 @@ struct BatchLayout {
   std::optional<std::int64_t> n_nodes;  ///< of all its jets; empty: each jet's own number
 };
 
+/// Whether each of `jets` is one of `set`, and has nodes.
+void check_jets_of_batch(const JetSet& set, std::span<const std::int64_t> jets, const Task& task) {
+  for (const auto jet : jets) {
+    if (jet < 0 || jet >= set.num_jets()) {
+      throw InputError(c10::str("jet ", jet, " of a set of ", set.num_jets(), " jets"));
+    }
+    if (set.multiplicity(jet) < 0) {
+      throw InputError(c10::str(set.describe(jet), ": has the offsets ", set.offsets[jet], " and ",
+                                set.offsets[jet + 1]));
+    }
+    if (num_nodes(set, jet, task) > 0) continue;
+    throw InputError(set.describe(jet) + ": has no constituents, and the task has no beams");
+  }
+}
+
 /// Arguments and errors are make_batch's.
 BatchLayout lay_out(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
                     const PoolingRule& rule, bool for_training,
                     std::span<const std::int64_t> step) {
   TORCH_CHECK(!indices.empty(), "a batch needs at least one jet");
+  check_jets_of_batch(set, indices, task);
+  if (rule.pooling == Pooling::kBatch) check_jets_of_batch(set, step, task);
+  if (rule.pooling == Pooling::kConstant && rule.n_nodes < 1) {
+    throw InputError(c10::str("n_nodes ", rule.n_nodes, " of a constant pooling is not above 0"));
+  }
   if (for_training && rule.pooling == Pooling::kConstant) {
     for (const auto jet : indices) check_fits(set, jet, task, rule.n_nodes);
   }
@@ -104,6 +125,7 @@ std::vector<std::int64_t> file_order(std::int64_t num_jets) {
 
 Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const Task& task,
                  const PoolingRule& rule, bool for_training, std::span<const std::int64_t> step) {
+  check_arrays(set, task);
   auto [batch, rows, n_nodes] = lay_out(set, indices, task, rule, for_training, step);
   const auto nodes = batch.offsets.back();
   batch.p4 = at::empty({nodes, 4}, at::kDouble);
@@ -129,6 +151,7 @@ Batch Batch::to(const at::Device& device) const {
 
 ResidentJets::ResidentJets(const JetSet& set, const Task& task, const at::Device& device)
     : set_(set), task_(task) {
+  check_arrays(set, task);
   const auto rows = num_rows(set, task);
   const auto on_device = at::TensorOptions(at::kDouble).device(device);
   p4_ = at::empty({rows, 4}, on_device);

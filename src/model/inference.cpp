@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "kernels/groups.h"
+#include "model/check_batch.h"
 
 namespace lorentznet {
 namespace {
@@ -12,7 +13,7 @@ namespace {
 template <typename T>
 at::Tensor logits_of(const Network<T>& network, const Batch& batch) {
   const auto type = c10::CppTypeToScalarType<T>::value;
-  const auto p4 = batch.p4.contiguous();
+  const auto p4 = batch.p4.to(at::kDouble).contiguous();
   const auto scalars = batch.scalars.to(type).contiguous();
   const auto n_nodes = batch.n_nodes.to(type).contiguous();
   const auto& shape = network.shape();
@@ -35,6 +36,10 @@ FusedInference::FusedInference(NamedTensors tensors, double c_weight, Isa isa, P
     : tensors_(std::move(tensors)), c_weight_(c_weight), isa_(isa), precision_(precision) {}
 
 at::Tensor FusedInference::logits(const Batch& batch) {
+  const auto& embedding = tensors_.front().second;
+  TORCH_CHECK(embedding.is_cpu(), "the fused kernel computes on the CPU, the network is on ",
+              embedding.device());
+  check_batch(batch, embedding.size(1), embedding.device());
   return std::visit([&](const auto& network) { return logits_of(network, batch); }, *packed());
 }
 

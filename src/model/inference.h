@@ -20,6 +20,7 @@ class FusedInference {
   FusedInference(NamedTensors tensors, double c_weight, Isa isa, Precision precision);
 
   /// Logits [J, classes] of the batch's jets, in the network's type.
+  /// \throws InputError  as LorentzNetImpl::forward()
   at::Tensor logits(const Batch& batch);
 
  private:

@@ -11,6 +11,7 @@
 #include "engine/engine_choice.h"
 #include "kernels/fused_kernel.h"
 #include "kernels/plain_kernel.h"
+#include "model/check_batch.h"
 #include "model/inference.h"
 #include "model/lgeb.h"
 
@@ -84,6 +85,7 @@ void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,
                                               const LGEBKernels& kernels) {
+  check_batch(batch, options_.n_scalar, embedding_->weight.device());
   const auto type = embedding_->weight.scalar_type();
   auto scalars = batch.scalars.to(type);
   // Padding enters the statistics of training only.

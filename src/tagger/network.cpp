@@ -6,6 +6,7 @@
 
 #include "engine/engine_choice.h"
 #include "io/message.h"
+#include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
@@ -118,7 +119,13 @@ template <typename T>
 class Packer {
  public:
   Packer(const fused::InferenceEngine<T>& engine, const StateDict& state, const std::string& file)
-      : engine_(engine), arrays_(state, file), shape_(shape_of(arrays_)) {}
+      : engine_(engine), arrays_(state, file), shape_(shape_of(arrays_)) {
+    using fused::kNarrowestNetwork, fused::kWidestNetwork;
+    if (shape_.hidden >= kNarrowestNetwork && shape_.hidden <= kWidestNetwork) return;
+    throw_file_error(file, "n_hidden is " + std::to_string(shape_.hidden) +
+                               ", the fused kernel computes " + std::to_string(kNarrowestNetwork) +
+                               " to " + std::to_string(kWidestNetwork));
+  }
 
   PackedWeights<T> pack(double c_weight) {
     const auto hidden = shape_.hidden, classes = shape_.classes;
@@ -279,6 +286,16 @@ Network<T>::Network(const StateDict& state, double c_weight, Isa isa, Precision 
                     const std::string& file)
     : engine_(inference_engine_of<T>(isa, precision)),
       weights_(Packer<T>(engine_, state, file).pack(c_weight)) {}
+
+void check_jet(int n, double n_nodes, const void* x, const void* scalars, const void* out) {
+  if (n < 1) throw InputError("a jet of " + std::to_string(n) + " nodes: it needs at least one");
+  if (!(n_nodes > 0)) {
+    throw InputError("n_nodes of a jet is " + format_number(n_nodes) + ", not above 0");
+  }
+  if (x == nullptr || scalars == nullptr || out == nullptr) {
+    throw InputError("a jet without momenta, scalars or room for its logits");
+  }
+}
 
 template class Network<float>;
 template class Network<double>;

@@ -38,6 +38,9 @@ struct PackedWeights {
   std::vector<std::unique_ptr<T, Delete>> memory;
 };
 
+/// \throws InputError if a jet has no nodes, a divisor that is not positive, or a null array
+void check_jet(int n, double n_nodes, const void* x, const void* scalars, const void* out);
+
 /// A LorentzNet for inference in T, float or double. The batch norms' running statistics are part
 /// of its weights. It keeps nothing of the state dict that it is made from.
 template <typename T>
@@ -46,14 +49,18 @@ class Network {
   /// \param state     under the published names; double arrays are rounded to float if T is float
   /// \param c_weight  weight of the coordinate updates
   /// \param file      where the state came from, for messages
-  /// \throws InputError naming the tensor that is missing, left over or of another shape
+  /// \throws InputError naming the tensor that is missing, left over or of another shape, or a
+  /// width
+  ///         that the engine does not compute
   /// \throws std::invalid_argument if the processor or T does not support `isa` or `precision`
   Network(const StateDict& state, double c_weight, Isa isa, Precision precision,
           const std::string& file);
 
   const NetworkShape& shape() const { return weights_.shape; }
   /// The logits [classes] of one jet. Thread-safe.
+  /// \throws InputError  as check_jet()
   void logits(const fused::JetNodes<T>& jet, T* out) const {
+    check_jet(jet.n, static_cast<double>(jet.n_nodes), jet.x, jet.scalars, out);
     engine_.infer(weights_.network, jet, out);
   }
 

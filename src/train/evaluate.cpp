@@ -14,6 +14,7 @@
 #include <stdexcept>
 #include <utility>
 
+#include "lorentznet/error.h"
 #include "model/frame.h"
 #include "parallel/collectives.h"
 #include "train/loader.h"
@@ -76,6 +77,18 @@ class SharedScores {
   std::vector<float> probability_;  // [N, K]
   std::vector<double> figures_;     // [batches, 4]
 };
+
+void check_pass(const PassOptions& options, const JetSet& set, std::int64_t n_class) {
+  if (options.batch_size < 1 || options.log_interval < 1) {
+    throw InputError(
+        fmt::format("batches of {} jets, a line every {} batches: both must be above 0",
+                    options.batch_size, options.log_interval));
+  }
+  if (set.num_classes() > n_class) {
+    throw InputError(fmt::format("jets of class {}, the network has classes 0 to {}",
+                                 set.num_classes() - 1, n_class - 1));
+  }
+}
 
 /// Figures of a batch; loss and hits are NaN if labels are unknown.
 BatchFigures figures_of(const at::Tensor& logits, const JetSet& set, const Batch& batch,
@@ -191,6 +204,7 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
                                const ResidentJets* resident) {
   const torch::NoGradGuard no_grad;
   const auto& ranks = *options.ranks;
+  check_pass(options, set, model->options().n_class);
   model->eval();
   const auto device = model->parameters().front().device();
   BatchLoader loader(set, task, rule, file_order(set.num_jets()),

@@ -48,6 +48,15 @@ double clamped_fraction(LorentzNet& model, const Trainer::Data& data) {
   return count->fraction();
 }
 
+void check_options(const TrainerOptions& options) {
+  const std::pair<const char*, std::int64_t> numbers[]{{"batch_size", options.batch_size},
+                                                       {"val_interval", options.val_interval},
+                                                       {"log_interval", options.log_interval}};
+  for (const auto& [name, number] : numbers) {
+    if (number < 1) throw InputError(fmt::format("{} is {}, not above 0", name, number));
+  }
+}
+
 }  // namespace
 
 /// What a Trainer does and holds.
@@ -62,6 +71,7 @@ class Trainer::Course {
         optimizer_(model_->parameters(), torch::optim::AdamWOptions(options_.learning_rate(0))
                                              .weight_decay(options_.weight_decay)),
         setup_(data.train, data.val, options_.batch_size) {
+    check_options(options_);
     check_split(data_.train, "training", jets_of_step(), model_->options().n_class);
     check_split(data_.val, "validation", 1, model_->options().n_class);
     if (const auto rank = first_different(ranks(), setup_.checksum)) {
@@ -133,6 +143,12 @@ bool Trainer::Course::resume() {
                     "{}, and dropout draws other numbers",
                     writers, ranks().size(), jets_of_step(), writers * options_.batch_size));
   }
+  if (on_gpu == device().is_cpu()) {
+    log_.info(
+        fmt::format("The training moves from {} to {}: its figures are those of one device within "
+                    "rounding, not bit for bit, and dropout draws other numbers",
+                    on_gpu ? "a GPU" : "the CPU", on_gpu ? "the CPU" : "a GPU"));
+  }
   return true;
 }
 
@@ -146,12 +162,6 @@ Trainer::Outcome Trainer::Course::run(const std::atomic<bool>& stop) {
   while (progress_.epoch < options_.epochs) {
     const bool validates = progress_.epoch % options_.val_interval == 0;
     if (!train_epoch(stop) || (validates && !validate(stop))) {
-  if (on_gpu == device().is_cpu()) {
-    log_.info(
-        fmt::format("The training moves from {} to {}: its figures are those of one device within "
-                    "rounding, not bit for bit, and dropout draws other numbers",
-                    on_gpu ? "a GPU" : "the CPU", on_gpu ? "the CPU" : "a GPU"));
-  }
       save_state();
       return Outcome::kStopped;
     }

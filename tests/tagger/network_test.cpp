@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "io/helpers.h"
+#include "lorentznet/error.h"
 #include "support.h"
 
 using namespace lorentznet;
@@ -321,4 +322,41 @@ TEST_CASE("packed network: a tensor that is missing, left over or of another sha
              Contains("expected a matrix of 1 to 4096"));
   CHECK_THAT(error_with("embedding.weight", Array({1, 5000}, Values(5000))),
              Contains("[1, 5000], expected a matrix of 1 to 4096"));
+}
+
+TEST_CASE("packed network: a width that the engine's products leave out is refused") {
+  for (const std::int64_t hidden : {1, 2, 4, 5, 7, 257}) {
+    const auto state = random_state({.scalars = 2, .hidden = hidden, .classes = 2, .layers = 2});
+    for (const auto isa : instruction_sets_here()) {
+      CAPTURE(hidden, name(isa));
+      const auto error = input_error_naming(
+          kFile, [&] { Network<float>(state, kCWeight, isa, Precision::kFp32, kFile); });
+      CHECK_THAT(error, Contains("n_hidden is " + std::to_string(hidden) +
+                                 ", the fused kernel computes 8 to 256"));
+    }
+  }
+}
+
+TEST_CASE("packed network: a jet that can't be scored is refused, and others are not") {
+  const auto state = random_state({.scalars = 2, .hidden = 8, .classes = 2, .layers = 2});
+  const Network<float> network(state, kCWeight, choose_isa(), Precision::kFp32, kFile);
+  const auto refused = [&](const Jet& jet, const std::string& text) {
+    CHECK_THROWS_AS(logits_of(network, jet), InputError);
+    CHECK_THROWS_WITH(logits_of(network, jet), Contains(text));
+  };
+  const auto good = random_jet(2, 2, 1);
+  CHECK(logits_of(network, good).size() == 2);
+  auto jet = good;
+  jet.n = 0;
+  refused(jet, "a jet of 0 nodes");
+  jet.n = -1;
+  refused(jet, "a jet of -1 nodes");
+  jet = good;
+  for (const double n_nodes : {0., -2., std::nan("")}) {
+    jet.n_nodes = n_nodes;
+    refused(jet, "n_nodes of a jet is");
+  }
+  jet = good;
+  jet.scalars.clear();
+  refused(jet, "without momenta, scalars");
 }

@@ -250,3 +250,35 @@ TEST_CASE("a split that is too small is refused") {
   CHECK_THROWS_WITH(make(sample_jets(quark_gluon_tagging(), 41), JetSet{}),
                     Catch::Contains("validation"));
 }
+
+TEST_CASE("border: numbers of a training and a pass that are not above 0 are refused") {
+  const Jets jets;
+  const auto& task = quark_gluon_tagging();
+  LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2});
+  const auto refused = [&](auto set, const std::string& text) {
+    TrainerOptions options;
+    options.batch_size = 8;
+    options.learning_rate = [](std::int64_t) { return 1e-3; };
+    set(options);
+    const auto make = [&] {
+      Trainer(model, {jets.train, jets.val, task, {}}, options, RunFolder(""), {});
+    };
+    CHECK_THROWS_AS(make(), InputError);
+    CHECK_THROWS_WITH(make(), Catch::Contains(text));
+  };
+  refused([](auto& options) { options.batch_size = 0; }, "batch_size is 0");
+  refused([](auto& options) { options.val_interval = 0; }, "val_interval is 0");
+  refused([](auto& options) { options.log_interval = -1; }, "log_interval is -1");
+  const auto pass = [&](const JetSet& set, const PassOptions& options) {
+    evaluate(model, set, task, {}, options, {});
+  };
+  CHECK_THROWS_AS(pass(jets.val, {.partition = "test", .batch_size = 0}), InputError);
+  CHECK_THROWS_WITH(pass(jets.val, {.partition = "test", .batch_size = 0}),
+                    Catch::Contains("batches of 0 jets"));
+  CHECK_THROWS_WITH(pass(jets.val, {.partition = "test", .log_interval = 0}),
+                    Catch::Contains("every 0 batches"));
+  auto other = jets.val;
+  other.label.edit()[2] = 4;
+  CHECK_THROWS_AS(pass(other, {}), InputError);
+  CHECK_THROWS_WITH(pass(other, {}), Catch::Contains("class 4") && Catch::Contains("0 to 1"));
+}
