@@ -3,9 +3,10 @@
 
     scripts/compare_scores.py FIRST/score.npy SECOND/score.npy
 
-Both files come from test mode on the same jets: rows (label, p0, p1). Prints accuracy, AUC and
-background rejection of each network and their differences, with uncertainties from a bootstrap in
-which every replica draws the same jets for both networks. Needs numpy (scripts/setup.sh --plots).
+Both files come from test mode on the same jets: rows (label, p0, p1), or the score.npz beside them.
+Prints accuracy, AUC and background rejection of each network and their differences, with uncertainties
+from a bootstrap in which every replica draws the same jets for both networks. Jets that have weights, in
+score.npz, count by them. Needs numpy (scripts/setup.sh --plots).
 """
 
 import argparse
@@ -20,14 +21,14 @@ prepared.need("numpy")
 import numpy as np  # noqa: E402
 
 from plots.errors import PlotError  # noqa: E402
-from plots.scores import FIGURES, draw_copies, load, of_rows  # noqa: E402
+from plots.scores import Scores, draw_copies, read_scores  # noqa: E402
 
 
 def compare(both, draws, seed):
-    """Figures [3, 4] of the first, the second and their difference, and the uncertainties."""
+    """Figures [3, names] of the first, the second and their difference, and the uncertainties."""
 
     def all_figures(copies):
-        of_first, of_second = (np.array(scores.figures(copies[scores.order])) for scores in both)
+        of_first, of_second = (np.array(scores.figures(copies)) for scores in both)
         with np.errstate(invalid="ignore"):  # inf - inf
             return np.array([of_first, of_second, of_second - of_first])
 
@@ -48,29 +49,43 @@ def cell(value, uncertainty, digits, background):
     return f"{text} +- {uncertainty:.{digits}f}" if np.isfinite(uncertainty) else f"{text} +- ?"
 
 
+def check_same_jets(args, first, second):
+    same_weights = (first.weight is None) == (second.weight is None) and (
+        first.weight is None or np.array_equal(first.weight, second.weight))  # fmt: skip
+    if not np.array_equal(first.label, second.label) or first.names != second.names:
+        raise PlotError(f"{args.first} and {args.second} are not for the same jets: "
+                        f"{len(first)} and {len(second)} jets, or different labels")  # fmt: skip
+    if not same_weights:
+        raise PlotError(f"{args.first} and {args.second} have different weights of the jets")
+
+
+def describe(scores):
+    weighted = ", weighted" if scores.weight is not None else ""
+    if isinstance(scores, Scores):
+        return f"{len(scores)} jets, {len(scores) - scores.num_background} of them signal{weighted}"
+    return f"{len(scores)} jets of {len(scores.of_class)} classes{weighted}"
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("first", help="score.npy of one network")
-    parser.add_argument("second", help="score.npy of the other, for the same jets in the same order")
+    parser.add_argument("first", type=Path, help="score.npy of one network")
+    parser.add_argument("second", type=Path, help="score.npy of the other, for the same jets in the same order")
     parser.add_argument("--draws", type=int, default=500, help="replicas of the bootstrap (default: 500)")
     parser.add_argument("--seed", type=int, default=1)
     args = parser.parse_args()
     try:
-        first, second = load(args.first), load(args.second)
-        both = of_rows(first, args.first), of_rows(second, args.second)
-        if not np.array_equal(both[0].label, both[1].label):
-            raise PlotError(f"{args.first} and {args.second} are not for the same jets: "
-                            f"{len(first)} and {len(second)} jets, or different labels")  # fmt: skip
+        both = read_scores(args.first), read_scores(args.second)
+        check_same_jets(args, *both)
     except PlotError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     values, uncertainties = compare(both, args.draws, args.seed)
-    background = both[0].num_background
-    print(f"{len(first)} jets, {len(first) - background} of them signal; "
-          f"largest difference between two probabilities {np.abs(first - second).max():.2g}")  # fmt: skip
+    print(f"{describe(both[0])}; largest difference between two probabilities "
+          f"{np.abs(both[0].probability - both[1].probability).max():.2g}")  # fmt: skip
     print(f"{'':14} {'first':>20} {'second':>20} {'second - first':>20}")
-    for k, name in enumerate(FIGURES):
-        cells = [cell(value, uncertainty, 5 if k < 2 else 1, background)
+    bound = getattr(both[0], "rejection_bound", 0)
+    for k, name in enumerate(both[0].names):
+        cells = [cell(value, uncertainty, 1 if "eB" in name else 5, bound)
                  for value, uncertainty in zip(values[:, k], uncertainties[:, k])]  # fmt: skip
         print(f"{name:14} {cells[0]:>20} {cells[1]:>20} {cells[2]:>20}")
     return 0

@@ -28,7 +28,8 @@ def parse() -> argparse.Namespace:
     parser.add_argument("experiments", nargs="+", metavar="[LABEL=]FOLDER", help="LOGDIR/EXP_NAME of an experiment")
     parser.add_argument("--tagger", action="append", default=[], metavar="[LABEL=]FILE",
                         help="scores of another tagger: rows (label, p0, p1) as in score.npy, or an npz with "
-                             "'label' and 'score', or an npy of scores with --labels")  # fmt: skip
+                             "'label', 'score' and, if jets have weights, 'weight', or an npy of scores with "
+                             "--labels")  # fmt: skip
     parser.add_argument("--labels", type=Path, metavar="FILE",
                         help="npy of labels (1: signal) for --tagger files without labels")  # fmt: skip
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: plots/ in the first experiment's folder")

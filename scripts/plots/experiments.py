@@ -16,6 +16,8 @@ TITLES = {"top": "top tagging", "qg": "quark/gluon tagging", "": "jet tagging"}
 def read_json(file: Path) -> dict:
     try:
         value = json.loads(file.read_text())
+    except json.JSONDecodeError as error:
+        raise PlotError(f"{file}:{error.lineno}:{error.colno}: {error.msg}") from error
     except (OSError, ValueError) as error:
         raise PlotError(f"{file}: {error}") from error
     if not isinstance(value, dict):
@@ -43,14 +45,14 @@ class Experiment:
         return "qg" if "num_data" in args else folder if folder in CLASSES else ""
 
     @cached_property
-    def scores(self) -> scores.Scores | None:
+    def scores(self) -> scores.Scores | scores.ClassScores | None:
         """With the uncertainties of test-uncertainty.json, if the test has written them."""
         file, uncertainty = self.folder / "score.npy", self.folder / "test-uncertainty.json"
         if not file.exists():
             return None
         found = scores.read_scores(file)
         if uncertainty.exists():
-            found.intervals = scores.intervals_of(read_json(uncertainty), uncertainty)
+            scores.set_intervals(found, read_json(uncertainty), uncertainty)
         return found
 
 

@@ -8,7 +8,7 @@ import re
 from . import distributions, equivariance, roc, style, table, training
 from .errors import PlotError
 from .experiments import CLASSES, TITLES, Experiment, by_label
-from .scores import Scores
+from .scores import ClassScores, Scores
 
 
 @dataclass
@@ -42,6 +42,27 @@ def taggers_of(groups: dict[str, list[Experiment]], others: dict[str, Scores]) -
     return taggers
 
 
+def curves_of(taggers: dict[str, list]) -> dict[str, list[Scores]]:
+    """With the K classes of a tagger as K entries, each against all others."""
+    curves = {}
+    for label, runs in taggers.items():
+        if isinstance(runs[0], Scores):
+            curves[label] = runs
+            continue
+        for k in range(len(runs[0].of_class)):
+            of_class = [run.of_class[k] for run in runs]
+            if all(of_class):
+                curves[f"{label}, class {k}" if len(taggers) > 1 else f"class {k} against all others"] = of_class
+    return curves
+
+
+def check_classes(taggers: dict[str, list]):
+    for label, runs in taggers.items():
+        numbers = {len(run.of_class) if isinstance(run, ClassScores) else 2 for run in runs}
+        if len(numbers) > 1:
+            raise PlotError(f"{label}: its runs have {' and '.join(map(str, sorted(numbers)))} classes")
+
+
 def write_text(file: Path, text: str):
     partial = file.with_name(file.name + ".partial")
     partial.write_text(text)
@@ -65,13 +86,21 @@ def draw_all(experiments: list[Experiment], others: dict[str, Scores], folder: P
         add("training", training.draw(trained, title))
     taggers = taggers_of(groups, others)
     if taggers:
+        check_classes(taggers)
         made.rows = table.rows(taggers)
-        add("roc", roc.draw(taggers, title))
+        add("roc", roc.draw(curves_of(taggers), title))
         write_text(folder / "table.txt", table.text(made.rows))
     for label in groups.keys() & taggers.keys():
         name = "scores" if len(groups) == 1 else f"scores-{file_name(label)}"
         about = title if len(groups) == 1 else f"{title}: {label}"
-        add(name, distributions.draw(taggers[label][0], CLASSES[task], about))
+        scores = taggers[label][0]
+        if isinstance(scores, Scores):
+            add(name, distributions.draw(scores, CLASSES[task], about))
+            continue
+        for k, of_class in enumerate(scores.of_class):
+            if of_class:
+                names = ("all other jets", f"class {k}")
+                add(f"{name}-class-{k}", distributions.draw(of_class, names, about, f"$p_{k}$"))
     add("equivariance", equivariance.draw_accuracy(groups, title))
     for label, runs in groups.items():
         studied = next((run for run in runs if run.equivariance), None)

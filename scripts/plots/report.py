@@ -10,6 +10,7 @@ import re
 from . import pictures, table
 from .errors import PlotError
 from .experiments import TITLES, Experiment, read_experiment
+from .scores import Scores
 
 # The paper's results, arXiv:2201.08187, tables 1 and 2: accuracy, AUC, 1/eB(0.5), 1/eB(0.3).
 PUBLISHED = {"top": ("0.942", "0.9868", "498 ± 18", "2195 ± 173"),
@@ -68,7 +69,13 @@ def data(experiment: Experiment, lines: list[str]) -> list[tuple[str, str]]:
     rows += [tuple(line.split(": ", 1)) for line in lines if line.startswith("n_nodes: ")]
     if experiment.scores:
         scores = experiment.scores
-        rows.append(("Tested on", f"{len(scores):,} jets, {scores.num_background:,} of them background"))
+        if isinstance(scores, Scores):
+            of_them = f"{scores.num_background:,} of them background"
+        else:
+            of_them = ", ".join(f"{(scores.label == k).sum():,} of class {k}" for k in range(len(scores.of_class)))
+        rows.append(("Tested on", f"{len(scores):,} jets, {of_them}"))
+        if scores.weight is not None:
+            rows.append(("Weights", "all results and pictures count the test jets by their weights"))
     return rows
 
 
@@ -91,20 +98,26 @@ def results(experiment: Experiment, made: pictures.Pictures) -> str:
         return "<p>Not tested yet.</p>"
     _, jets, *cells = made.rows[0]
     rows = [("this run", jets, *cells)]
-    if experiment.task in PUBLISHED:
+    of_classes = not isinstance(experiment.scores, Scores)
+    rows += [(f"class {k} against all others", *row[1:]) for k, row in enumerate(made.rows[1:]) if of_classes]
+    if experiment.task in PUBLISHED and not of_classes:
         rows.append(("paper (arXiv:2201.08187)", "", *PUBLISHED[experiment.task]))
     ids = ("jets", "accuracy", "auc", "rejection-50", "rejection-30")
     note = ('<p class="note">± and +/−: central 68 % of a bootstrap over the test jets. The paper gives results on '
             "the public test sets, with the standard deviation over several trainings: compare them only with a test "
             "on the same jets.</p>")  # fmt: skip
+    if of_classes:
+        note = ('<p class="note">± and +/−: central 68 % of a bootstrap over the test jets. The AUC of this run is '
+                "the mean of those of the classes.</p>")  # fmt: skip
     test = experiment.test or {}
-    loss = f'<p>Test loss: <span id="loss">{test["test_loss"]:.4f}</span></p>' if "test_loss" in test else ""
+    has_loss = test.get("test_loss") is not None
+    loss = f'<p>Test loss: <span id="loss">{test["test_loss"]:.4f}</span></p>' if has_loss else ""
     return html_table(rows, ("", "jets", *table.COLUMNS[2:]), ids) + note + loss
 
 
 def figure(name: str, file: Path) -> str:
     image = base64.b64encode(file.read_bytes()).decode()
-    caption = escape(CAPTIONS[name])
+    caption = escape(CAPTIONS[name.split("-")[0]])
     return (f'<figure><img id="{name}" alt="{caption}" src="data:image/png;base64,{image}">'
             f"<figcaption>{caption}</figcaption></figure>")  # fmt: skip
 

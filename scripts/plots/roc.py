@@ -47,6 +47,7 @@ def draw(taggers: dict[str, list], title: str):
     for number, (label, runs) in enumerate(taggers.items()):
         look = style.line(number) | {"linewidth": 2.8 if number == 0 else 2.2}
         curves = [scores.roc() for scores in runs]
+        label += ", weighted" if runs[0].weight is not None else ""
         draw_some = draw_one if len(curves) == 1 else draw_runs
         highest = max(highest, draw_some(axes, curves[0] if len(curves) == 1 else curves, label, look))
     guess = np.linspace(0.01, 1, 100)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from . import aligned
-from .scores import FIGURES, Scores
+from .scores import FIGURES, ClassScores, Scores
 
 COLUMNS = ("model", "jets", *FIGURES)
 
@@ -33,7 +33,7 @@ def of_interval(value: float, low: float, high: float, most: int, background: in
 
 def cells_of_one(scores: Scores) -> list[str]:
     """Values with the central 68 % of the bootstrap."""
-    return [of_interval(value, low, high, 5 if k < 2 else 1, scores.num_background)
+    return [of_interval(value, low, high, 5 if k < 2 else 1, scores.rejection_bound)
             for k, (value, (low, high)) in enumerate(zip(scores.figures(), scores.intervals))]  # fmt: skip
 
 
@@ -46,13 +46,42 @@ def cells_of_runs(runs: list[Scores]) -> list[str]:
             else f"> {values[:, k].min():.0f}" for k, (mean, deviation) in enumerate(zip(means, deviations))]  # fmt: skip
 
 
-def rows(taggers: dict[str, list[Scores]]) -> list[list[str]]:
+def jets_of(runs: list[Scores | ClassScores]) -> str:
+    return " / ".join(sorted({f"{len(run):,}" + (" (weighted)" if run.weight is not None else "") for run in runs}))
+
+
+def rows_of_classes(label: str, runs: list[ClassScores]) -> list[list[str]]:
+    """A row of accuracy and mean AUC, then one for each class against all others."""
+    name = label if len(runs) == 1 else f"{label} ({len(runs)} runs)"
+
+    def cells(k):
+        values = np.array([run.figures()[k] for run in runs])
+        if np.isnan(values).any():
+            return "none"
+        if len(runs) > 1:
+            return plus_minus(values.mean(), values.std(ddof=1), 5)
+        return of_interval(values[0], *runs[0].intervals[k], 5, 0)
+
+    result = [[f"{name}, all classes", jets_of(runs), cells(0), cells(1), "", ""]]
+    for k in range(len(runs[0].of_class)):
+        of_class = [run.of_class[k] for run in runs]
+        if not all(of_class):
+            result.append([f"{name}, class {k}", "", "", "none", "none", "none"])
+            continue
+        own = cells_of_one(of_class[0]) if len(runs) == 1 else cells_of_runs(of_class)
+        result.append([f"{name}, class {k}", "", "", *own[1:]])
+    return result
+
+
+def rows(taggers: dict[str, list[Scores | ClassScores]]) -> list[list[str]]:
     """COLUMNS of each tagger."""
     result = []
     for label, runs in taggers.items():
+        if isinstance(runs[0], ClassScores):
+            result.extend(rows_of_classes(label, runs))
+            continue
         cells = cells_of_one(runs[0]) if len(runs) == 1 else cells_of_runs(runs)
-        jets = " / ".join(sorted({f"{len(scores):,}" for scores in runs}))
-        result.append([label if len(runs) == 1 else f"{label} ({len(runs)} runs)", jets, *cells])
+        result.append([label if len(runs) == 1 else f"{label} ({len(runs)} runs)", jets_of(runs), *cells])
     return result
 
 

@@ -55,6 +55,24 @@ class CompareTest(unittest.TestCase):
             self.assertAlmostEqual(found / np.sqrt(p * (1 - p) / JETS), 1, delta=0.2)
         self.assertAlmostEqual(both / np.hypot(sigma, other), 1, delta=0.2)
 
+    def test_weighted(self):
+        """With the weights in the score.npz beside each file, or from these files themselves."""
+        first, second = scores(1, 2, 1000), scores(2, 1.5, 50)
+        weight = np.random.default_rng(8).uniform(0, 2, JETS) * (1 - 0.9 * (first[:, 2] > 0.5))
+        for name, rows in (("first", first), ("second", second)):
+            np.savez(self.folder / f"{name}.npz", label=rows[:, 0].astype(int), probability=rows[:, 1:], weight=weight)
+        table = self.compare(first, second)
+        expected = figures.of_rows(first, weight), figures.of_rows(second, weight)
+        for row, of_first, of_second, rounding in zip(table.values(), *expected, (1e-5, 1e-5, 0.06, 0.06)):
+            for (value, _), right in zip(row, (of_first, of_second, of_second - of_first)):
+                self.assertAlmostEqual(value, right, delta=rounding)
+        archives = self.run_script(self.folder / "first.npz", self.folder / "second.npz")
+        self.assertIn(", weighted;", archives.stdout)
+        np.savez(self.folder / "second.npz", label=second[:, 0].astype(int), weight=weight[::-1])
+        result = self.run_script(self.folder / "first.npy", self.folder / "second.npy")
+        self.assertEqual((result.returncode, result.stdout), (2, ""))
+        self.assertIn("different weights", result.stderr)
+
     def test_same_network(self):
         rows = scores(1, 2, 1000)
         for row in self.compare(rows, rows).values():

@@ -17,7 +17,7 @@ import unittest
 from unittest import mock
 
 import numpy as np
-from sklearn.metrics import roc_curve
+from sklearn.metrics import roc_auc_score, roc_curve
 
 import figures
 import harness
@@ -31,7 +31,7 @@ prepared.need("numpy", "matplotlib", "mplhep")
 
 import matplotlib.image  # noqa: E402
 import plot  # noqa: E402
-from plots import experiments, pictures, roc, scores, style, table, training  # noqa: E402
+from plots import distributions, experiments, pictures, roc, scores, style, table, training  # noqa: E402
 from plots.errors import PlotError  # noqa: E402
 
 JETS = 4000
@@ -65,8 +65,36 @@ class FiguresTest(unittest.TestCase):
         ours, random = scores.of_rows(rows, "rows"), np.random.default_rng(3)
         for _ in range(10):
             copies = np.bincount(random.integers(JETS, size=JETS), minlength=JETS)
-            drawn = np.repeat(rows[ours.order], copies, axis=0)
+            drawn = np.repeat(rows, copies, axis=0)
             harness.assert_close(ours.figures(copies), figures.of_rows(drawn), rtol=1e-12)
+
+    def test_weighted_figures(self):
+        """As scikit-learn with sample_weight, also of a draw; equal weights change nothing."""
+        random = np.random.default_rng(4)
+        for levels in (3, 60, 10**6):
+            rows = rows_of(levels, levels)
+            weight = random.uniform(0, 2, JETS) * (random.uniform(size=JETS) > 0.2) * (1 - 0.9 * rows[:, 0])
+            ours = scores.of_rows(rows, "rows", weight)
+            harness.assert_close(ours.figures(), figures.of_rows(rows, weight), rtol=1e-9)
+            copies = np.bincount(random.integers(JETS, size=JETS), minlength=JETS)
+            harness.assert_close(ours.figures(copies), figures.of_rows(rows, weight * copies), rtol=1e-9)
+            equal = scores.of_rows(rows, "rows", np.full(JETS, 0.25))
+            harness.assert_close(equal.figures(), figures.of_rows(rows), rtol=1e-12)
+            self.assertEqual(equal.rejection_bound, (rows[:, 0] == 0).sum())
+
+    def test_classes(self):
+        """Three classes, each against all others, with weights; and the mean, as roc_auc_score's."""
+        random = np.random.default_rng(6)
+        label, weight = np.arange(JETS) % 3, random.uniform(0, 3, JETS)
+        p = random.dirichlet((1, 1, 1), JETS) + 0.5 * np.eye(3)[label]
+        p /= p.sum(axis=1, keepdims=True)
+        for of_jets in (None, weight):
+            ours = scores.of_rows(np.column_stack((label, p)), "rows", of_jets)
+            aucs = [roc_auc_score(label == k, p[:, k], sample_weight=of_jets) for k in range(3)]
+            mean = roc_auc_score(label, p, multi_class="ovr", sample_weight=of_jets)
+            accuracy = np.average(p.argmax(axis=1) == label, weights=of_jets)
+            harness.assert_close(ours.figures(), [accuracy, mean, *aucs], rtol=1e-9)
+            self.assertEqual(len(ours.names), 5)
 
     def test_intervals(self):
         ours = scores.of_rows(rows_of(2, 10**6), "rows")
@@ -163,6 +191,91 @@ class PicturesTest(unittest.TestCase):
         both = [figures.of_rows(rows_of(k))[0] for k in (1, 2)]
         self.assertAlmostEqual(mean, np.mean(both), delta=1e-4)
         self.assertAlmostEqual(deviation, np.std(both, ddof=1), delta=1e-4)
+
+    def weighted(self, name: str) -> tuple[pathlib.Path, np.ndarray, np.ndarray]:
+        folder, rows = self.experiment(name), rows_of(1)
+        weight = np.random.default_rng(9).uniform(0, 2, JETS) * (1 - 0.9 * (rows[:, 0] == (rows[:, 2] > 0.5)))
+        np.savez(folder / "score.npz", label=rows[:, 0].astype(int), probability=rows[:, 1:], weight=weight)
+        return folder, rows, weight
+
+    def test_weighted_experiment(self):
+        """The table, the ROC curve and the distributions count jets by the weights in score.npz."""
+        folder, rows, weight = self.weighted("weighted")
+        result = self.call_script(folder)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        row = next(line for line in result.stdout.splitlines() if line.startswith("weighted"))
+        self.assertIn("4,000 (weighted)", row)
+        found = [float(cell.split()[0]) for cell in row.split("  ")[-4:]]
+        harness.assert_close(found, figures.of_rows(rows, weight), rtol=0.03)
+        self.assertGreater(abs(found[0] - figures.of_rows(rows)[0]), 0.1)
+        style.use()
+        run = experiments.read_experiment("weighted", folder).scores
+        axes = roc.draw({"one": [run]}, "Title").axes[0]
+        background, signal, _ = roc_curve(rows[:, 0], rows[:, 2], sample_weight=weight)
+        self.assertEqual(axes.get_legend().get_texts()[0].get_text(), "one, weighted")
+        x, y = axes.get_lines()[0].get_data()
+        harness.assert_close(np.interp([0.3, 0.6], x, 1 / y), np.interp([0.3, 0.6], signal, background), rtol=1e-6)
+        axes = distributions.draw(run, ("a", "b"), "Title").axes[0]
+        background = rows[:, 0] == 0
+        expected, _ = np.histogram(rows[background, 2], distributions.BINS, weights=weight[background], density=True)
+        harness.assert_close(axes.patches[0].get_data().values, expected, rtol=1e-9)
+        self.assertIn("weighted", axes.get_legend().get_texts()[0].get_text())
+        # The archive of another test is not mixed with these scores.
+        np.savez(folder / "score.npz", label=1 - rows[:, 0], weight=weight)
+        with self.assertRaisesRegex(PlotError, r"score\.npz: not of the same jets"):
+            experiments.read_experiment("weighted", folder).scores
+
+    def test_three_classes(self):
+        """A row, a curve and a distribution for each class, and a row of the means."""
+        folder = self.experiment("three")
+        random = np.random.default_rng(6)
+        label = np.arange(JETS) % 3
+        p = random.dirichlet((1, 1, 1), JETS) + 0.3 * np.eye(3)[label]
+        p /= p.sum(axis=1, keepdims=True)
+        np.save(folder / "score.npy", np.column_stack((label, p)).astype(np.float32))
+        result = self.call_script(folder)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+        names = [f"scores-class-{k}" for k in range(3)]
+        self.assert_pictures(folder / "plots", "training", "roc", *names, "equivariance")
+        lines = [line for line in result.stdout.splitlines() if line.startswith("three")]
+        self.assertEqual([line.split("  ")[0] for line in lines],
+                         ["three, all classes", *(f"three, class {k}" for k in range(3))])  # fmt: skip
+        aucs = [roc_auc_score(label == k, p[:, k]) for k in range(3)]
+        found = [float(line.split("±")[0].split()[-1]) for line in lines[1:]]
+        harness.assert_close(found, aucs, atol=0.01)
+        self.assertAlmostEqual(float(lines[0].split("±")[1].split()[-1]), np.mean(aucs), delta=0.01)
+        # Intervals of the program's own test replace the bootstrap.
+        pairs = {"test_acc": [0.5, 0.6], "test_auc": [0.7, 0.8],
+                 "test_auc_of_class": [[0.1 * k, 0.2 * k] for k in range(3)],
+                 "test_1/eB_0.5_of_class": [[5, 6]] * 3, "test_1/eB_0.3_of_class": [[7, None]] * 3}  # fmt: skip
+        (folder / "test-uncertainty.json").write_text(json.dumps(pairs))
+        run = experiments.read_experiment("three", folder).scores
+        harness.assert_close(run.intervals[:2], [[0.5, 0.6], [0.7, 0.8]])
+        harness.assert_close(run.of_class[2].intervals[1:], [[0.2, 0.4], [5, 6], [7, np.inf]])
+
+    def results_table(self, *folders):
+        return subprocess.run([sys.executable, SCRIPTS / "results_table.py", *folders], text=True, capture_output=True)
+
+    def test_results_table(self):
+        """Weights, classes, figures without a value, and errors with their place."""
+        folder, rows, weight = self.weighted("weighted")
+        result = {"test_acc": 0.5, "test_auc": 0.75, "test_1/eB_0.5": None, "test_1/eB_0.3": 3}
+        (folder / "test-result.json").write_text(json.dumps(result))
+        of_background = weight[rows[:, 0] == 0]
+        bound = round(of_background.sum() ** 2 / (of_background**2).sum())
+        found = self.results_table(folder)
+        self.assertEqual(found.stdout.splitlines()[2].split()[-7:],
+                         ["4000", "(weighted)", "0.5000", "0.7500", ">", str(bound), "3.0"])  # fmt: skip
+        result |= {"test_1/eB_0.3": None, "test_auc": None}
+        (folder / "test-result.json").write_text(json.dumps(result))
+        self.assertEqual(self.results_table(folder).stdout.splitlines()[2].split()[-3:], ["none"] * 3)
+        result |= {"test_auc": 0.5, "test_auc_of_class": [0.5] * 3}
+        (folder / "test-result.json").write_text(json.dumps(result))
+        self.assertEqual(self.results_table(folder).stdout.splitlines()[2].split()[-3:], ["0.5000", "none", "none"])
+        (folder / "test-result.json").write_text('{"test_acc": 1,\n "test_auc": }')
+        self.assertRegex(self.results_table(folder).stderr, r"test-result\.json:2:14: ")
+        with self.assertRaisesRegex(PlotError, r"test-result\.json:2:14: "):
+            experiments.read_experiment("weighted", folder)
 
     def test_roc_curve_is_drawn(self):
         style.use()

@@ -11,11 +11,12 @@ def rejection(background, signal, signal_efficiency) -> float | None:
     return None if passing == 0 else 1 / passing
 
 
-def of_rows(rows) -> list[float]:
+def of_rows(rows, weight=None) -> list[float]:
     """Accuracy, AUC, 1/eB(0.5) and 1/eB(0.3) of rows (label, p0, p1)."""
     label, score = rows[:, 0], rows[:, 2]
-    background, signal, _ = roc_curve(label, score, drop_intermediate=True)
-    return [np.mean((score > rows[:, 1]) == label), roc_auc_score(label, score),
+    background, signal, _ = roc_curve(label, score, sample_weight=weight, drop_intermediate=True)
+    return [np.average((score > rows[:, 1]) == label, weights=weight),
+            roc_auc_score(label, score, sample_weight=weight),
             *(rejection(background, signal, wanted) or np.inf for wanted in (0.5, 0.3))]  # fmt: skip
 
 
