@@ -8,7 +8,7 @@
 namespace lorentznet {
 
 /// "Epoch 3/35 train [=====>    ] 42 %  173 jets/s  1:23 left  loss 0.2345  acc 0.9123 lr 1.0e-03",
-/// cut to `width` columns.
+/// in less than `width` columns: what does not fit is left out, and no number is cut.
 std::string describe(const PassProgress& progress, int width);
 
 /// The line on a terminal that shows the progress of a pass, redrawn a few times a second.

@@ -2,6 +2,9 @@
 
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <iterator>
+#include <set>
+#include <sstream>
 
 using lorentznet::describe;
 using lorentznet::PassProgress;
@@ -42,7 +45,28 @@ TEST_CASE("the live line never wraps") {
     CHECK(describe(halfway(), width).size() < static_cast<std::size_t>(std::max(width, 1)));
   }
   CHECK(describe(halfway(), 80) ==
-        "Epoch 3/35 train   50 %  200 jets/s  0:08 left  loss 0.2346  acc 0.9123  lr 1.0");
+        "Epoch 3/35 train   50 %  200 jets/s  0:08 left  loss 0.2346  acc 0.9123");
+}
+
+TEST_CASE("no number of the live line is cut") {
+  CHECK(describe(halfway(), 20) == "Epoch 3/35   50 %");
+  CHECK(describe(halfway(), 15) == "3/35   50 %");
+  CHECK(describe(halfway(), 7) == "  50 %");
+  CHECK(describe(halfway(), 6).empty());
+  auto at_end = halfway();
+  at_end.seconds = 123456;
+  at_end.batches_done = 99;
+  for (const auto& progress : {halfway(), at_end}) {
+    std::istringstream all(describe(progress, 200));
+    const std::set<std::string> known{std::istream_iterator<std::string>(all), {}};
+    for (int width = 0; width < 150; ++width) {
+      std::istringstream line(describe(progress, width));
+      for (std::string word; line >> word;) {
+        INFO(width << " columns: " << word);
+        CHECK((known.contains(word) || word.find_first_of("[=>]") != std::string::npos));
+      }
+    }
+  }
 }
 
 TEST_CASE("the bar is full at the end") {
