@@ -267,16 +267,18 @@ void Trainer::Course::save_epoch(const Scores& validation) {
   if (writes()) write_json(folder_.train_result(), to_json(record));
 }
 
+/// For people, epochs count from 1; in files from 0, as in the published program's.
 void Trainer::Course::report_epoch(const Scores& validation) const {
   const auto& record = progress_.record;
-  log_.info(fmt::format("Epoch {}/{} finished.", progress_.epoch, options_.epochs));
+  log_.info(fmt::format("Epoch {}/{} finished.", progress_.epoch + 1, options_.epochs));
   log_.info(fmt::format("Train time: {:.2f} \t Val time {:.2f}", record.train_time.back(),
                         validation.seconds));
   log_.info(fmt::format("Train loss {:.4f} \t Train acc: {:.4f}", record.train_loss.back(),
                         record.train_acc.back()));
   log_.info(
       fmt::format("Val loss: {:.4f} \t Val acc: {:.4f}", validation.loss, validation.accuracy));
-  log_.info(fmt::format("Best val acc: {:.4f} at epoch {}.", record.best_val, record.best_epoch));
+  log_.info(
+      fmt::format("Best val acc: {:.4f} at epoch {}.", record.best_val, record.best_epoch + 1));
 }
 
 void Trainer::Course::observe_step(const Pass& pass, double gradient_norm) const {

@@ -76,11 +76,16 @@ class ProgramsTest(harness.ProgramTest):
                         rf" \t Total Acc {NUMBER} \t Avg Batch Time {NUMBER}")  # fmt: skip
             times = rf"Time: train: {NUMBER} \t Train loss {NUMBER} \t Train acc: {NUMBER}"
             size = num_parameters({"top": 2, "qg": 8}[task], 4, 2)
+            record = harness.read_json(self.logs(task) / "trained" / "train-result.json")
+            self.assertEqual(record["epochs"], [0, 1])  # in files from 0
+            best = record["best_epoch"] + 1
             self.assert_lines(
                 task, rf" train samples: {train[task]}", rf"Network Size: {size}",
                 r">> train \t Epoch 1/2" + progress, times,
-                "New best validation model, saving...", r"Epoch 0/2 finished\.",
-                r">> train \t Epoch 2/2" + progress, times, r"Epoch 1/2 finished\.", TEST_LINE,
+                "New best validation model, saving...", r"Epoch 1/2 finished\.",
+                rf"Best val acc: {NUMBER} at epoch 1\.",
+                r">> train \t Epoch 2/2" + progress, times, r"Epoch 2/2 finished\.",
+                rf"Best val acc: {NUMBER} at epoch {best}\.", TEST_LINE,
             )  # fmt: skip
             self.assertRegex(self.output[task], rf"(?m)^ {valid} samples: ")
             self.assertRegex(self.output[task], r"(?m)^n_nodes: ")

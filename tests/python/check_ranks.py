@@ -135,7 +135,7 @@ class RanksTest(harness.ProgramTest):
             launchers.variables_of_ranks(2), "qg",
             *self.words(f"lost-{rank}", "--epochs=1000", "--overwrite", *LONG),
         )  # fmt: skip
-        launchers.wait_for_line(processes[0], "Epoch 0")
+        launchers.wait_for_line(processes[0], "Epoch 1/")
         other = processes[1 - rank]
         if other_sleeps:
             other.send_signal(signal.SIGSTOP)
