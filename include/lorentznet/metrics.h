@@ -22,12 +22,14 @@ namespace lorentznet {
 
 /// Fraction of the jets whose larger probability is that of their label; equal ones count as class
 /// 0.
-double accuracy(std::span<const float> probability, std::span<const std::int8_t> label);
+double accuracy(std::span<const float> probability, std::span<const std::int8_t> label,
+                std::span<const double> weight = {});
 
 /// Mean of -log p_label. It is computed from rounded probabilities and differs by up to 1e-7 from
 /// the loss computed from logits. A p_label that underflowed to 0 counts as the smallest float, so
 /// it contributes 103.3.
-double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label);
+double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label,
+                     std::span<const double> weight = {});
 
 /// The receiver operating characteristic: K points by falling threshold, from (0, 0) to (1, 1).
 struct RocCurve {
@@ -71,29 +73,30 @@ RankingFigures ranking_figures(std::span<const float> score, std::span<const std
 
 struct ScoreSummary : RankingFigures {
   double accuracy = 0;
-  double loss = 0;  ///< cross_entropy()
-  std::int64_t num_background = 0;
+  double loss = 0;                  ///< cross_entropy()
+  std::int64_t num_background = 0;  ///< jets with label 0
 };
 
 /// All figures above of N jets.
-ScoreSummary summarize(std::span<const float> probability, std::span<const std::int8_t> label);
+ScoreSummary summarize(std::span<const float> probability, std::span<const std::int8_t> label,
+                       std::span<const double> weight = {});
 
 /// Column `column` of values [N, width]: [N]. The scores of two classes are column_of(p, 2, 1).
 std::vector<float> column_of(std::span<const float> values, std::int64_t width,
                              std::int64_t column);
 
-/// The AUC of each of K classes against all others, with p_k as the score. Empty for a class that
-/// no jet or every jet belongs to.
+/// The figures of each of K classes against all others, with p_k as the score. Empty for a class
+/// that no jet or every jet belongs to, among those with weights above 0.
 /// \param probability  [N, K]
 /// \param label        [N] 0 .. K-1
-std::vector<std::optional<double>> one_vs_rest_auc(std::span<const float> probability,
-                                                   std::int64_t num_classes,
-                                                   std::span<const std::int8_t> label,
-                                                   std::span<const double> weight = {});
+std::vector<std::optional<RankingFigures>> one_vs_rest(std::span<const float> probability,
+                                                       std::int64_t num_classes,
+                                                       std::span<const std::int8_t> label,
+                                                       std::span<const double> weight = {});
 
 /// Mean of the classes' AUC, as scikit-learn's roc_auc_score(multi_class="ovr"). Empty if one of
 /// them is.
-std::optional<double> mean_auc(const std::vector<std::optional<double>>& auc_of_class);
+std::optional<double> mean_auc(const std::vector<std::optional<RankingFigures>>& of_class);
 
 struct BootstrapOptions {
   std::int64_t replicas = 200;
@@ -108,16 +111,26 @@ struct Interval {
       0;  ///< of a rejection: infinite if no background jet passes in 16 % of the replicas
 };
 
+struct RankingIntervals {
+  Interval auc, rejection_at_30, rejection_at_50;
+};
+
 /// How much the figures of N jets would differ for N other jets.
-struct ScoreUncertainties {
-  Interval accuracy, auc, rejection_at_30, rejection_at_50;
+struct ScoreUncertainties : RankingIntervals {
+  Interval accuracy;
   std::int64_t replicas = 0;
+  /// With more than two classes: of each class against all others, empty for a class as in
+  /// one_vs_rest(). `auc` is then that of mean_auc(), NaN if there is none, and there are no
+  /// rejections.
+  std::vector<std::optional<RankingIntervals>> of_class = {};
 };
 
 /// Draws N of the N jets with replacement, options.replicas times, and computes all figures of each
-/// sample. One sort in all, O(N) a replica.
+/// sample. One sort per ROC curve in all, O(N) a replica.
+/// \param probability  [N, K]
 /// \throws as summarize(), and std::invalid_argument for less than one replica
 ScoreUncertainties bootstrap(std::span<const float> probability, std::span<const std::int8_t> label,
-                             const BootstrapOptions& options = {});
+                             const BootstrapOptions& options = {},
+                             std::span<const double> weight = {});
 
 }  // namespace lorentznet

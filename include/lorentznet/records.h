@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "lorentznet/metrics.h"
+
 namespace lorentznet {
 
 /// Audience of a line.
@@ -40,14 +42,17 @@ struct TrainingRecord {
 };
 
 /// What test-result.json holds besides. AUC and rejections are empty, null in JSON, if the jets are
-/// of one class only; a rejection also if no background jet passes.
+/// of one class only, or all weights of a class are 0; a rejection also if no background jet
+/// passes.
 struct TestRecord {
   double loss = 0, accuracy = 0;
   std::optional<double> auc = {}, rejection_at_30 = {}, rejection_at_50 = {};
+  /// If the jets have weights: the number of jets of equal weight that count as well as the
+  /// background jets, (sum w)^2 / sum w^2 (Kish 1965).
   std::int64_t num_background = 0;
-  /// With more than two classes: of each class against all others. `auc` is then their mean, and
-  /// there are no rejections.
-  std::vector<std::optional<double>> auc_of_class = {};
+  /// With more than two classes: one_vs_rest(). `auc` is then mean_auc(), and there are no
+  /// rejections.
+  std::vector<std::optional<RankingFigures>> of_class = {};
 };
 
 /// Scores of N jets in the order of their set; K classes. Jets count by their weights, if they have
@@ -67,8 +72,7 @@ struct Scores {
   }
 };
 
-/// The figures of a test; all labels must be known. AUC and rejections are empty if the jets are of
-/// one class only.
+/// The figures of a test; all labels must be known.
 TestRecord summarize_test(const Scores& scores);
 
 /// The state of a pass through a split after one of its batches.

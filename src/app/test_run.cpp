@@ -54,16 +54,24 @@ std::string or_none(double figure) {
 
 std::string test_line(const TestRecord& record) {
   const auto auc = record.auc ? fmt::format("{:.4f}", *record.auc)
-                              : (record.auc_of_class.empty() ? "none (jets of one class)"
-                                                             : "none (a class has no jets)");
+                              : (record.of_class.empty() ? "none (jets of one class)"
+                                                         : "none (a class has no jets)");
   const auto rejection = [&](const std::optional<double>& value) {
-    return record.auc && record.auc_of_class.empty()
-               ? format_rejection(value, record.num_background)
-               : "none";
+    return record.auc && record.of_class.empty() ? format_rejection(value, record.num_background)
+                                                 : "none";
   };
   return fmt::format("Test: Loss {} \t Acc {} \t AUC: {} \t 1/eB 0.3: {} \t 1/eB 0.5: {}",
                      or_none(record.loss), or_none(record.accuracy), auc,
                      rejection(record.rejection_at_30), rejection(record.rejection_at_50));
+}
+
+/// "AUC of each class against all others: 0.9123, none, 0.8765"
+std::string classes_line(const TestRecord& record) {
+  std::string line = "AUC of each class against all others:";
+  for (const auto& figures : record.of_class) {
+    line += (line.back() == ':' ? " " : ", ") + or_none(figures ? figures->auc : std::nan(""));
+  }
+  return line;
 }
 
 /// Whether the scores have figures: all jets have labels.
@@ -92,9 +100,9 @@ void take_turn(FolderLock& lock, const RunFolder& folder, const Log& log) {
   }
 }
 
-/// Writes score.npy, score.npz and, if all jets have labels, test-result.json and, for two classes
-/// of jets without weights, test-uncertainty.json. Removes those of an earlier
-/// test that do not belong to these scores.
+/// Writes score.npy, score.npz and, if all jets have labels, test-result.json and, where there is a
+/// ROC curve, test-uncertainty.json. Removes those of an earlier test that do not belong to these
+/// scores.
 /// \param training  what test-result.json repeats of the training
 void write_results(const Scores& scores, const Json& training, const RunFolder& folder,
                    const Log& log) {
@@ -120,10 +128,14 @@ void write_results(const Scores& scores, const Json& training, const RunFolder& 
   if (!has_labels(scores)) return announce_unlabelled(scores, folder, log);
   std::filesystem::remove(folder.uncertainties());
   log.result(test_line(record));
-  if (record.auc && scores.num_classes() == 2 && scores.weight.empty()) {
-    write_json(folder.uncertainties(), to_json(bootstrap(scores.probability, scores.label,
-                                                         {.threads = at::get_num_threads()})));
-  }
+  if (!record.of_class.empty()) log.info(classes_line(record));
+  if (!scores.weight.empty()) log.info("All figures of the test count its jets by their weights");
+  const bool has_curve = record.auc || std::any_of(record.of_class.begin(), record.of_class.end(),
+                                                   [](const auto& figures) { return figures; });
+  if (!has_curve) return;
+  write_json(folder.uncertainties(),
+             to_json(bootstrap(scores.probability, scores.label, {.threads = at::get_num_threads()},
+                               scores.weight)));
 }
 
 void write_boosted(const Run& run, const Scores& scores, double beta) {

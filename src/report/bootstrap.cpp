@@ -5,10 +5,12 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <stdexcept>
 #include <thread>
 #include <vector>
 
+#include "lorentznet/error.h"
 #include "lorentznet/metrics.h"
 #include "report/ranking.h"
 
@@ -18,28 +20,25 @@ namespace {
 /// The rejection where no background jet passes.
 constexpr double kNoBackground = std::numeric_limits<double>::infinity();
 
-/// The figures of replica `number`. A sample of one class only is drawn again.
-ReplicaFigures draw_replica(const Ranking& ranking, std::span<const std::uint8_t> right,
-                            std::uint64_t seed, std::uint64_t number,
-                            std::vector<std::uint8_t>& copies, std::vector<Passing>& buffer) {
+/// The figures of replica `number`. A sample without jets of a class is drawn again.
+ReplicaFigures draw_replica(const BootstrapJets& jets, std::uint64_t seed, std::uint64_t number,
+                            ReplicaBuffers& buffers) {
   Resampler resampler(seed, number);
+  buffers.copies.resize(jets.order().size());
   while (true) {
-    resampler.draw(copies);
-    const auto figures = replica_figures(ranking, right, copies, buffer);
-    if (has_both_classes(buffer)) return figures;
+    resampler.draw(buffers.copies);
+    if (auto figures = jets.figures(buffers)) return *figures;
   }
 }
 
-std::vector<ReplicaFigures> draw_replicas(const Ranking& ranking,
-                                          const std::vector<std::uint8_t>& right,
+std::vector<ReplicaFigures> draw_replicas(const BootstrapJets& jets,
                                           const BootstrapOptions& options) {
   std::vector<ReplicaFigures> replicas(static_cast<std::size_t>(options.replicas));
   std::atomic<std::size_t> next = 0;
   const auto work = [&] {
-    std::vector<std::uint8_t> copies(right.size());
-    std::vector<Passing> buffer;
+    ReplicaBuffers buffers;
     for (auto k = next++; k < replicas.size(); k = next++) {
-      replicas[k] = draw_replica(ranking, right, options.seed, k, copies, buffer);
+      replicas[k] = draw_replica(jets, options.seed, k, buffers);
     }
   };
   const auto cores = std::max(1U, std::thread::hardware_concurrency());
@@ -70,6 +69,39 @@ Interval interval_of(const std::vector<ReplicaFigures>& replicas, Figure figure)
   return {.low = percentile(values, 0.16), .high = percentile(values, 0.84)};
 }
 
+RankingIntervals intervals_of(const std::vector<ReplicaFigures>& replicas, std::size_t place) {
+  const auto of = [&](auto member) {
+    return interval_of(replicas, [=](const ReplicaFigures& figures) {
+      return std::optional<double>(figures.ranking[place].*member).value_or(kNoBackground);
+    });
+  };
+  return {.auc = of(&RankingFigures::auc),
+          .rejection_at_30 = of(&RankingFigures::rejection_at_30),
+          .rejection_at_50 = of(&RankingFigures::rejection_at_50)};
+}
+
+double mean_area(const ReplicaFigures& figures) {
+  double sum = 0;
+  for (const auto& of_class : figures.ranking) sum += of_class.auc;
+  return sum / static_cast<double>(figures.ranking.size());
+}
+
+/// What more than two classes have: an interval for each, and that of their mean.
+void add_classes(ScoreUncertainties& found, const std::vector<ReplicaFigures>& replicas,
+                 const std::vector<std::int64_t>& ranked, std::size_t classes) {
+  found.of_class.resize(classes);
+  for (std::size_t place = 0; place < ranked.size(); ++place) {
+    found.of_class[static_cast<std::size_t>(ranked[place])] = intervals_of(replicas, place);
+  }
+  constexpr double kNone = std::numeric_limits<double>::quiet_NaN();
+  found.auc = ranked.size() == classes ? interval_of(replicas, mean_area)
+                                       : Interval{.low = kNone, .high = kNone};
+}
+
+bool has_both_classes(const std::vector<PassingOf<double>>& passing) {
+  return !passing.empty() && passing.back().signal > 0 && passing.back().background > 0;
+}
+
 }  // namespace
 
 // SplitMix64 (Steele, Lea, Flood 2014): two multiplications a number, and any state is a good seed.
@@ -98,41 +130,75 @@ void Resampler::draw(std::span<std::uint8_t> copies) {
   }
 }
 
-bool has_both_classes(std::span<const Passing> passing) {
-  return passing.back().signal > 0 && passing.back().background > 0;
+BootstrapJets::BootstrapJets(std::span<const float> probability, std::span<const std::int8_t> label,
+                             std::span<const double> weight) {
+  const auto classes =
+      label.empty() ? 2 : std::max(probability.size() / label.size(), std::size_t{2});
+  check_probabilities(probability, label, static_cast<std::int64_t>(classes));
+  check_weights(weight, label.size());
+  for (std::size_t k = classes == 2 ? 1 : 0; k < classes; ++k) {
+    const auto number = static_cast<std::int64_t>(k);
+    if (lorentznet::has_both_classes(is_class(label, number), weight)) classes_.push_back(number);
+  }
+  if (classes_.empty()) {
+    throw InputError("a bootstrap needs jets of two classes, with weights above 0");
+  }
+  rank(probability, label);
+  const auto right = tagged_right(probability, label);
+  for (const std::size_t jet : order()) {
+    right_.push_back(right[jet]);
+    if (!weight.empty()) weight_.push_back(weight[jet]);
+  }
 }
 
-ReplicaFigures replica_figures(const Ranking& ranking, std::span<const std::uint8_t> right,
-                               std::span<const std::uint8_t> copies, std::vector<Passing>& buffer) {
-  ranking.passing(copies, buffer);
-  if (!has_both_classes(buffer)) return {};
-  const auto hits = std::inner_product(right.begin(), right.end(), copies.begin(), std::int64_t{0});
-  const auto jets = std::accumulate(copies.begin(), copies.end(), std::int64_t{0});
-  return {.accuracy = static_cast<double>(hits) / static_cast<double>(jets),
-          .ranking = ranking_figures(buffer)};
+void BootstrapJets::rank(std::span<const float> probability, std::span<const std::int8_t> label) {
+  const auto width = static_cast<std::int64_t>(probability.size() / label.size());
+  std::vector<std::uint32_t> rank_of_jet(label.size());
+  for (const auto number : classes_) {
+    rankings_.emplace_back(column_of(probability, width, number), is_class(label, number));
+    auto& places = places_.emplace_back();
+    if (rankings_.size() == 1) {
+      std::uint32_t rank = 0;
+      for (const auto jet : order()) rank_of_jet[jet] = rank++;
+      continue;
+    }
+    for (const auto jet : rankings_.back().order()) places.push_back(rank_of_jet[jet]);
+  }
+}
+
+std::optional<ReplicaFigures> BootstrapJets::figures(ReplicaBuffers& buffers) const {
+  auto& units = buffers.units;
+  units.assign(buffers.copies.begin(), buffers.copies.end());
+  for (std::size_t k = 0; k < weight_.size(); ++k) units[k] *= weight_[k];
+  ReplicaFigures figures;
+  for (std::size_t place = 0; place < rankings_.size(); ++place) {
+    auto& by_rank = buffers.units_by_rank;
+    by_rank.clear();
+    for (const auto k : places_[place]) by_rank.push_back(units[k]);
+    rankings_[place].passing_by_rank(place == 0 ? units : by_rank, buffers.passing);
+    if (!has_both_classes(buffers.passing)) return std::nullopt;
+    figures.ranking.push_back(ranking_figures(buffers.passing));
+  }
+  figures.accuracy = std::inner_product(right_.begin(), right_.end(), units.begin(), 0.0) /
+                     std::accumulate(units.begin(), units.end(), 0.0);
+  return figures;
 }
 
 ScoreUncertainties bootstrap(std::span<const float> probability, std::span<const std::int8_t> label,
-                             const BootstrapOptions& options) {
-  check_probabilities(probability, label);
+                             const BootstrapOptions& options, std::span<const double> weight) {
+  const BootstrapJets jets(probability, label, weight);
   if (options.replicas < 1) throw std::invalid_argument("a bootstrap needs at least one replica");
-  const Ranking ranking(column_of(probability, 2, 1), label);
-  std::vector<std::uint8_t> right;
-  right.reserve(label.size());
-  for (const std::size_t jet : ranking.order()) {
-    right.push_back(is_tagged_right(probability, label, jet) ? 1 : 0);
+  const auto replicas = draw_replicas(jets, options);
+  ScoreUncertainties found;
+  found.replicas = options.replicas;
+  found.accuracy = interval_of(replicas, [](const auto& figures) { return figures.accuracy; });
+  const auto classes = probability.size() / label.size();
+  if (classes > 2) {
+    add_classes(found, replicas, jets.ranked_classes(), classes);
+  } else {
+    static_cast<RankingIntervals&>(found) = intervals_of(replicas, 0);
   }
-  const auto replicas = draw_replicas(ranking, right, options);
-  using Figures = ReplicaFigures;
-  return {.accuracy = interval_of(replicas, [](const Figures& f) { return f.accuracy; }),
-          .auc = interval_of(replicas, [](const Figures& f) { return f.ranking.auc; }),
-          .rejection_at_30 = interval_of(
-              replicas,
-              [](const Figures& f) { return f.ranking.rejection_at_30.value_or(kNoBackground); }),
-          .rejection_at_50 = interval_of(
-              replicas,
-              [](const Figures& f) { return f.ranking.rejection_at_50.value_or(kNoBackground); }),
-          .replicas = options.replicas};
+  return found;
 }
 
 }  // namespace lorentznet

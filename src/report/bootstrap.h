@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -25,16 +26,42 @@ class Resampler {
 /// The figures of one sample.
 struct ReplicaFigures {
   double accuracy = 0;
-  RankingFigures ranking;
+  std::vector<RankingFigures> ranking;  ///< of each of BootstrapJets::ranked_classes()
 };
 
-/// \param right   [N] whether each jet is tagged right, in the order of `ranking`
-/// \param copies  [N] how often the sample holds each jet, in that order
-/// \param buffer  becomes ranking.passing(copies)
-ReplicaFigures replica_figures(const Ranking& ranking, std::span<const std::uint8_t> right,
-                               std::span<const std::uint8_t> copies, std::vector<Passing>& buffer);
+/// Memory that the replicas of a thread share.
+struct ReplicaBuffers {
+  std::vector<std::uint8_t> copies;
+  std::vector<double> units, units_by_rank;
+  std::vector<PassingOf<double>> passing;
+};
 
-/// Whether a sample has jets of both classes; otherwise it has no ROC curve.
-bool has_both_classes(std::span<const Passing> passing);
+/// N jets of K classes, ranked once for all replicas.
+class BootstrapJets {
+ public:
+  /// \throws as bootstrap()
+  BootstrapJets(std::span<const float> probability, std::span<const std::int8_t> label,
+                std::span<const double> weight);
+
+  /// Those with a ROC curve against all other classes. Of two classes only class 1.
+  const std::vector<std::int64_t>& ranked_classes() const { return classes_; }
+  /// The jets in the order of the first of these curves.
+  std::span<const std::uint32_t> order() const { return rankings_.front().order(); }
+  /// Of the sample that holds jet order()[k] buffers.copies[k] times.
+  /// \return nothing if a class of ranked_classes() has no jets in the sample, or no others
+  std::optional<ReplicaFigures> figures(ReplicaBuffers& buffers) const;
+
+ private:
+  void rank(std::span<const float> probability, std::span<const std::int8_t> label);
+
+  std::vector<std::int64_t> classes_;
+  std::vector<Ranking> rankings_;  ///< of the classes
+  std::vector<std::vector<std::uint32_t>>
+      places_;  ///< [N] of the k-th jet of a ranking in order();
+                ///< empty for the first one, where it is k
+  std::vector<double>
+      right_;  ///< [N] in the order of order(): 1 if the jet is tagged right, else 0
+  std::vector<double> weight_;  ///< [N] in this order; empty: 1 each
+};
 
 }  // namespace lorentznet

@@ -10,31 +10,48 @@
 
 namespace lorentznet {
 
-double accuracy(std::span<const float> probability, std::span<const std::int8_t> label) {
-  check_probabilities(probability, label);
-  std::int64_t correct = 0;
-  for (std::size_t jet = 0; jet < label.size(); ++jet) {
-    correct += is_tagged_right(probability, label, jet) ? 1 : 0;
+namespace {
+
+/// Mean of value_of(jet), with the jets' weights, if there are any.
+template <typename ValueOf>
+double mean_over_jets(std::size_t jets, std::span<const double> weight, ValueOf value_of) {
+  check_weights(weight, jets);
+  double sum = 0, all = 0;
+  for (std::size_t jet = 0; jet < jets; ++jet) {
+    const double units = weight.empty() ? 1 : weight[jet];
+    sum += units * value_of(jet);
+    all += units;
   }
-  return static_cast<double>(correct) / static_cast<double>(label.size());
+  return sum / all;
 }
 
-double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label) {
+}  // namespace
+
+double accuracy(std::span<const float> probability, std::span<const std::int8_t> label,
+                std::span<const double> weight) {
+  check_probabilities(probability, label);
+  const auto right = tagged_right(probability, label);
+  return mean_over_jets(label.size(), weight,
+                        [&](std::size_t jet) { return static_cast<double>(right[jet]); });
+}
+
+double cross_entropy(std::span<const float> probability, std::span<const std::int8_t> label,
+                     std::span<const double> weight) {
   check_probabilities(probability, label);
   constexpr double kSmallest = std::numeric_limits<float>::denorm_min();
-  double sum = 0;
-  for (std::size_t jet = 0; jet < label.size(); ++jet) {
+  return mean_over_jets(label.size(), weight, [&](std::size_t jet) {
     const double p = probability[2 * jet + static_cast<std::size_t>(label[jet])];
-    sum -= std::log(std::max(p, kSmallest));
-  }
-  return sum / static_cast<double>(label.size());
+    return -std::log(std::max(p, kSmallest));
+  });
 }
 
-ScoreSummary summarize(std::span<const float> probability, std::span<const std::int8_t> label) {
+ScoreSummary summarize(std::span<const float> probability, std::span<const std::int8_t> label,
+                       std::span<const double> weight) {
   ScoreSummary summary;
-  summary.accuracy = accuracy(probability, label);
-  summary.loss = cross_entropy(probability, label);
-  static_cast<RankingFigures&>(summary) = ranking_figures(column_of(probability, 2, 1), label);
+  summary.accuracy = accuracy(probability, label, weight);
+  summary.loss = cross_entropy(probability, label, weight);
+  static_cast<RankingFigures&>(summary) =
+      ranking_figures(column_of(probability, 2, 1), label, weight);
   summary.num_background = std::count(label.begin(), label.end(), 0);
   return summary;
 }
@@ -49,32 +66,27 @@ std::vector<float> column_of(std::span<const float> values, std::int64_t width,
   return chosen;
 }
 
-std::vector<std::optional<double>> one_vs_rest_auc(std::span<const float> probability,
-                                                   std::int64_t num_classes,
-                                                   std::span<const std::int8_t> label,
-                                                   std::span<const double> weight) {
-  std::vector<std::optional<double>> auc;
+std::vector<std::optional<RankingFigures>> one_vs_rest(std::span<const float> probability,
+                                                       std::int64_t num_classes,
+                                                       std::span<const std::int8_t> label,
+                                                       std::span<const double> weight) {
+  std::vector<std::optional<RankingFigures>> figures;
   for (std::int64_t k = 0; k < num_classes; ++k) {
-    std::vector<std::int8_t> is_class(label.size());
-    double inside = 0, outside = 0;
-    for (std::size_t jet = 0; jet < label.size(); ++jet) {
-      is_class[jet] = label[jet] == k ? 1 : 0;
-      (label[jet] == k ? inside : outside) += weight.empty() ? 1 : weight[jet];
-    }
-    auc.emplace_back();
-    if (!(inside > 0) || !(outside > 0)) continue;
-    auc.back() = roc_auc(column_of(probability, num_classes, k), is_class, weight);
+    figures.emplace_back();
+    const auto is_signal = is_class(label, k);
+    if (!has_both_classes(is_signal, weight)) continue;
+    figures.back() = ranking_figures(column_of(probability, num_classes, k), is_signal, weight);
   }
-  return auc;
+  return figures;
 }
 
-std::optional<double> mean_auc(const std::vector<std::optional<double>>& auc_of_class) {
+std::optional<double> mean_auc(const std::vector<std::optional<RankingFigures>>& of_class) {
   double sum = 0;
-  for (const auto& auc : auc_of_class) {
-    if (!auc) return std::nullopt;
-    sum += *auc;
+  for (const auto& figures : of_class) {
+    if (!figures) return std::nullopt;
+    sum += figures->auc;
   }
-  return sum / static_cast<double>(auc_of_class.size());
+  return sum / static_cast<double>(of_class.size());
 }
 
 std::string format_rejection(std::optional<double> rejection, std::int64_t num_background) {

@@ -50,17 +50,6 @@ std::vector<std::uint32_t> falling_order(std::span<const float> score) {
   return {others.begin(), others.end()};  // the lower half of each: the index
 }
 
-void check_weights(std::span<const double> weight, std::size_t jets) {
-  if (weight.size() != jets) {
-    throw std::invalid_argument(fmt::format("{} weights of {} jets", weight.size(), jets));
-  }
-  for (std::size_t jet = 0; jet < jets; ++jet) {
-    if (std::isfinite(weight[jet]) && weight[jet] >= 0) continue;
-    throw InputError(fmt::format("the weight of jet {} is {}; a weight is a number of at least 0",
-                                 jet, weight[jet]));
-  }
-}
-
 // Whether the step to b and the step from b are the same, as scikit-learn's second difference asks.
 // (Points that are collinear with steps of different length stay.)
 template <typename Count>
@@ -179,41 +168,45 @@ Ranking::Ranking(std::span<const float> score, std::span<const std::int8_t> labe
   }
 }
 
-std::vector<Passing> Ranking::passing() const {
-  std::vector<Passing> passing;
-  this->passing(std::vector<std::uint8_t>(jets_.size(), 1), passing);
-  return passing;
-}
-
-void Ranking::passing(std::span<const std::uint8_t> copies, std::vector<Passing>& passing) const {
+template <typename Count, typename CountOf>
+void Ranking::count(CountOf count_of, std::vector<PassingOf<Count>>& passing) const {
   passing.clear();
   passing.reserve(jets_.size());
-  std::int64_t all = 0, signal = 0, before = 0;
-  for (std::size_t k = 0; k < jets_.size(); ++k) {
-    all += copies[k];
-    signal += jets_[k].signal ? copies[k] : 0;
-    if (jets_[k].last_of_tie && all > before) {
-      passing.push_back(
-          {.threshold = jets_[k].score, .background = all - signal, .signal = signal});
-      before = all;
-    }
-  }
-}
-
-std::vector<PassingOf<double>> Ranking::passing(std::span<const double> weight) const {
-  check_weights(weight, jets_.size());
-  std::vector<PassingOf<double>> passing;
-  double background = 0, signal = 0;
+  Count background = 0, signal = 0;
   for (std::size_t begin = 0, end = 0; begin < jets_.size(); begin = end) {
     while (!jets_[end].last_of_tie) ++end;
     ++end;
+    bool counts = false;
     // Of equal scores the later jet first: scikit-learn's sums to the last bit.
     for (std::size_t k = end; k-- > begin;) {
-      (jets_[k].signal ? signal : background) += weight[order_[k]];
+      const Count units = count_of(k);
+      counts = counts || units != 0;
+      (jets_[k].signal ? signal : background) += units;
     }
+    if (!counts) continue;
     passing.push_back(
         {.threshold = jets_[begin].score, .background = background, .signal = signal});
   }
+}
+
+std::vector<Passing> Ranking::passing() const {
+  std::vector<Passing> passing;
+  count([](std::size_t) { return std::int64_t{1}; }, passing);
+  return passing;
+}
+
+void Ranking::passing_by_rank(std::span<const double> units,
+                              std::vector<PassingOf<double>>& passing) const {
+  count([=](std::size_t k) { return units[k]; }, passing);
+}
+
+std::vector<PassingOf<double>> Ranking::passing(std::span<const double> weight) const {
+  if (weight.empty()) throw std::invalid_argument("no weights");
+  check_weights(weight, jets_.size());
+  std::vector<PassingOf<double>> passing;
+  count([&](std::size_t k) { return weight[order_[k]]; }, passing);
+  const double background = passing.empty() ? 0 : passing.back().background;
+  const double signal = passing.empty() ? 0 : passing.back().signal;
   if (!(signal > 0) || !(background > 0)) {
     throw InputError(fmt::format(
         "a ROC curve needs jets of both classes, but the weights of the signal jets sum to {} and "
@@ -223,7 +216,9 @@ std::vector<PassingOf<double>> Ranking::passing(std::span<const double> weight) 
   return passing;
 }
 
-RankingFigures ranking_figures(const std::vector<Passing>& passing) { return figures_of(passing); }
+RankingFigures ranking_figures(const std::vector<PassingOf<double>>& passing) {
+  return figures_of(passing);
+}
 
 RankingFigures ranking_figures(std::span<const float> score, std::span<const std::int8_t> label,
                                std::span<const double> weight) {
@@ -270,17 +265,49 @@ bool has_both_classes(std::span<const std::int8_t> label, std::span<const double
   return found[0] && found[1];
 }
 
-void check_labels(std::size_t num_rows, std::span<const std::int8_t> label) {
+std::vector<std::uint8_t> tagged_right(std::span<const float> probability,
+                                       std::span<const std::int8_t> label) {
+  const auto classes = probability.size() / label.size();
+  std::vector<std::uint8_t> right;
+  right.reserve(label.size());
+  for (std::size_t jet = 0; jet < label.size(); ++jet) {
+    const auto of_jet = probability.subspan(classes * jet, classes);
+    const auto largest = std::max_element(of_jet.begin(), of_jet.end()) - of_jet.begin();
+    right.push_back(largest == label[jet] ? 1 : 0);
+  }
+  return right;
+}
+
+std::vector<std::int8_t> is_class(std::span<const std::int8_t> label, std::int64_t number) {
+  std::vector<std::int8_t> is(label.size());
+  std::transform(label.begin(), label.end(), is.begin(), [=](std::int8_t of_jet) {
+    return of_jet == number ? std::int8_t{1} : std::int8_t{0};
+  });
+  return is;
+}
+
+void check_labels(std::size_t num_rows, std::span<const std::int8_t> label, std::int64_t classes) {
   if (num_rows != label.size()) {
     throw std::invalid_argument(
         fmt::format("scores of {} jets but {} labels", num_rows, label.size()));
   }
   if (label.empty()) throw std::invalid_argument("no jets to score");
   for (std::size_t jet = 0; jet < label.size(); ++jet) {
-    if (label[jet] != 0 && label[jet] != 1) {
-      throw std::invalid_argument(
-          fmt::format("label {} of jet {} is neither 0 nor 1", label[jet], jet));
-    }
+    if (label[jet] >= 0 && label[jet] < classes) continue;
+    throw std::invalid_argument(
+        fmt::format("label {} of jet {} is not from 0 to {}", label[jet], jet, classes - 1));
+  }
+}
+
+void check_weights(std::span<const double> weight, std::size_t jets) {
+  if (weight.empty()) return;
+  if (weight.size() != jets) {
+    throw std::invalid_argument(fmt::format("{} weights of {} jets", weight.size(), jets));
+  }
+  for (std::size_t jet = 0; jet < jets; ++jet) {
+    if (std::isfinite(weight[jet]) && weight[jet] >= 0) continue;
+    throw InputError(fmt::format("the weight of jet {} is {}; a weight is a number of at least 0",
+                                 jet, weight[jet]));
   }
 }
 
@@ -294,18 +321,20 @@ void check_scores(std::span<const float> score, std::span<const std::int8_t> lab
   }
 }
 
-void check_probabilities(std::span<const float> probability, std::span<const std::int8_t> label) {
-  if (probability.size() % 2 != 0) {
+void check_probabilities(std::span<const float> probability, std::span<const std::int8_t> label,
+                         std::int64_t classes) {
+  const auto width = static_cast<std::size_t>(classes);
+  if (probability.size() % width != 0) {
     throw std::invalid_argument(
-        fmt::format("{} values are not two probabilities a jet", probability.size()));
+        fmt::format("{} values are not {} probabilities a jet", probability.size(), classes));
   }
-  check_labels(probability.size() / 2, label);
+  check_labels(probability.size() / width, label, classes);
   constexpr float kRounding = 1e-5F;
   for (std::size_t i = 0; i < probability.size(); ++i) {
     // Written so that NaN fails too.
     if (!(probability[i] >= 0 && probability[i] <= 1 + kRounding)) {
-      throw InputError(
-          fmt::format("p{} of jet {} is {}, not a probability", i % 2, i / 2, probability[i]));
+      throw InputError(fmt::format("p{} of jet {} is {}, not a probability", i % width, i / width,
+                                   probability[i]));
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <memory>
 #include <stdexcept>
+#include <type_traits>
 
 #include "io/file.h"
 #include "io/npy.h"
@@ -30,7 +31,46 @@ Json json_of(const Interval& interval) {
   const auto finite = [](double value) {
     return std::isfinite(value) ? Json(value) : Json(nullptr);
   };
+  if (std::isnan(interval.low)) return nullptr;
   return Json::array({finite(interval.low), finite(interval.high)});
+}
+
+// The names of the figures of a ROC curve in test-result.json and test-uncertainty.json.
+constexpr const char* kAuc = "test_auc";
+constexpr const char* kRejectionAt30 = "test_1/eB_0.3";
+constexpr const char* kRejectionAt50 = "test_1/eB_0.5";
+
+/// "NAME_of_class": [figure of class 0, ...] for each figure; null for a class without figures.
+/// \tparam Figures  RankingFigures or RankingIntervals
+template <typename Figures>
+void add_classes_to(Json& json, const std::vector<std::optional<Figures>>& of_class) {
+  const auto add = [&](const std::string& name, auto json_of_class) {
+    auto list = Json::array();
+    for (const auto& figures : of_class) {
+      list.push_back(figures ? Json(json_of_class(*figures)) : Json(nullptr));
+    }
+    json[name + "_of_class"] = std::move(list);
+  };
+  const auto value_of = [](const auto& figure) {
+    if constexpr (std::is_same_v<Figures, RankingFigures>) return or_null(figure);
+    if constexpr (std::is_same_v<Figures, RankingIntervals>) return json_of(figure);
+  };
+  add(kAuc, [&](const Figures& figures) { return value_of(figures.auc); });
+  add(kRejectionAt30, [&](const Figures& figures) { return value_of(figures.rejection_at_30); });
+  add(kRejectionAt50, [&](const Figures& figures) { return value_of(figures.rejection_at_50); });
+}
+
+/// The number of jets of equal weight that count as well as those of class 0.
+std::int64_t effective_background(std::span<const std::int8_t> label,
+                                  std::span<const double> weight) {
+  if (weight.empty()) return std::count(label.begin(), label.end(), 0);
+  double sum = 0, sum_of_squares = 0;
+  for (std::size_t jet = 0; jet < label.size(); ++jet) {
+    const double units = label[jet] == 0 ? weight[jet] : 0;
+    sum += units;
+    sum_of_squares += units * units;
+  }
+  return sum > 0 ? std::llround(sum / sum_of_squares * sum) : 0;
 }
 
 std::int64_t as_extent(std::size_t size) { return static_cast<std::int64_t>(size); }
@@ -64,11 +104,11 @@ TestRecord summarize_test(const Scores& scores) {
   TestRecord record{.loss = scores.loss, .accuracy = scores.accuracy};
   const auto classes = scores.num_classes();
   if (classes > 2) {
-    record.auc_of_class = one_vs_rest_auc(scores.probability, classes, scores.label, scores.weight);
-    record.auc = mean_auc(record.auc_of_class);
+    record.of_class = one_vs_rest(scores.probability, classes, scores.label, scores.weight);
+    record.auc = mean_auc(record.of_class);
     return record;
   }
-  record.num_background = std::count(scores.label.begin(), scores.label.end(), 0);
+  record.num_background = effective_background(scores.label, scores.weight);
   if (!has_both_classes(scores.label, scores.weight)) return record;
 
   const auto figures =
@@ -82,21 +122,22 @@ TestRecord summarize_test(const Scores& scores) {
 Json to_json(const TestRecord& record) {
   Json json{{"test_loss", record.loss},
             {"test_acc", record.accuracy},
-            {"test_auc", or_null(record.auc)},
-            {"test_1/eB_0.3", or_null(record.rejection_at_30)},
-            {"test_1/eB_0.5", or_null(record.rejection_at_50)}};
-  if (record.auc_of_class.empty()) return json;
-  json["test_auc_of_class"] = Json::array();
-  for (const auto& auc : record.auc_of_class) json["test_auc_of_class"].push_back(or_null(auc));
+            {kAuc, or_null(record.auc)},
+            {kRejectionAt30, or_null(record.rejection_at_30)},
+            {kRejectionAt50, or_null(record.rejection_at_50)}};
+  if (!record.of_class.empty()) add_classes_to(json, record.of_class);
   return json;
 }
 
-Json to_json(const ScoreUncertainties& uncertainties) {
-  return {{"replicas", uncertainties.replicas},
-          {"test_acc", json_of(uncertainties.accuracy)},
-          {"test_auc", json_of(uncertainties.auc)},
-          {"test_1/eB_0.3", json_of(uncertainties.rejection_at_30)},
-          {"test_1/eB_0.5", json_of(uncertainties.rejection_at_50)}};
+Json to_json(const ScoreUncertainties& found) {
+  const bool two_classes = found.of_class.empty();
+  Json json{{"replicas", found.replicas},
+            {"test_acc", json_of(found.accuracy)},
+            {kAuc, json_of(found.auc)},
+            {kRejectionAt30, two_classes ? json_of(found.rejection_at_30) : Json(nullptr)},
+            {kRejectionAt50, two_classes ? json_of(found.rejection_at_50) : Json(nullptr)}};
+  if (!two_classes) add_classes_to(json, found.of_class);
+  return json;
 }
 
 std::string score_bytes(std::span<const float> probability, std::span<const std::int8_t> label) {

@@ -18,7 +18,7 @@ Json to_json(const TrainingRecord& record);
 /// What test-result.json holds besides.
 Json to_json(const TestRecord& record);
 /// The contents of test-uncertainty.json: "test_acc": [low, high], ... with the names of
-/// test-result.json; null for infinite.
+/// test-result.json; null for infinite, or instead of an interval of what has no value.
 Json to_json(const ScoreUncertainties& uncertainties);
 
 /// The contents of score.npy: float [N, 1 + K] = (label, p0, p1, ...).

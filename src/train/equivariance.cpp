@@ -3,6 +3,7 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/log.h>
+#include <ATen/ops/ones.h>
 #include <ATen/ops/softmax.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
@@ -66,6 +67,7 @@ StudiedNetwork copy_as(LorentzNet& model, const Variant& variant) {
 struct Answers {
   at::Tensor p;        // [N, K] double
   at::Tensor label;    // [N]
+  at::Tensor weight;   // [N] double
   double clamped = 0;  // fraction of the translations
 };
 
@@ -77,7 +79,7 @@ class Study {
 
   Answers ask(StudiedNetwork& network, const Frame& frame) const {
     *network.count = {};
-    std::vector<at::Tensor> p, label;
+    std::vector<at::Tensor> p, label, weight;
     const auto order = file_order(options_.jets);
     for (std::int64_t begin = 0; begin < options_.jets; begin += options_.batch_size) {
       const auto count = std::min(options_.batch_size, options_.jets - begin);
@@ -87,17 +89,26 @@ class Study {
       p.push_back(at::softmax(
           network.model->forward(seen_from(batch, frame), network.kernels).to(at::kDouble), 1));
       label.push_back(batch.label);
+      weight.push_back(batch.weight.defined() ? batch.weight
+                                              : at::ones({batch.num_jets()}, at::kDouble));
     }
-    return {.p = at::cat(p), .label = at::cat(label), .clamped = network.count->fraction()};
+    return {.p = at::cat(p),
+            .label = at::cat(label),
+            .weight = at::cat(weight),
+            .clamped = network.count->fraction()};
   }
 
+  /// Jets count by their weights in means; the largest shift is that of any jet.
   static Json compare(const Answers& answers, const Answers& at_rest) {
     const auto shift = (answers.p - at_rest.p).select(1, 1);
     const auto right = tagged_right(answers.p, answers.label).to(at::kDouble);
     const auto of_label = answers.p.gather(1, answers.label.unsqueeze(1));
-    return {{"acc", right.mean().item<double>()},
-            {"loss", -at::log(of_label).mean().item<double>()},
-            {"rms_shift", std::sqrt(shift.square().mean().item<double>())},
+    const auto mean = [&](const at::Tensor& values) {
+      return ((values * answers.weight).sum() / answers.weight.sum()).item<double>();
+    };
+    return {{"acc", mean(right)},
+            {"loss", -mean(at::log(of_label).squeeze(1))},
+            {"rms_shift", std::sqrt(mean(shift.square()))},
             {"max_shift", shift.abs().max().item<double>()},
             {"clamped", answers.clamped}};
   }

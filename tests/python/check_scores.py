@@ -2,6 +2,8 @@
 scikit-learn's sample_weight and multi_class="ovr".
 """
 
+import re
+import subprocess
 import sys
 
 import numpy as np
@@ -61,7 +63,8 @@ class ScoresTest(harness.ProgramTest):
         self.assert_finished(result)
         self.assertNotIn("nan", result.stdout)
         found = run / "test-result.json"
-        return np.load(run / "score.npy"), np.load(run / "score.npz"), harness.read_json(found) if found.exists() else {}
+        figures_ = harness.read_json(found) if found.exists() else {}
+        return np.load(run / "score.npy"), np.load(run / "score.npz"), figures_
 
     def test_archive(self):
         """Logits, and probabilities in double; labels, weights and ids where the jets have them."""
@@ -74,12 +77,12 @@ class ScoresTest(harness.ProgramTest):
             self.assertEqual(set(archive.files), expected)
             self.assertEqual((archive["logits"].dtype, archive["logits"].shape), (np.float32, (20, 2)))
             self.assertEqual(archive["probability"].dtype, np.float64)
-            np.testing.assert_allclose(archive["probability"], softmax(archive["logits"]), rtol=1e-15)
-            np.testing.assert_allclose(rows[:, 1:], archive["probability"], rtol=1e-6)
+            harness.assert_close(archive["probability"], softmax(archive["logits"]), rtol=1e-15)
+            harness.assert_close(rows[:, 1:], archive["probability"], rtol=1e-6)
             for name in more.keys() & given:
-                np.testing.assert_array_equal(archive[name], given[name], strict=name == "weight")
+                harness.assert_close(archive[name], given[name])
             if "y" in given:
-                np.testing.assert_array_equal(archive["label"], given["y"])
+                harness.assert_close(archive["label"], given["y"])
 
     def test_probabilities_below_float(self):
         """Where p1 in float is 0, the archive still tells the jets apart."""
@@ -93,17 +96,17 @@ class ScoresTest(harness.ProgramTest):
         state["module.graph_dec.3.bias"][0] += scale * difference.max() + 150
         torch.save(state, run / "best-val-model.pt")
         rows, archive, _ = self.score(run, **jets)
-        np.testing.assert_array_equal(rows[:, 2], 0)
+        harness.assert_close(rows[:, 2], 0)
         difference = np.diff(archive["logits"].astype(np.float64))[:, 0]
         self.assertEqual(len(np.unique(archive["probability"][:, 1])), len(np.unique(difference)))
         self.assertGreater(len(np.unique(difference)), 15)
-        np.testing.assert_allclose(np.log(archive["probability"][:, 1]), difference, rtol=1e-12)
+        harness.assert_close(np.log(archive["probability"][:, 1]), difference, rtol=1e-12)
 
     def test_weighted_figures(self):
         jets = own_jets("test", 7)
         y, w = jets["y"], jets["weight"]
         rows, archive, result = self.score(self.weighted, "--boost=0", **jets)
-        np.testing.assert_array_equal(archive["weight"], w)  # as in the file
+        harness.assert_close(archive["weight"], w)  # as in the file
         p = rows[:, 1:]
         self.assertAlmostEqual(result["test_acc"], accuracy_score(y, p[:, 1] > p[:, 0], sample_weight=w), delta=1e-12)
         self.assertAlmostEqual(result["test_loss"], log_loss(y, archive["probability"], sample_weight=w), delta=1e-6)
@@ -119,6 +122,22 @@ class ScoresTest(harness.ProgramTest):
         again = self.score(self.weighted, **jets | {"weight": w * 2.0**-40})[2]
         self.assertEqual(again["test_auc"], result["test_auc"])
 
+    def test_weighted_uncertainties(self):
+        """Against a bootstrap with numpy's random numbers."""
+        arrays = [own_jets(split, 3) for split in ("train", "val", "test")] * 4
+        jets = {name: np.concatenate([each[name] for each in arrays]) for name in ("X", "y", "weight")}
+        jets["weight"] = np.random.default_rng(5).uniform(0, 3, len(jets["y"]))
+        rows, _, result = self.score(self.weighted, **jets)
+        found = harness.read_json(self.weighted / "test-uncertainty.json")
+        y, w, p = jets["y"], jets["weight"], rows[:, 2]
+        random, right = np.random.default_rng(1), (rows[:, 2] > rows[:, 1]) == y
+        drawn = [random.integers(len(y), size=len(y)) for _ in range(400)]
+        for key, figure in (("test_acc", lambda r: np.average(right[r], weights=w[r])),
+                            ("test_auc", lambda r: roc_auc_score(y[r], p[r], sample_weight=w[r]))):  # fmt: skip
+            low, high = np.percentile([figure(r) for r in drawn], (16, 84))
+            harness.assert_close(found[key], (low, high), atol=0.25 * (high - low))
+            self.assertLess(found[key][0], result[key])
+
     def test_weights_of_a_class_all_zero(self):
         """Its figures are null, in a test and in a training's validation."""
         for zero in (0, 1):
@@ -127,7 +146,8 @@ class ScoresTest(harness.ProgramTest):
             self.assertEqual([result[key] for key in ("test_auc", "test_1/eB_0.3", "test_1/eB_0.5")], [None] * 3)
             self.assertIsInstance(result["test_acc"], float)
             self.assertFalse((self.weighted / "test-uncertainty.json").exists())
-        splits = {split: own_jets(split, k, 1 if split == "val" else None) for k, split in enumerate(harness.TOP_SPLITS)}
+        splits = {split: own_jets(split, k) for k, split in enumerate(harness.TOP_SPLITS)}
+        splits["val"] = own_jets("val", 1, zero=1)
         run = harness.train("top", self.logs, self.write("zero", splits), "zero")
         self.assertEqual(harness.read_json(run / "train-result.json")["epochs"], [0, 1])
         self.assertIsNotNone(harness.read_json(run / "test-result.json")["test_auc"])
@@ -138,7 +158,7 @@ class ScoresTest(harness.ProgramTest):
         zeros = np.zeros(len(jets["y"]))
         rows, archive, result = self.score(self.weighted, **jets | {"weight": zeros})
         self.assertEqual(len(rows), 20)
-        np.testing.assert_array_equal(archive["weight"], zeros)
+        harness.assert_close(archive["weight"], zeros)
         self.assertEqual({result[key] for key in ("test_loss", "test_acc", "test_auc", "test_1/eB_0.5")}, {None})
         for split in ("train", "val"):
             splits = {name: own_jets(name, 1) for name in harness.TOP_SPLITS}
@@ -158,6 +178,82 @@ class ScoresTest(harness.ProgramTest):
         expected = roc_auc_score(jets["y"], rows[:, 2], sample_weight=jets["weight"])
         self.assertAlmostEqual(found, expected, places=6)
         self.assertNotAlmostEqual(found, roc_auc_score(jets["y"], rows[:, 2]), places=3)
+
+    def test_boosted_jets_are_weighted(self):
+        jets = own_jets("test", 4)
+        jets["weight"][:10] *= 50
+        _, _, result = self.score(self.weighted, "--boost=0,0.5", "--equivariance=20", **jets)
+        at_rest = harness.read_json(self.weighted / "equivariance.json")["frames"][0]["variants"]["float, clamp"]
+        self.assertAlmostEqual(at_rest["acc"], result["test_acc"], delta=1e-9)
+        self.assertAlmostEqual(at_rest["loss"], result["test_loss"], delta=1e-5)
+
+    def test_three_classes(self):
+        """Each class against all others, with uncertainties."""
+        arrays = [self.three_classes(own_jets(split, 3)) for split in ("train", "val", "test")] * 4
+        jets = {name: np.concatenate([each[name] for each in arrays]) for name in ("X", "y", "weight")}
+        for weighted in (True, False):
+            given = jets if weighted else {name: jets[name] for name in ("X", "y")}
+            rows, archive, result = self.score(self.three, **given)
+            y, p = jets["y"], rows[:, 1:]
+            w = jets["weight"] if weighted else np.ones(len(y))
+            for k in range(3):
+                auc = roc_auc_score(y == k, p[:, k], sample_weight=w)
+                self.assertAlmostEqual(result["test_auc_of_class"][k], auc, delta=1e-12)
+                background, signal, _ = roc_curve(y == k, p[:, k], sample_weight=w)
+                for key, wanted in (("test_1/eB_0.3_of_class", 0.3), ("test_1/eB_0.5_of_class", 0.5)):
+                    expected = figures.rejection(background, signal, wanted)
+                    self.assertAlmostEqual(result[key][k] or 0, expected or 0, delta=1e-6 * (expected or 0))
+            macro = roc_auc_score(y, archive["probability"], multi_class="ovr", sample_weight=w)
+            self.assertAlmostEqual(result["test_auc"], macro, delta=1e-6)
+            self.check_uncertainties(y, w, p)
+
+    def check_uncertainties(self, y, w, p):
+        found = harness.read_json(self.three / "test-uncertainty.json")
+        random = np.random.default_rng(1)
+        drawn = [random.integers(len(y), size=len(y)) for _ in range(400)]
+        aucs = np.array([[roc_auc_score(y[r] == k, p[r, k], sample_weight=w[r]) for k in range(3)] for r in drawn])
+        accuracies = [np.average(p[r].argmax(axis=1) == y[r], weights=w[r]) for r in drawn]
+        pairs = [(found["test_acc"], accuracies), (found["test_auc"], aucs.mean(axis=1)),
+                 *zip(found["test_auc_of_class"], aucs.T)]  # fmt: skip
+        for pair, values in pairs:
+            low, high = np.percentile(values, (16, 84))
+            harness.assert_close(pair, (low, high), atol=0.3 * (high - low))
+        self.assertEqual([len(found[f"test_1/eB_{wanted}_of_class"]) for wanted in (0.3, 0.5)], [3, 3])
+
+    def test_a_class_without_jets(self):
+        """Three classes, of which the test has two: no mean, and the others are kept."""
+        jets = self.three_classes(own_jets("test", 6))
+        kept = jets["y"] != 1
+        _, _, result = self.score(self.three, **{name: values[kept] for name, values in jets.items()})
+        self.assertEqual([auc is None for auc in result["test_auc_of_class"]], [False, True, False])
+        self.assertIsNone(result["test_auc"])
+        found = harness.read_json(self.three / "test-uncertainty.json")
+        self.assertEqual([pair is None for pair in found["test_auc_of_class"]], [False, True, False])
+        self.assertIsNone(found["test_auc"])
+
+    def report(self, run):
+        """report.html of `run` and its cells by their ids."""
+        script = harness.PROJECT / "scripts" / "report.py"
+        subprocess.run([sys.executable, script, run], check=True, capture_output=True)
+        text = (run / "report.html").read_text()
+        return text, dict(re.findall(r"<(?:td|span)[^>]* id=\"([a-z0-9-]+)\"[^>]*>([^<]*)<", text))
+
+    def test_report(self):
+        """Its figures are those of test-result.json: weighted, and of each class."""
+        result = self.score(self.weighted, **own_jets("test", 7))[2]
+        text, cells = self.report(self.weighted)
+        self.assertEqual(cells["jets"], "20 (weighted)")
+        self.assertIn("count the test jets by their weights", text)
+        for cell, key in (("accuracy", "test_acc"), ("auc", "test_auc")):
+            self.assertAlmostEqual(float(cells[cell].split()[0]), result[key], delta=0.006)
+        result = self.score(self.three, **self.three_classes(own_jets("test", 7)))[2]
+        text, cells = self.report(self.three)
+        self.assertAlmostEqual(float(cells["auc"].split()[0]), result["test_auc"], delta=0.06)
+        for k, auc in enumerate(result["test_auc_of_class"]):
+            row = re.search(rf"<td>class {k} against all others</td>(.*?)</tr>", text)[1]
+            self.assertAlmostEqual(float(re.findall(r">([\d.]+) [±+]", row)[0]), auc, delta=0.06)
+            self.assertIn(f'id="scores-class-{k}"', text)
+        self.assertIn(" of class 2", text)
 
 
 if __name__ == "__main__":

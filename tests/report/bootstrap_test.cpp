@@ -1,5 +1,6 @@
 #include "report/bootstrap.h"
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <random>
@@ -47,31 +48,77 @@ void check_equal(const RankingFigures& a, const RankingFigures& b) {
 
 TEST_CASE("a replica has the figures of the jets drawn") {
   const auto sample = random_sample(300, 40);
-  const Ranking ranking(column_of(sample.probability, 2, 1), sample.label);
-  std::vector<std::uint8_t> copies(sample.label.size()), right;
-  for (const auto jet : ranking.order()) {
-    right.push_back((sample.probability[2 * jet + 1] > 0.5F) == (sample.label[jet] == 1) ? 1 : 0);
-  }
-  std::vector<Passing> buffer;
-  for (std::uint64_t number = 0; number < 20; ++number) {
-    Resampler(3, number).draw(copies);
-    Sample drawn;
-    for (std::size_t k = 0; k < copies.size(); ++k) {
-      const auto jet = ranking.order()[k];
-      for (int copy = 0; copy < copies[k]; ++copy) {
-        drawn.add(sample.probability[2 * jet + 1], sample.label[jet]);
+  for (const bool weighted : {false, true}) {
+    std::vector<double> weight;
+    for (std::size_t jet = 0; weighted && jet < 300; ++jet) weight.push_back(jet % 5 * 0.25);
+    const BootstrapJets jets(sample.probability, sample.label, weight);
+    ReplicaBuffers buffers;
+    buffers.copies.resize(300);
+    for (std::uint64_t number = 0; number < 20; ++number) {
+      Resampler(3, number).draw(buffers.copies);
+      Sample drawn;
+      std::vector<double> drawn_weight;
+      for (std::size_t k = 0; k < 300; ++k) {
+        const auto jet = jets.order()[k];
+        for (int copy = 0; copy < buffers.copies[k]; ++copy) {
+          drawn.add(sample.probability[2 * jet + 1], sample.label[jet]);
+          if (weighted) drawn_weight.push_back(weight[jet]);
+        }
       }
+      CHECK(drawn.label.size() == sample.label.size());
+      const auto figures = jets.figures(buffers).value();
+      REQUIRE(figures.ranking.size() == 1);
+      check_equal(figures.ranking[0], summarize(drawn.probability, drawn.label, drawn_weight));
+      CHECK(figures.accuracy == accuracy(drawn.probability, drawn.label, drawn_weight));
+      const auto score = column_of(drawn.probability, 2, 1);
+      const auto curve = roc_curve(score, drawn.label, drawn_weight);
+      check_equal(figures.ranking[0], {.auc = roc_auc(score, drawn.label, drawn_weight),
+                                       .rejection_at_30 = background_rejection(curve, 0.3),
+                                       .rejection_at_50 = background_rejection(curve, 0.5)});
     }
-    CHECK(drawn.label.size() == sample.label.size());
-    const auto figures = replica_figures(ranking, right, copies, buffer);
-    check_equal(figures.ranking, summarize(drawn.probability, drawn.label));
-    CHECK(figures.accuracy == accuracy(drawn.probability, drawn.label));
-    const auto score = column_of(drawn.probability, 2, 1);
-    const auto curve = roc_curve(score, drawn.label);
-    check_equal(figures.ranking, {.auc = roc_auc(score, drawn.label),
-                                  .rejection_at_30 = background_rejection(curve, 0.3),
-                                  .rejection_at_50 = background_rejection(curve, 0.5)});
   }
+}
+
+TEST_CASE("a replica of three classes has the figures of each against the others") {
+  std::mt19937_64 random(11);
+  std::uniform_real_distribution<float> draw(0, 1);
+  std::vector<float> probability;
+  std::vector<std::int8_t> label;
+  for (int jet = 0; jet < 200; ++jet) {
+    const float a = draw(random) / 2, b = draw(random) / 2;
+    probability.insert(probability.end(), {a, b, 1 - a - b});
+    label.push_back(static_cast<std::int8_t>(jet % 3));
+  }
+  const BootstrapJets jets(probability, label, {});
+  CHECK(jets.ranked_classes() == std::vector<std::int64_t>{0, 1, 2});
+  ReplicaBuffers buffers;
+  buffers.copies.resize(200);
+  Resampler(5, 0).draw(buffers.copies);
+  std::vector<double> weight(200);
+  for (std::size_t k = 0; k < 200; ++k) weight[jets.order()[k]] = buffers.copies[k];
+  const auto found = jets.figures(buffers).value();
+  const auto expected = one_vs_rest(probability, 3, label, weight);
+  for (std::size_t k = 0; k < 3; ++k) check_equal(found.ranking[k], expected[k].value());
+
+  // Without jets of class 1 the others keep their figures.
+  std::replace(label.begin(), label.end(), std::int8_t{1}, std::int8_t{2});
+  const auto two = bootstrap(probability, label, {.replicas = 20});
+  CHECK(two.of_class[0].has_value());
+  CHECK_FALSE(two.of_class[1].has_value());
+  CHECK(to_json(two)["test_auc"].is_null());
+  CHECK(to_json(two)["test_auc_of_class"][1].is_null());
+}
+
+TEST_CASE("equal weights change no interval, and jets of weight 0 are as if they were not there") {
+  const auto sample = random_sample(400, 100);
+  const std::vector<double> equal(400, 0.125);
+  const auto bare = bootstrap(sample.probability, sample.label, {.replicas = 30});
+  const auto weighted = bootstrap(sample.probability, sample.label, {.replicas = 30}, equal);
+  CHECK(to_json(weighted) == to_json(bare));
+  std::vector<double> zero(400, 0);
+  CHECK_THROWS_AS(bootstrap(sample.probability, sample.label, {}, zero), InputError);
+  zero[7] = zero[8] = -1;
+  CHECK_THROWS_AS(bootstrap(sample.probability, sample.label, {}, zero), InputError);
 }
 
 TEST_CASE("all jets are equally likely to be drawn, and each replica and seed draws others") {
