@@ -1,4 +1,6 @@
 #define CATCH_CONFIG_RUNNER
+#include <malloc.h>
+
 #include <algorithm>
 #include <catch2/catch.hpp>
 
@@ -33,6 +35,11 @@ CATCH_REGISTER_LISTENER(SkippedCases)
 }  // namespace
 
 int main(int argc, char** argv) {
+  // Else glibc returns the memory of each tensor to the system, whose pages cost as much time as
+  // the tensor's numbers.
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+  mallopt(M_TOP_PAD, 64 << 20);
   if (Catch::Session().run(argc, argv) != 0) return 1;
   return SkippedCases::skipped > 0 && SkippedCases::skipped == SkippedCases::all ? kSkipped : 0;
 }
