@@ -24,8 +24,8 @@ namespace lorentznet {
 ///   - `scalars` [N, M, S], input scalars of the particles, used as they are;
 ///   - `weight` [N], not negative;
 ///   - `id` [N], integers.
-///   The numbers may have any little-endian type of numpy and HDF5; 64-bit integers beyond 2^53 are
-///   exact only in `id`.
+///   The numbers may have any type of numpy and HDF5, booleans of h5py included, of either byte
+///   order; 64-bit integers beyond 2^53 are exact only in `id`.
 ///
 /// A particle is a column with E != 0. Four-momenta are those of the file, in double. Memory: the
 /// particles, and some rows of the padded file.

@@ -80,6 +80,14 @@ std::size_t chunk_bytes(const H5::DataSet& dataset, const Extents& chunk) {
 
 }  // namespace
 
+std::string format_extents(const Extents& extents) {
+  std::string text = "[";
+  for (const hsize_t extent : extents) {
+    text += (text.size() > 1 ? ", " : "") + std::to_string(extent);
+  }
+  return text + "]";
+}
+
 Extents extents_of(const H5::DataSpace& space) {
   Extents extents(std::max(space.getSimpleExtentNdims(), 0));
   if (!extents.empty()) space.getSimpleExtentDims(extents.data());

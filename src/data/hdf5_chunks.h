@@ -14,6 +14,8 @@ constexpr H5Z_filter_t kBloscFilter = 32001;
 
 /// The length of each axis; none for a single value.
 using Extents = std::vector<hsize_t>;
+/// "[3, 200, 4]"
+std::string format_extents(const Extents& extents);
 Extents extents_of(const H5::DataSpace& space);
 /// Of the chunks of a chunked data set with `axes` axes.
 Extents chunk_extents(const H5::DSetCreatPropList& layout, std::size_t axes);

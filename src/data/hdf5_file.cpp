@@ -3,10 +3,13 @@
 #include <algorithm>
 #include <cstdlib>
 #include <limits>
+#include <new>
+#include <span>
 #include <utility>
 
 #include "data/hdf5_chunks.h"
 #include "io/message.h"
+#include "io/sizes.h"
 
 namespace lorentznet {
 namespace {
@@ -34,20 +37,31 @@ class Hdf5Rows : public ArrayRows {
  public:
   explicit Hdf5Rows(Hdf5Dataset dataset) : dataset_(std::move(dataset)) {
     const H5T_class_t type = dataset_.type_class();
-    if (type != H5T_FLOAT && type != H5T_INTEGER) dataset_.fail("does not hold numbers");
+    const bool is_number = type == H5T_FLOAT || type == H5T_INTEGER || dataset_.holds_booleans();
+    if (!is_number) dataset_.fail("does not hold numbers");
     if (dataset_.shape().empty()) dataset_.fail("is a single value");
-    for (std::size_t axis = 1; axis < dataset_.shape().size(); ++axis) {
-      row_size_ *= dataset_.shape()[axis];
-    }
+    row_size_ = checked_product(std::span(dataset_.shape()).subspan(1)).value();
   }
   const std::vector<std::int64_t>& shape() const override { return dataset_.shape(); }
   void read(std::int64_t count, std::vector<double>& values) override {
-    values.resize(count * row_size_);
+    resize(values, count * row_size_);
     dataset_.read_rows(first_, count, H5::PredType::NATIVE_DOUBLE, values.data());
     first_ += count;
   }
 
  private:
+  /// A damaged file may announce more than there is memory for.
+  void resize(std::vector<double>& values, std::int64_t size) const {
+    constexpr std::int64_t kMostNumbers = std::int64_t{1} << 37;  // 1 TiB
+    try {
+      if (size > kMostNumbers) throw std::bad_alloc();
+      values.resize(static_cast<std::size_t>(size));
+    } catch (const std::bad_alloc&) {
+      dataset_.fail("has shape " + format_shape(shape()) + ": there is no memory for " +
+                    std::to_string(size) + " numbers");
+    }
+  }
+
   Hdf5Dataset dataset_;
   std::int64_t row_size_ = 1;
   std::int64_t first_ = 0;
@@ -77,6 +91,8 @@ std::string type_of(const Hdf5Dataset& dataset) {
       return (dataset.handle().getIntType().getSign() == H5T_SGN_NONE ? "u" : "i") + size;
     case H5T_COMPOUND:
       return "table, rows of " + size + " bytes";
+    case H5T_ENUM:
+      return dataset.holds_booleans() ? "bool" : "enumeration";
     default:
       return "other";
   }
@@ -105,8 +121,7 @@ std::string storage_of(const Hdf5Dataset& dataset) {
     filters += (place > 0 ? ", " : "") + filter_name(filter_at(list, place));
   }
   const Extents chunk = chunk_extents(list, dataset.shape().size());
-  return (filters.empty() ? "not compressed" : filters) + ", chunks " +
-         format_shape({chunk.begin(), chunk.end()});
+  return (filters.empty() ? "not compressed" : filters) + ", chunks " + format_extents(chunk);
 }
 
 }  // namespace
@@ -163,10 +178,27 @@ void Hdf5Dataset::open(const H5::H5File& file) {
   }
   const Extents extents = extents_of(dataset_.getSpace());
   shape_.assign(extents.begin(), extents.end());
+  if (!checked_product(shape_)) {
+    fail("has shape " + format_extents(extents) + ", expected at most " +
+         std::to_string(kMaxElements) + " elements");
+  }
   if (extents.empty()) return;
   const H5::DSetAccPropList access = band_cache(dataset_);
   dataset_.close();  // otherwise both handles would share the first one's cache
   dataset_ = file.openDataSet(name_, access);
+}
+
+bool Hdf5Dataset::holds_booleans() const {
+  if (type_class() != H5T_ENUM) return false;
+  const H5::EnumType type = dataset_.getEnumType();
+  if (type.getNmembers() != 2 || type.getSize() != sizeof(std::int8_t)) return false;
+  for (const auto& [name, expected] : {std::pair("FALSE", 0), std::pair("TRUE", 1)}) {
+    std::int8_t value = -1;
+    if (H5Tget_member_index(type.getId(), name) < 0) return false;
+    type.getMemberValue(static_cast<unsigned>(type.getMemberIndex(name)), &value);
+    if (value != expected) return false;
+  }
+  return true;
 }
 
 void Hdf5Dataset::require_filters() const {

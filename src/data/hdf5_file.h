@@ -36,6 +36,9 @@ class Hdf5Dataset {
   std::int64_t rows() const { return shape_.empty() ? 0 : shape_[0]; }
   const H5::DataSet& handle() const { return dataset_; }
   H5T_class_t type_class() const { return dataset_.getTypeClass(); }
+  /// Whether the elements are booleans as h5py writes them: an enumeration FALSE = 0, TRUE = 1.
+  /// HDF5 reads them as numbers.
+  bool holds_booleans() const;
 
   /// Reads rows [first, first + count) as `memory_type` into `values`, which has room for them.
   void read_rows(std::int64_t first, std::int64_t count, const H5::DataType& memory_type,

@@ -2,18 +2,18 @@
 #include <array>
 #include <cstddef>
 #include <cstring>
-#include <functional>
 #include <memory>
-#include <numeric>
 #include <stdexcept>
 #include <string>
 #include <vector>
 
+#include "data/hdf5_chunks.h"
 #include "data/hdf5_file.h"
 #include "data/jet_builder.h"
 #include "data/layout.h"
 #include "io/file.h"
 #include "io/message.h"
+#include "io/sizes.h"
 #include "lorentznet/readers.h"
 
 namespace lorentznet {
@@ -58,7 +58,9 @@ const char* name_of(H5T_class_t type) {
 
 Hdf5Dataset open_numbers(const Hdf5File& file, const char* name, H5T_class_t type) {
   Hdf5Dataset dataset = file.dataset(name);
-  if (dataset.type_class() != type) dataset.fail(std::string("does not hold ") + name_of(type));
+  const bool is_type =
+      dataset.type_class() == type || (type == H5T_INTEGER && dataset.holds_booleans());
+  if (!is_type) dataset.fail(std::string("does not hold ") + name_of(type));
   return dataset;
 }
 
@@ -115,9 +117,11 @@ std::int64_t member_length(const Hdf5Dataset& table, const std::string& name, H5
   if (array.getSuper().getClass() != type) {
     table.fail(std::string("does not hold ") + name_of(type) + " in '" + name + "'");
   }
-  std::vector<hsize_t> extents(array.getArrayNDims());
+  Extents extents(array.getArrayNDims());
   array.getArrayDims(extents.data());
-  return std::accumulate(extents.begin(), extents.end(), std::int64_t{1}, std::multiplies<>());
+  const auto length = checked_product(std::vector<std::int64_t>(extents.begin(), extents.end()));
+  if (!length) table.fail("has rows of shape " + format_extents(extents) + " in '" + name + "'");
+  return *length;
 }
 
 Hdf5Dataset open_table(const Hdf5File& file) {

@@ -13,12 +13,13 @@
 
 #include "io/bytes.h"
 #include "io/message.h"
+#include "io/sizes.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
 
-static_assert(std::endian::native == std::endian::little, "numbers are little-endian in the file");
+static_assert(std::endian::native == std::endian::little, "numbers are little-endian in memory");
 
 constexpr std::string_view kMagic = "\x93NUMPY";
 
@@ -51,26 +52,19 @@ std::string shape_text(const std::vector<std::int64_t>& shape) {
   return text + ")";
 }
 
-/// Axes of length 0 do not count, so that the product of any of the axes fits.
 void check_shape_fits(const NpyHeader& header, const std::string& what) {
-  constexpr std::int64_t kMaxElements = std::numeric_limits<std::int64_t>::max() / 8;
-  std::int64_t product = 1;
-  for (const std::int64_t n : header.shape) {
-    if (n == 0) continue;
-    if (product > kMaxElements / n) {
-      throw InputError(what + ": has the shape " + shape_text(header.shape) +
-                       ", expected at most " + std::to_string(kMaxElements) + " elements");
-    }
-    product *= n;
-  }
+  if (checked_product(header.shape)) return;
+  throw InputError(what + ": has the shape " + shape_text(header.shape) + ", expected at most " +
+                   std::to_string(kMaxElements) + " elements");
 }
 
-template <typename T, typename To>
+template <typename T, bool is_big_endian, typename To>
 void convert(std::string_view bytes, std::span<To> out) {
   for (std::size_t i = 0; i < out.size(); ++i) {
-    T value;
-    std::memcpy(&value, bytes.data() + i * sizeof(T), sizeof(T));
-    out[i] = static_cast<To>(value);
+    std::array<char, sizeof(T)> element;
+    std::memcpy(element.data(), bytes.data() + i * sizeof(T), sizeof(T));
+    if constexpr (is_big_endian) std::reverse(element.begin(), element.end());
+    out[i] = static_cast<To>(std::bit_cast<T>(element));
   }
 }
 
@@ -81,14 +75,20 @@ struct ElementType {
   void (*to_int64)(std::string_view, std::span<std::int64_t>);  ///< null for floating-point numbers
 };
 
-template <typename T>
-constexpr ElementType integers(std::string_view descr) {
-  return {descr, sizeof(T), convert<T, double>, convert<T, std::int64_t>};
+template <typename T, bool is_big_endian = false>
+constexpr ElementType floats(std::string_view descr) {
+  return {descr, sizeof(T), convert<T, is_big_endian, double>, nullptr};
 }
 
-constexpr std::array<ElementType, 11> kElementTypes{{
-    {"<f8", 8, convert<double, double>, nullptr},
-    {"<f4", 4, convert<float, double>, nullptr},
+template <typename T, bool is_big_endian = false>
+constexpr ElementType integers(std::string_view descr) {
+  return {descr, sizeof(T), convert<T, is_big_endian, double>,
+          convert<T, is_big_endian, std::int64_t>};
+}
+
+constexpr std::array kElementTypes = std::to_array<ElementType>({
+    floats<double>("<f8"),
+    floats<float>("<f4"),
     integers<std::int64_t>("<i8"),
     integers<std::int32_t>("<i4"),
     integers<std::int16_t>("<i2"),
@@ -98,7 +98,15 @@ constexpr std::array<ElementType, 11> kElementTypes{{
     integers<std::uint16_t>("<u2"),
     integers<std::uint8_t>("|u1"),
     integers<std::uint8_t>("|b1"),
-}};
+    floats<double, true>(">f8"),
+    floats<float, true>(">f4"),
+    integers<std::int64_t, true>(">i8"),
+    integers<std::int32_t, true>(">i4"),
+    integers<std::int16_t, true>(">i2"),
+    integers<std::uint64_t, true>(">u8"),
+    integers<std::uint32_t, true>(">u4"),
+    integers<std::uint16_t, true>(">u2"),
+});
 
 const ElementType* find_type(std::string_view descr) {
   const auto* type = std::find_if(kElementTypes.begin(), kElementTypes.end(),
@@ -146,9 +154,10 @@ std::string npy_header_bytes(std::string_view descr, std::span<const std::int64_
 template <typename T>
 std::string array_bytes(std::string_view descr, std::span<const T> values,
                         std::span<const std::int64_t> shape) {
-  if (static_cast<std::int64_t>(values.size()) != product(shape)) {
+  if (checked_product(shape) != static_cast<std::int64_t>(values.size())) {
     throw std::invalid_argument("npy_bytes: " + std::to_string(values.size()) +
-                                " values, the shape needs " + std::to_string(product(shape)));
+                                " values for the shape " +
+                                shape_text({shape.begin(), shape.end()}));
   }
   std::string bytes = npy_header_bytes(descr, shape);
   bytes.append(reinterpret_cast<const char*>(values.data()), values.size_bytes());
@@ -301,7 +310,7 @@ NpyHeader read_npy_header(ByteSource& source, const std::string& what) {
   header.data_offset = preamble.size() + (version == 1 ? 2 : 4) + length;
   if (find_type(header.descr) == nullptr) {
     throw InputError(what + ": has elements of type " + in_quotes(header.descr) +
-                     ", expected little-endian or one-byte f4, f8, i1-i8, u1-u8 or b1");
+                     ", expected f4, f8, i1-i8, u1-u8 or b1");
   }
   check_shape_fits(header, what);
   const std::uint64_t needed =
@@ -330,8 +339,8 @@ void npy_to_int64(const std::string& descr, std::string_view bytes, std::span<st
     throw InputError(what + ": has elements of type " + descr + ", expected integers");
   }
   type.to_int64(bytes, out);
-  const bool wrapped =
-      descr == "<u8" && std::any_of(out.begin(), out.end(), [](auto value) { return value < 0; });
+  const bool wrapped = descr.ends_with("u8") &&
+                       std::any_of(out.begin(), out.end(), [](auto value) { return value < 0; });
   if (wrapped) throw InputError(what + ": holds integers of 2^63 or more");
 }
 

@@ -13,7 +13,7 @@ namespace lorentznet {
 
 /// The header of a .npy file: numpy.lib.format, versions 1 to 3.
 struct NpyHeader {
-  std::string descr;                ///< element type in numpy's spelling: "<f8", "|u1", ...
+  std::string descr;                ///< element type in numpy's spelling: "<f8", ">i4", "|u1", ...
   bool fortran_order = false;       ///< first axis fastest
   std::vector<std::int64_t> shape;  ///< empty: a single element
   std::size_t data_offset = 0;      ///< bytes before the first element
@@ -28,9 +28,9 @@ struct NpyHeader {
 
 /// Reads the header at the start of `source`; the first element is next.
 /// \throws InputError, beginning with `what`, if it is not a .npy header, if the element type is
-/// not
-///         one of little-endian or one-byte f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1, if the shape does not
-///         fit in memory, or if the source announces another number of bytes than the shape needs
+///         not one of f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 b1 (little- or big-endian), if the shape does
+///         not fit in memory, or if the source announces another number of bytes than the shape
+///         needs
 NpyHeader read_npy_header(ByteSource& source, const std::string& what);
 
 /// Parses the text of a header, "{'descr': '<f8', 'fortran_order': False, 'shape': (3, 4), }".

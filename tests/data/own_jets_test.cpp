@@ -155,6 +155,32 @@ TEST_CASE("arrays that do not fit together are refused") {
              Catch::EndsWith("'weights' is not one of X, y, scalars, weight and id"));
 }
 
+TEST_CASE("sizes that no memory holds are refused, and never multiplied beyond int64") {
+  const TemporaryFolder folder;
+  const auto path = folder / "own.h5";
+  const auto error_with = [&](const char* name, std::vector<hsize_t> shape) {
+    write_hdf5(path, OwnArrays(4));
+    {
+      const H5::H5File file(path.string(), H5F_ACC_RDWR);
+      file.unlink(name);
+      H5::DSetCreatPropList list;  // chunks that were never written take no place in the file
+      const std::vector<hsize_t> chunk(shape.size(), 1);
+      list.setChunk(static_cast<int>(chunk.size()), chunk.data());
+      file.createDataSet(name, H5::PredType::IEEE_F64LE,
+                         H5::DataSpace(static_cast<int>(shape.size()), shape.data()), list);
+    }
+    return input_error(path, [&] { read_jets(path); });
+  };
+  constexpr hsize_t kHuge = hsize_t{1} << 62;
+  CHECK_THAT(error_with("scalars", {4, 3, kHuge}),
+             Catch::Contains("data set 'scalars' has shape [4, 3, 4611686018427387904], expected"));
+  CHECK_THAT(error_with("X", {kHuge, 3, 4}), Catch::Contains("data set 'X' has shape"));
+  CHECK_THAT(error_with("y", {kHuge}),
+             Catch::Contains("data set 'y' has shape [4611686018427387904], expected at most"));
+  CHECK_THAT(error_with("scalars", {4, 3, hsize_t{1} << 55}),
+             Catch::Contains("there is no memory for 432345564227567616 numbers"));
+}
+
 TEST_CASE("bad jets are skipped and listed, and the others keep their rows") {
   const TemporaryFolder folder;
   OwnArrays arrays(3000);

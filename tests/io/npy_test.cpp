@@ -56,6 +56,40 @@ TEST_CASE("numpy's files are read back") {
   CHECK(read_npy(numpy_file("f4_padded.npy")).values.empty());
 }
 
+TEST_CASE("every type is read in either byte order") {
+  const std::string negative(7, '\xff'), zeros(7, '\0');
+  for (const char* kind : {"f8", "f4", "i8", "i4", "i2", "u8", "u4", "u2"}) {
+    INFO(kind);
+    const auto size = static_cast<std::size_t>(kind[1] - '0');
+    std::string little = zeros.substr(0, size - 1);  // of the number 2, or -2
+    std::string big;
+    double expected = 2;
+    if (kind[0] == 'f') {
+      little.back() = '\0';
+      little += '\x40';  // 0x4000...: 2 in both formats
+    } else if (kind[0] == 'u') {
+      little = '\2' + little;
+    } else {
+      little = '\xfe' + negative.substr(0, size - 1);
+      expected = -2;
+    }
+    big.assign(little.rbegin(), little.rend());
+    std::vector<double> value(1);
+    npy_to_double(std::string("<") + kind, little, value);
+    CHECK(value[0] == expected);
+    npy_to_double(std::string(">") + kind, big, value);
+    CHECK(value[0] == expected);
+    if (kind[0] == 'f') continue;
+    std::vector<std::int64_t> integer(1);
+    npy_to_int64(std::string(">") + kind, big, integer, "FILE");
+    CHECK(integer[0] == static_cast<std::int64_t>(expected));
+  }
+  const std::string large = "\x80" + zeros;  // 2^63, big-endian
+  std::vector<std::int64_t> integer(1);
+  CHECK_THAT(input_error([&] { npy_to_int64(">u8", large, integer, "FILE"); }),
+             Contains("integers of 2^63 or more"));
+}
+
 TEST_CASE("a header may come in any spelling that Python allows") {
   for (const char* text :
        {"{'shape':(2,3),'fortran_order':True,\"descr\":\"<f4\"}",

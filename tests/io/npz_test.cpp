@@ -36,6 +36,7 @@ TEST_CASE("every element type becomes double") {
   }
   CHECK(read_all(npz, "b1") == std::vector<double>{0, 1, 1});
   CHECK(read_all(npz, "negative") == std::vector<double>{-1, -128});
+  CHECK(read_all(npz, "big_endian") == std::vector<double>{1});
 }
 
 TEST_CASE("arrays come in C order, whatever the file's order, version and container") {
@@ -66,9 +67,8 @@ TEST_CASE("names and headers are there without reading the data") {
 TEST_CASE("what can't be read names file and array") {
   const NpzReader npz = open_either();
   const auto error = [&](const char* name) { return input_error([&] { npz.rows(name); }); };
-  CHECK_THAT(error("big_endian"),
-             StartsWith(npz.path().string() + ": array 'big_endian': ") && Contains("'>f8'"));
-  CHECK_THAT(error("complex"), Contains("'<c16'"));
+  CHECK_THAT(error("complex"),
+             StartsWith(npz.path().string() + ": array 'complex': ") && Contains("'<c16'"));
   CHECK_THAT(error("records"), Contains("records"));
   CHECK_THAT(error("missing"), Contains("no entry 'missing.npy'"));
 }
