@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -21,6 +22,8 @@ struct DataSelection {
   /// into memory the next time. It is in the folder ".lorentznet-cache", or in the one that the
   /// environment variable LORENTZNET_CACHE names.
   bool cache = false;
+  /// Receives a line about a cache that is damaged or cannot be written.
+  std::function<void(const std::string& line)> log = [](const std::string&) {};
 };
 
 /// What generated a published set of quark/gluon jets.

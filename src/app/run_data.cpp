@@ -90,7 +90,8 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
                                 .num_data = arguments.num_data,
                                 .test_only = arguments.test_mode,
                                 .bad_jets = {.skip = arguments.on_bad_jet == OnBadJet::kSkip},
-                                .cache = !arguments.no_cache};
+                                .cache = !arguments.no_cache,
+                                .log = [&](const std::string& line) { log.info(line); }};
   const bool other_test = !arguments.test_data.empty();
   DataSplits data;
   if (!other_test || !arguments.test_mode) {

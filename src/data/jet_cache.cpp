@@ -1,15 +1,20 @@
 #include "data/jet_cache.h"
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cstdlib>
 #include <cstring>
+#include <functional>
+#include <limits>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string_view>
 #include <system_error>
 
+#include "data/jet_builder.h"
+#include "data/particles.h"
 #include "io/bytes.h"
 #include "io/file.h"
 #include "io/hash.h"
@@ -24,7 +29,7 @@ using nlohmann::json;
 static_assert(std::endian::native == std::endian::little, "caches are little-endian");
 
 constexpr std::string_view kMagic = "LNJETS\r\n";
-constexpr int kVersion = 1;  // of the format, and of what the readers make of a file
+constexpr int kVersion = 2;  // of the format, and of what the readers make of a file
 constexpr std::size_t kAlignment = 64;
 constexpr std::size_t kMaxHeader = std::size_t{256} << 20;
 
@@ -108,6 +113,10 @@ json describe_jets(const JetSet& jets) {
   return header;
 }
 
+[[noreturn]] void fail_damaged(const std::string& reason) {
+  throw InputError("the cache is damaged: " + reason);
+}
+
 /// An array in the mapped file. \throws InputError if it is damaged
 template <typename T>
 SharedArray<T> array_of(const MappedFile& file, std::size_t data, const json& entry) {
@@ -115,13 +124,61 @@ SharedArray<T> array_of(const MappedFile& file, std::size_t data, const json& en
   const auto size = entry.at("bytes").get<std::size_t>();
   if (place % kAlignment != 0 || place > file.bytes.size() - data ||
       size > file.bytes.size() - data - place || size % sizeof(T) != 0) {
-    throw InputError("an array is outside of the cache");
+    fail_damaged("an array is outside of the file");
   }
   const auto bytes = file.bytes.subspan(data + place, size);
   if (in_hex(hash_of({bytes.data(), bytes.size()})) != entry.at("xxh3").get<std::string>()) {
-    throw InputError("an array of the cache is damaged");
+    fail_damaged("an array does not match its checksum");
   }
   return {{reinterpret_cast<const T*>(bytes.data()), size / sizeof(T)}, file.memory};
+}
+
+void require_size(const char* name, std::size_t found, std::size_t expected) {
+  if (found == expected) return;
+  fail_damaged(std::string(name) + " has " + std::to_string(found) + " elements, expected " +
+               std::to_string(expected));
+}
+
+void require_size_if_any(const char* name, std::size_t found, std::size_t expected) {
+  if (found != 0) require_size(name, found, expected);
+}
+
+template <typename T>
+void require_range(const char* name, const SharedArray<T>& values, T least, T most) {
+  const auto is_outside = [&](T value) { return value < least || value > most; };
+  const auto* const bad = std::find_if(values.begin(), values.end(), is_outside);
+  if (bad == values.end()) return;
+  fail_damaged(std::string(name) + " has the element " + std::to_string(*bad));
+}
+
+/// That every index leads to an element: whoever writes a cache can also give it right checksums.
+/// \throws InputError
+void check_indices(const JetSet& jets) {
+  const auto& offsets = jets.offsets;
+  const bool rise =
+      std::adjacent_find(offsets.begin(), offsets.end(), std::greater_equal<>()) == offsets.end();
+  if (offsets.empty() || offsets.front() != 0 || !rise) fail_damaged("offsets do not rise from 0");
+  const auto particles = static_cast<std::size_t>(offsets.back());
+  const auto num_jets = offsets.size() - 1;
+  if (particles > jets.p4.size()) fail_damaged("offsets end beyond the particles");
+  require_size("p4", jets.p4.size(), 4 * particles);
+  require_size("column", jets.column.size(), particles);
+  require_size_if_any("species", jets.species.size(), particles);
+  require_size("label", jets.label.size(), num_jets);
+  require_size_if_any("weight", jets.weight.size(), num_jets);
+  require_size_if_any("id", jets.id.size(), num_jets);
+  if (!jets.scalars.empty() && (particles == 0 || jets.scalars.size() % particles != 0)) {
+    fail_damaged("scalars are not as many for each particle");
+  }
+  require_range<std::int16_t>("column", jets.column, 0, kMaxColumns - 1);
+  require_range<std::int8_t>("species", jets.species, -1, kNumSpecies - 1);
+  require_range<std::int8_t>("label", jets.label, -1, std::numeric_limits<std::int8_t>::max() - 1);
+  std::int64_t before = -1;
+  for (const JetSource& source : jets.sources) {
+    const bool rises = source.first_jet > before && source.first_jet < jets.num_jets();
+    if (!rises || source.first_row < 0) fail_damaged("sources do not rise within the jets");
+    before = source.first_jet;
+  }
 }
 
 JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
@@ -133,26 +190,31 @@ JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
     jets.sources.push_back({source.at(0), source.at(1), source.at(2)});
   }
   jets.skipped = header.at("skipped").get<std::vector<std::string>>();
+  check_indices(jets);
   return jets;
 }
 
-JetSet read_whole(const Path& path, const CacheKey& key) {
+/// Nothing if the cache is of another version or other files, or of files that have changed.
+/// \throws InputError, json::exception or filesystem_error if it is damaged, or a file is gone
+std::optional<JetSet> read_whole(const Path& path, const CacheKey& key) {
   const MappedFile file = map_file(path);
-  BoundedReader reader({file.bytes.data(), file.bytes.size()}, path.string());
-  if (reader.take(kMagic.size()) != kMagic) reader.fail("is not a cache of jets");
-  if (reader.u64() != kVersion) reader.fail("is of another version");
+  BoundedReader reader({file.bytes.data(), file.bytes.size()}, "the cache is damaged");
+  if (reader.take(kMagic.size()) != kMagic) reader.fail("is not that of a cache of jets");
+  if (reader.u64() != kVersion) return std::nullopt;
   const auto size = reader.u64();
   const auto hash = reader.u64();
-  if (size > kMaxHeader) reader.fail("has a header that is too long");
+  if (size > kMaxHeader) reader.fail("announces a header of " + std::to_string(size) + " bytes");
   const auto text = reader.take(size);
-  if (hash_of(text) != hash) reader.fail("has a damaged header");
+  if (hash_of(text) != hash) fail_damaged("the header does not match its checksum");
   const json header = json::parse(text);
-  if (header.at("key") != describe_key(key)) reader.fail("is of other files");
-  if (!are_unchanged(key, header.at("sources"))) reader.fail("is of files that have changed");
+  if (header.at("key") != describe_key(key)) return std::nullopt;
+  if (!are_unchanged(key, header.at("sources"))) return std::nullopt;
   const std::size_t data = aligned(reader.position());
-  if (file.bytes.size() < data ||
-      file.bytes.size() - data != header.at("bytes").get<std::size_t>()) {
-    reader.fail("is cut off");
+  const auto expected = header.at("bytes").get<std::size_t>();
+  if (file.bytes.size() < data || file.bytes.size() - data != expected) {
+    fail_damaged("it has " + std::to_string(file.bytes.size()) + " bytes, of which " +
+                 std::to_string(data) + " are the header's; expected " + std::to_string(expected) +
+                 " others");
   }
   return jets_of(file, data, header);
 }
@@ -173,15 +235,23 @@ std::uintmax_t total_size(const std::vector<Path>& files) {
   return bytes;
 }
 
-/// Checks this before the jets are read, not after.
-void require_writable(const Path& folder) {
+using LineLog = std::function<void(const std::string& line)>;
+
+void log_unwritable(const LineLog& log, const Path& folder, const std::system_error& error) {
+  log(folder.string() + ": the cache of jets cannot be written (" + error.code().message() +
+      "), so the files will be read again next time; LORENTZNET_CACHE names another folder, "
+      "--no_cache does without");
+}
+
+/// Tells it before the jets are read, so that no time is spent on checksums.
+bool is_writable(const Path& folder, const LineLog& log) {
   try {
     std::filesystem::create_directories(folder);
     WholeFile probe(folder / "probe");  // removed without commit()
+    return true;
   } catch (const std::system_error& error) {
-    throw InputError(folder.string() + ": the jets' cache cannot be written (" +
-                     error.code().message() +
-                     "); use --no_cache, or set LORENTZNET_CACHE to another folder");
+    log_unwritable(log, folder, error);
+    return false;
   }
 }
 
@@ -213,17 +283,43 @@ void write_cache(const Path& path, const CacheKey& key, const json& sources, con
   file.commit();
 }
 
-std::optional<JetSet> read_cache(const Path& path, const CacheKey& key) {
+std::optional<JetSet> read_cache(const Path& path, const CacheKey& key, const LineLog& log) {
   if (!std::filesystem::exists(path)) return std::nullopt;
+  const auto log_damage = [&](const std::string& reason) {
+    log(path.string() + ": " + reason + "; it is not used, and the files are read again");
+  };
   try {
     return read_whole(path, key);
-  } catch (const InputError&) {
-    return std::nullopt;
-  } catch (const json::exception&) {
-    return std::nullopt;
+  } catch (const InputError& error) {
+    log_damage(error.what());
+  } catch (const json::exception& error) {
+    log_damage(std::string("the cache is damaged: ") + error.what());
   } catch (const std::filesystem::filesystem_error&) {
-    return std::nullopt;  // a source is gone, which its reader will report
+    // A source is gone, which its reader will report.
   }
+  return std::nullopt;
+}
+
+/// The jets that `read` returns, from then on in the cache if possible.
+JetSet read_and_keep(const Path& cache, const CacheKey& key, const std::function<JetSet()>& read,
+                     const LineLog& log) {
+  const auto sources = describe_sources(key);
+  JetSet jets = read();
+  const auto after = describe_sources(key);
+  for (std::size_t place = 0; place < key.files.size(); ++place) {
+    if (sources[place] == after[place]) continue;
+    throw InputError(key.files[place].string() + ": changed while it was read");
+  }
+  try {
+    write_cache(cache, key, sources, jets);
+  } catch (const std::system_error& error) {
+    log_unwritable(log, cache.parent_path(), error);
+    return jets;
+  }
+  // Prefer mapped jets to those in memory. They can only be missing if another process removed
+  // them.
+  if (auto mapped = read_cache(cache, key, log)) return std::move(*mapped);
+  return jets;
 }
 
 }  // namespace
@@ -237,22 +333,12 @@ Path cache_file(const CacheKey& key) {
 }
 
 JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& read,
-                          std::uintmax_t smallest) {
+                          const LineLog& log, std::uintmax_t smallest) {
   if (key.files.empty() || total_size(key.files) < smallest) return read();
   const Path file = cache_file(key);
-  if (auto jets = read_cache(file, key)) return std::move(*jets);
-  require_writable(file.parent_path());
-  const auto sources = describe_sources(key);
-  const JetSet jets = read();
-  if (sources != describe_sources(key)) {
-    throw InputError(key.files[0].string() +
-                     ": this file, or another one of the data set, changed while it was read");
-  }
-  write_cache(file, key, sources, jets);
-  // Prefer mapped jets to those in memory. They can only be missing if another process removed
-  // them.
-  if (auto mapped = read_cache(file, key)) return std::move(*mapped);
-  return jets;
+  if (auto jets = read_cache(file, key, log)) return std::move(*jets);
+  if (!is_writable(file.parent_path(), log)) return read();
+  return read_and_keep(file, key, read, log);
 }
 
 }  // namespace lorentznet

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <string>
 #include <vector>
 
 #include "lorentznet/jets.h"
@@ -23,9 +24,11 @@ struct CacheKey {
 inline constexpr std::uintmax_t kSmallestCached = std::uintmax_t{64} << 20;
 
 /// Returns the jets of `key.files` from their cache. If there is none, or if it is damaged, of
-/// another version or older than the files, calls `read` and writes the cache.
-/// \throws InputError if the folder cannot be written, before anything is read; what `read` throws
+/// another version or older than the files, calls `read` and writes the cache. One that is damaged,
+/// or that cannot be written, costs time alone: `log` receives a line about it.
+/// \throws what `read` throws; InputError if a file changed while it was read
 JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& read,
+                          const std::function<void(const std::string& line)>& log,
                           std::uintmax_t smallest = kSmallestCached);
 
 /// The cache of `key`: in the folder ".lorentznet-cache" beside the first file, or in the one that

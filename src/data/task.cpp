@@ -53,7 +53,7 @@ JetSet read_files(const DataSelection& selection, const std::vector<std::filesys
                   std::int64_t max_jets, Read read) {
   const CacheKey key{files, max_jets, selection.bad_jets};
   const auto read_them = [&] { return read(files, max_jets, selection.bad_jets); };
-  return selection.cache ? read_through_cache(key, read_them) : read_them();
+  return selection.cache ? read_through_cache(key, read_them, selection.log) : read_them();
 }
 
 DataSplits read_top_splits(const DataSelection& selection) {

@@ -1,6 +1,9 @@
 #include "data/jet_cache.h"
 
+#include <sys/resource.h>
+
 #include <catch2/catch.hpp>
+#include <csignal>
 #include <fstream>
 #include <thread>
 
@@ -28,20 +31,42 @@ class CachedFiles {
     return {{first(), folder_ / "b.h5"}, max_jets, {}};
   }
   JetSet read(const CacheKey& key) {
-    return read_through_cache(
-        key,
-        [&] {
-          ++reads;
-          return read_top_split(key.files, key.max_jets);
-        },
-        /*smallest=*/0);
+    return read_as(key, [&] {
+      ++reads;
+      return read_top_split(key.files, key.max_jets);
+    });
   }
   JetSet read() { return read(key()); }
+  JetSet read_as(const CacheKey& key, const std::function<JetSet()>& reader) {
+    return read_through_cache(
+        key, reader, [&](const std::string& line) { lines.push_back(line); }, /*smallest=*/0);
+  }
 
   int reads = 0;
+  std::vector<std::string> lines;  ///< of the log
 
  private:
   TemporaryFolder folder_;
+};
+
+/// While it lives, this process can write no file beyond `bytes`, as on a full disk.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : handler_(std::signal(SIGXFSZ, SIG_IGN)) {
+    getrlimit(RLIMIT_FSIZE, &before_);
+    const rlimit limit{bytes, before_.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    setrlimit(RLIMIT_FSIZE, &before_);
+    std::signal(SIGXFSZ, handler_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  void (*handler_)(int);
+  rlimit before_{};
 };
 
 std::string contents(const std::filesystem::path& file) {
@@ -131,6 +156,63 @@ TEST_CASE("a damaged cache is never used: it is written anew") {
   check_same_jets(files.read(), direct);
   check_same_jets(files.read(), direct);
   CHECK(files.reads <= reads + 1);
+  REQUIRE(files.lines.size() == static_cast<std::size_t>(files.reads - reads));
+  for (const auto& line : files.lines) {
+    CHECK_THAT(line, Catch::StartsWith(cache.string() + ": the cache is damaged: ") &&
+                         Catch::EndsWith("; it is not used, and the files are read again"));
+  }
+}
+
+TEST_CASE("a cache with right checksums and wrong contents is not used, and a line says why") {
+  struct Fault {
+    const char* reason;
+    void (*spoil)(JetSet&);
+  };
+  const Fault fault = GENERATE(
+      Fault{"offsets do not rise", [](JetSet& jets) { jets.offsets.edit()[1] = 1 << 30; }},
+      Fault{"offsets do not rise", [](JetSet& jets) { jets.offsets.edit()[3] = -4; }},
+      Fault{"offsets do not rise", [](JetSet& jets) { jets.offsets.edit()[0] = 1; }},
+      Fault{"offsets do not rise", [](JetSet& jets) { jets.offsets.edit()[1] = 0; }},
+      Fault{"offsets do not rise",
+            [](JetSet& jets) { jets.offsets = std::vector<std::int64_t>{}; }},
+      Fault{"offsets end beyond", [](JetSet& jets) { jets.offsets.edit()[65] = INT64_MAX; }},
+      Fault{"p4 has", [](JetSet& jets) { jets.offsets.edit()[65] += 1; }},
+      Fault{"label has 64 elements, expected 65",
+            [](JetSet& jets) { jets.label = jets.label.part(0, 64); }},
+      Fault{"label has the element -2", [](JetSet& jets) { jets.label.edit()[3] = -2; }},
+      Fault{"label has the element 127", [](JetSet& jets) { jets.label.edit()[3] = 127; }},
+      Fault{"column has the element -1", [](JetSet& jets) { jets.column.edit()[3] = -1; }},
+      Fault{"column has", [](JetSet& jets) { jets.column = std::vector<std::int16_t>{}; }},
+      Fault{"weight has 2 elements, expected 65",
+            [](JetSet& jets) {
+              jets.weight = std::vector<double>{1, 2};
+            }},
+      Fault{"id has 1 elements", [](JetSet& jets) { jets.id = std::vector<std::int64_t>{1}; }},
+      Fault{"scalars are not",
+            [](JetSet& jets) {
+              jets.scalars = std::vector<double>{1, 2, 3};
+            }},
+      Fault{"species has the element 8",
+            [](JetSet& jets) { jets.species.resize(jets.column.size(), 8); }},
+      Fault{"sources do not rise", [](JetSet& jets) { jets.sources[1].first_jet = 65; }},
+      Fault{"sources do not rise", [](JetSet& jets) { jets.sources[0].first_jet = 50; }},
+      Fault{"sources do not rise", [](JetSet& jets) { jets.sources[1].first_row = -1; }});
+  INFO(fault.reason);
+  CachedFiles files;
+  const JetSet direct = read_top_split(files.key().files);
+  files.read_as(files.key(), [&] {
+    JetSet jets = direct;
+    fault.spoil(jets);
+    return jets;
+  });
+  files.lines.clear();
+  check_same_jets(files.read(), direct);
+  CHECK(files.reads == 1);
+  REQUIRE(files.lines.size() == 1);
+  CHECK_THAT(files.lines[0], Catch::Contains(fault.reason));
+  check_same_jets(files.read(), direct);  // from the cache that replaced it
+  CHECK(files.reads == 1);
+  CHECK(files.lines.size() == 1);
 }
 
 TEST_CASE("two writers at once leave one whole cache") {
@@ -141,7 +223,7 @@ TEST_CASE("two writers at once leave one whole cache") {
   for (int writer = 0; writer < 4; ++writer) {
     writers.emplace_back([&] {
       read_through_cache(
-          files.key(), [&] { return direct; }, 0);
+          files.key(), [&] { return direct; }, [](const std::string&) {}, 0);
     });
   }
   for (auto& writer : writers) writer.join();
@@ -160,7 +242,8 @@ TEST_CASE("small files are not kept, and another folder can be") {
   CachedFiles files;
   const TemporaryFolder other;
   const CacheKey key = files.key();
-  read_through_cache(key, [&] { return read_top_split(key.files); });
+  read_through_cache(
+      key, [&] { return read_top_split(key.files); }, [](const std::string&) {});
   CHECK_FALSE(std::filesystem::exists(cache_file(key)));
   const EnvironmentVariable elsewhere("LORENTZNET_CACHE", other.path().string());
   files.read();
@@ -168,12 +251,35 @@ TEST_CASE("small files are not kept, and another folder can be") {
   CHECK(std::filesystem::exists(cache_file(key)));
 }
 
-TEST_CASE("a cache that cannot be written is told before anything is read") {
+TEST_CASE("without a folder to write to, jets are read without a cache, and a line says so") {
   CachedFiles files;
   const TemporaryFolder other;
   write(other / "file", "");
   const EnvironmentVariable elsewhere("LORENTZNET_CACHE", (other / "file").string());
-  CHECK_THROWS_WITH(files.read(),
-                    Catch::Contains("cannot be written") && Catch::Contains("--no_cache"));
-  CHECK(files.reads == 0);
+  check_same_jets(files.read(), read_top_split(files.key().files));
+  CHECK(files.reads == 1);
+  REQUIRE(files.lines.size() == 1);
+  CHECK_THAT(files.lines[0],
+             Catch::StartsWith((other / "file").string() + ": the cache of jets ") &&
+                 Catch::Contains("cannot be written (Not a directory)") &&
+                 Catch::Contains("--no_cache"));
+}
+
+TEST_CASE("a disk that is full when the cache is written costs the cache alone") {
+  CachedFiles files;
+  const JetSet direct = read_top_split(files.key().files);
+  const auto folder = cache_file(files.key()).parent_path();
+  {
+    const FileSizeLimit limit(5000);  // of 8 kB and more
+    check_same_jets(files.read(), direct);
+  }
+  CHECK(files.reads == 1);
+  REQUIRE(files.lines.size() == 1);
+  CHECK_THAT(files.lines[0], Catch::StartsWith(folder.string() + ": the cache of jets ") &&
+                                 Catch::Contains("cannot be written (File too large)"));
+  CHECK(std::filesystem::is_empty(folder));
+  files.read();
+  files.read();
+  CHECK(files.reads == 2);
+  CHECK(files.lines.size() == 1);
 }

@@ -27,6 +27,20 @@ def limit_files(size):
     return limit
 
 
+def mount(test, place, size):
+    """Mounts an empty file system of `size` on the new folder `place` until the test ends."""
+    place.mkdir()
+    words = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place]
+    if shutil.which("mount") is None or subprocess.run(words, capture_output=True).returncode:
+        test.skipTest("this user cannot mount a tmpfs")
+    test.addCleanup(subprocess.run, ["umount", place], check=True)
+    return place
+
+
+def remount(place, option):
+    subprocess.run(["mount", "-o", f"remount,{option}", place], check=True)
+
+
 class DiskTest(harness.TrainedTest):
     @classmethod
     def setUpClass(cls):
@@ -40,17 +54,9 @@ class DiskTest(harness.TrainedTest):
 
     def mount(self, name, size):
         """A file system of `size` with the experiment "kept" in it."""
-        place = self.folder / name
-        place.mkdir()
-        mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", place]
-        if shutil.which("mount") is None or subprocess.run(mount, capture_output=True).returncode:
-            self.skipTest("this user cannot mount a tmpfs")
-        self.addCleanup(subprocess.run, ["umount", place], check=True)
+        place = mount(self, self.folder / name, size)
         harness.restore(place / "kept", self.good)
         return place
-
-    def remount(self, place, option):
-        subprocess.run(["mount", "-o", f"remount,{option}", place], check=True)
 
     def assert_whole(self, run):
         """Every file in `run` is complete."""
@@ -85,7 +91,7 @@ class DiskTest(harness.TrainedTest):
 
     def test_read_only(self):
         logdir = self.mount("read-only", "2m")
-        self.remount(logdir, "ro")
+        remount(logdir, "ro")
         for words in (["--exp_name=new", *harness.SMALL],
                       ["--exp_name=kept", *harness.SMALL, "--overwrite"],
                       ["--exp_name=kept", "--resume", "--epochs=3"],
@@ -105,7 +111,7 @@ class DiskTest(harness.TrainedTest):
                 result = self.run_in(logdir, "--exp_name=kept", "--resume", "--epochs=6")
                 self.assert_refused(result, logdir / "kept", "space")
                 self.assert_whole(logdir / "kept")
-                self.remount(logdir, "size=8m")
+                remount(logdir, "size=8m")
                 self.assert_goes_on(logdir)
 
     def test_full_disk_in_a_test(self):
@@ -144,6 +150,74 @@ class DiskTest(harness.TrainedTest):
         result = self.run_in(self.folder, "--exp_name=kept", "--test_mode",
                              preexec_fn=limit_files(16))  # fmt: skip
         self.assert_harmless(result, self.kept, self.good, self.kept)
+
+
+class CacheTest(harness.ProgramTest):
+    """Jets that take 67 MB in their file, so that they are cached, and 1.1 MB in the cache."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.kept = harness.train("top", cls.folder, harness.write_top(cls.folder / "small"), "kept", "--epochs=1")
+        cls.data = cls.folder / "large"
+        cls.data.mkdir()
+        X = np.zeros((10500, 200, 4))
+        X[:, :3] = np.tile(harness.top_arrays("test")["Pmu"][:, :3], (525, 1, 1))
+        np.savez(cls.data / "test.npz", X=X, y=np.arange(10500) % 2)
+        cls.expected = cls.score(cls, "--no_cache")
+
+    def score(self, *words, **options):
+        """The scores; self.output is what was printed."""
+        result = harness.test_mode("top", self.kept, "--datadir", self.data, "--batch_size=100", *words,
+                                   restore_signals=False, **options)  # fmt: skip
+        if result.returncode != 0 or result.stderr:
+            raise AssertionError(result.stderr)
+        self.output = result.stdout
+        return (self.kept / "score.npy").read_bytes()
+
+    def cached(self):
+        return sorted(path.name for path in (self.data / ".lorentznet-cache").iterdir())
+
+    def assert_uncached(self, folder, reason, **options):
+        """Same scores, and one line that names the folder of the cache and the reason."""
+        self.assertEqual(self.score(**options), self.expected)
+        lines = [line for line in self.output.splitlines() if "the cache of jets" in line]
+        self.assertEqual(len(lines), 1, self.output)
+        self.assertRegex(lines[0], rf"\A{folder}: .* cannot be written \({reason}\).*LORENTZNET_CACHE.*--no_cache")
+        self.assertEqual(list(folder.iterdir()) if folder.is_dir() else [], [])
+
+    def test_limited_files(self):
+        folder = self.data / ".lorentznet-cache"
+        self.assert_uncached(folder, "File too large", preexec_fn=limit_files(500_000))
+
+    def test_no_folder(self):
+        (self.folder / "file").write_text("")
+        self.assert_uncached(self.folder / "file", "Not a directory",
+                             env={"LORENTZNET_CACHE": str(self.folder / "file")})  # fmt: skip
+
+    def test_full_disk(self):
+        place = mount(self, self.folder / "full", "64k")
+        self.assert_uncached(place, "No space left on device", env={"LORENTZNET_CACHE": str(place)})
+
+    def test_read_only(self):
+        place = mount(self, self.folder / "read-only", "2m")
+        remount(place, "ro")
+        self.assert_uncached(place, "Read-only file system", env={"LORENTZNET_CACHE": str(place)})
+
+    def test_damaged(self):
+        self.addCleanup(shutil.rmtree, self.data / ".lorentznet-cache")
+        self.assertEqual(self.score(), self.expected)
+        [name] = self.cached()
+        for damage in (False, True, False):
+            with self.subTest(damage=damage):
+                cache = self.data / ".lorentznet-cache" / name
+                if damage:
+                    content = bytearray(cache.read_bytes())
+                    content[len(content) // 2] ^= 1
+                    cache.write_bytes(content)
+                self.assertEqual(self.score(), self.expected)
+                self.assertEqual(f"{cache}: the cache is damaged: " in self.output, damage, self.output)
+                self.assertEqual(self.cached(), [name])
 
 
 if __name__ == "__main__":
