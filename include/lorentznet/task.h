@@ -32,6 +32,7 @@ enum class Generator { kPythia, kHerwig };
 /// The published data sets of a task (data/published_files.tsv).
 struct PublishedSets {
   std::string subfolder;  ///< of the data folder, in which the files are
+  std::string files;      ///< what their names are, for messages
   bool on_request;        ///< downloaded only with --download, not whenever there are no files
   std::string (*name)(Generator generator, bool with_bc);
   /// Name of the set whose files are in a data folder; empty if there are none.

@@ -6,8 +6,10 @@
 #include <algorithm>
 #include <limits>
 
+#include "app/flags.h"
 #include "fetch/download.h"
 #include "fetch/progress_bar.h"
+#include "io/file.h"
 #include "lorentznet/error.h"
 #include "lorentznet/readers.h"
 #include "parallel/collectives.h"
@@ -17,7 +19,16 @@ namespace {
 
 using Path = std::filesystem::path;
 
+std::string size_text(std::uint64_t bytes) {
+  if (bytes == 0) return "of unknown size";
+  const auto megabytes = static_cast<double>(bytes) / 1e6;
+  return megabytes < 1000 ? fmt::format("{:.1f} MB", megabytes)
+                          : fmt::format("{:.1f} GB", megabytes / 1000);
+}
+
 void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Log& log) {
+  log.info(fmt::format("Downloading {} files, {}, into {}", files.size(),
+                       size_text(bytes_to_download(files, folder)), folder.string()));
   ProgressBar bar;
   DownloadOptions options;
   options.log = [&](const std::string& line) {
@@ -42,6 +53,34 @@ std::vector<PublishedFile> first_files(std::vector<PublishedFile> files, std::in
   return files;
 }
 
+/// A mistyped --datadir must not cost a download of gigabytes: only an empty folder is filled, or
+/// one that does not exist, beside others that do. \throws InputError
+void require_place(const Task& task, const Arguments& arguments, const Path& folder) {
+  const Path datadir = std::filesystem::absolute(Path(arguments.datadir) / ".").parent_path();
+  const auto& sets = task.published_sets;
+  const auto refuse = [&](const Path& place, const std::string& wanted, const std::string& found) {
+    throw InputError(fmt::format(
+        "{}: looked for {}, but {}; the published jets are downloaded only into an empty folder, "
+        "or a new one beside others",
+        place.string(), wanted, found));
+  };
+  if (const auto others = other_contents(folder); !others.empty()) {
+    refuse(folder, sets.files, describe_files(others));
+  }
+  if (std::filesystem::exists(folder)) return;
+  if (const auto others = other_contents(datadir); !others.empty()) {
+    refuse(arguments.datadir, fmt::format("{}/ with {}", sets.subfolder, sets.files),
+           describe_files(others));
+  }
+  const bool is_chosen =
+      arguments.datadir != default_arguments(task).datadir && !arguments.download;
+  if (is_chosen && !std::filesystem::exists(datadir.parent_path())) {
+    refuse(arguments.datadir, sets.files,
+           fmt::format("there is no folder {} either (--download makes it)",
+                       datadir.parent_path().string()));
+  }
+}
+
 void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
   const auto& sets = task.published_sets;
   if (sets.on_request && !arguments.download) return;
@@ -56,6 +95,7 @@ void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
                      ": each set needs its own folder");
   }
   if (found.empty() || is_unfinished(folder)) {
+    if (!is_unfinished(folder)) require_place(task, arguments, folder);
     fetch(first_files(published_files(wanted), arguments.num_data), folder, log);
   } else if (arguments.download) {
     log.info(folder.string() + " has data: nothing is downloaded");

@@ -124,6 +124,8 @@ const Task& top_tagging() {
       .validation_name = "valid",
       .own_flags = {"num_train", "no_beams"},
       .published_sets = {.subfolder = "",
+                         .files =
+                             "files *.h5, *.hdf5 or *.npz with train, val or test in their names",
                          .on_request = true,
                          .name = [](Generator, bool) { return std::string("top"); },
                          .found_in = top_set_in},
@@ -145,6 +147,7 @@ const Task& quark_gluon_tagging() {
                          .validation_name = "val",
                          .own_flags = {"num_data", "generator", "with_bc"},
                          .published_sets = {.subfolder = "datasets",
+                                            .files = "QG_jets.npz, QG_jets_1.npz, ...",
                                             .on_request = false,
                                             .name = quark_gluon_set_name,
                                             .found_in = quark_gluon_set},

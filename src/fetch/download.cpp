@@ -110,6 +110,7 @@ std::string check(const PublishedFile& file, const Path& part) {
 }
 
 Path mark_of(const Path& folder) { return folder / "unfinished-download"; }
+Path sums_of(const Path& folder) { return folder / "SHA256SUMS"; }
 
 /// The file that marks an unfinished download, locked while this lives.
 class DownloadMark {
@@ -176,7 +177,7 @@ void download_all(const std::vector<PublishedFile>& files, const Path& folder,
                   const DownloadOptions& options) {
   std::filesystem::create_directories(folder);
   const DownloadMark mark(folder);
-  const Path pins = folder / "SHA256SUMS";
+  const Path pins = sums_of(folder);
   auto sums = read_checksums(pins);
   std::size_t number = 0;
   for (PublishedFile file : files) {
@@ -194,6 +195,32 @@ void download_all(const std::vector<PublishedFile>& files, const Path& folder,
     write_checksums(pins, sums);
   }
   mark.remove();
+}
+
+std::vector<Path> other_contents(const Path& folder) {
+  std::vector<Path> others;
+  if (!std::filesystem::exists(folder)) return others;
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    const Path& path = entry.path();
+    const bool is_ours =
+        path == mark_of(folder) || path == sums_of(folder) || path.extension() == ".part";
+    if (!is_ours && !path.filename().string().starts_with(".")) others.push_back(path);
+  }
+  if (error) throw_file_error(folder.string(), "cannot list this folder: " + error.message());
+  std::sort(others.begin(), others.end());
+  return others;
+}
+
+std::uint64_t bytes_to_download(const std::vector<PublishedFile>& files, const Path& folder) {
+  std::uint64_t sum = 0;
+  for (const auto& file : files) {
+    if (std::filesystem::exists(folder / file.name)) continue;
+    const auto bytes = announced_size(file.url);
+    if (bytes == 0) return 0;
+    sum += bytes;
+  }
+  return sum;
 }
 
 }  // namespace lorentznet

@@ -37,4 +37,13 @@ void download_all(const std::vector<PublishedFile>& files, const std::filesystem
 /// Whether a download into `folder` was interrupted.
 bool is_unfinished(const std::filesystem::path& folder);
 
+/// What is in `folder` besides hidden files and what downloads leave there; nothing if it does not
+/// exist. \throws InputError if it is not a folder or cannot be listed
+std::vector<std::filesystem::path> other_contents(const std::filesystem::path& folder);
+
+/// Bytes of the files that are not in `folder` yet, as their servers announce them; 0 if one of
+/// these does not.
+std::uint64_t bytes_to_download(const std::vector<PublishedFile>& files,
+                                const std::filesystem::path& folder);
+
 }  // namespace lorentznet

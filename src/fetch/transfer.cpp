@@ -62,8 +62,16 @@ void open_part(Attempt& attempt) {
   attempt.before = std::filesystem::file_size(attempt.part);
 }
 
-void set_options(CURL* curl, const std::string& url, std::chrono::seconds patience,
-                 Attempt& attempt, char* reason) {
+/// A handle that can be used. \throws std::runtime_error
+std::unique_ptr<CURL, CurlCloser> open_curl() {
+  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
+  std::unique_ptr<CURL, CurlCloser> curl(ready == CURLE_OK ? curl_easy_init() : nullptr);
+  if (!curl) throw std::runtime_error("libcurl cannot be used");
+  return curl;
+}
+
+/// Options of every request.
+void set_address(CURL* curl, const std::string& url) {
   curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
   curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
@@ -72,6 +80,11 @@ void set_options(CURL* curl, const std::string& url, std::chrono::seconds patien
   curl_easy_setopt(curl, CURLOPT_FAILONERROR, 1L);
   curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_USERAGENT, "lorentznet");
+}
+
+void set_options(CURL* curl, const std::string& url, std::chrono::seconds patience,
+                 Attempt& attempt, char* reason) {
+  set_address(curl, url);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, static_cast<long>(patience.count()));
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
   curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(patience.count()));
@@ -95,9 +108,7 @@ bool may_succeed_later(CURLcode code, long status) {
 Transfer transfer(const std::string& url, const std::filesystem::path& part,
                   std::chrono::seconds patience,
                   const std::function<void(std::uint64_t, std::uint64_t)>& progress) {
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, CurlCloser> curl(ready == CURLE_OK ? curl_easy_init() : nullptr);
-  if (!curl) throw std::runtime_error("libcurl cannot be used");
+  const auto curl = open_curl();
   Attempt attempt;
   attempt.part = part;
   attempt.progress = progress;
@@ -115,6 +126,18 @@ Transfer transfer(const std::string& url, const std::filesystem::path& part,
     return {Transfer::End::kCannotContinue, text};
   }
   return {may_succeed_later(code, status) ? Transfer::End::kBroken : Transfer::End::kRefused, text};
+}
+
+std::uint64_t announced_size(const std::string& url) {
+  constexpr long kSeconds = 10;
+  const auto curl = open_curl();
+  set_address(curl.get(), url);
+  curl_easy_setopt(curl.get(), CURLOPT_NOBODY, 1L);
+  curl_easy_setopt(curl.get(), CURLOPT_TIMEOUT, kSeconds);
+  if (curl_easy_perform(curl.get()) != CURLE_OK) return 0;
+  curl_off_t bytes = 0;
+  curl_easy_getinfo(curl.get(), CURLINFO_CONTENT_LENGTH_DOWNLOAD_T, &bytes);
+  return bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0;
 }
 
 }  // namespace lorentznet

@@ -28,4 +28,7 @@ Transfer transfer(const std::string& url, const std::filesystem::path& part,
                   std::chrono::seconds patience,
                   const std::function<void(std::uint64_t, std::uint64_t)>& progress);
 
+/// The bytes of a file as its server announces them; 0 if it does not within seconds.
+std::uint64_t announced_size(const std::string& url);
+
 }  // namespace lorentznet

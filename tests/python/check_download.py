@@ -25,13 +25,13 @@ def qg_bytes(number):
 class Server(http.server.ThreadingHTTPServer):
     """Serves `files`; `behave` maps a name to the responses to its next requests: "cut" (half of the content, then
     closed), "busy" (503), "norange" (ignores the range), "page" (a web page), "wrong" (wrong content), "slow"
-    (a third, then nothing until `go_on` is set) or a status."""
+    (a third, then nothing until `go_on` is set) or a status. `sizes` says whether it answers HEAD."""
 
     daemon_threads = True
 
     def __init__(self):
         super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.behave, self.requests = {}, {}, []
+        self.files, self.behave, self.requests, self.sizes = {}, {}, [], True
         self.go_on = threading.Event()
         threading.Thread(target=self.serve_forever, daemon=True).start()
 
@@ -43,6 +43,14 @@ class Server(http.server.ThreadingHTTPServer):
 class Handler(http.server.BaseHTTPRequestHandler):
     def log_message(self, *_):
         pass
+
+    def do_HEAD(self):
+        name = self.path.split("?")[0].rsplit("/", 1)[-1]
+        if not self.server.sizes or name not in self.server.files:
+            return self.send_error(404)
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.files[name])))
+        self.end_headers()
 
     def do_GET(self):
         # A proxy receives the whole URL.
@@ -145,6 +153,58 @@ class DownloadTest(harness.ProgramTest):
         self.assert_finished(result)
         self.assertIn("nothing is downloaded", result.stdout)
         self.assertIn(" train samples: 160", result.stdout)
+        self.assertEqual(self.server.requests, [])
+
+    def test_size_and_place_are_announced(self):
+        """Before the first byte."""
+        size = sum(len(content) for name, content in self.server.files.items() if name.endswith(".npz"))
+        result = self.run_program()
+        self.assert_finished(result)
+        line = f"Downloading 3 files, {size / 1e6:.1f} MB, into {self.datasets}\n"
+        self.assertIn(line, result.stdout)
+        self.assertLess(result.stdout.index(line), result.stdout.index("Downloading QG_jets.npz"))
+        self.server.sizes = False
+        for file in self.datasets.iterdir():
+            file.unlink()
+        result = self.run_program()
+        self.assert_finished(result)
+        self.assertIn(f"Downloading 3 files, of unknown size, into {self.datasets}\n", result.stdout)
+
+    def assert_not_downloaded(self, result, *expected):
+        self.assert_refused(result, "looked for", "QG_jets.npz", *expected)
+        self.assertEqual(self.server.requests, [])
+
+    def test_mistyped_folder(self):
+        """A folder with other contents is not filled with gigabytes; the line says what was looked for."""
+        self.data.mkdir()
+        (self.data / ".hidden").write_text("")
+        (self.data / "notes.txt").write_text("")
+        self.assert_not_downloaded(self.run_program(), f"{self.data}: ", "datasets", "there is notes.txt")
+        self.assert_not_downloaded(self.run_program("qg", "--download"), f"{self.data}: ", "there is notes.txt")
+        # One folder too deep.
+        (self.data / "notes.txt").rename(self.data / "QG_jets_3.npz")
+        self.assert_not_downloaded(self.run_program(), f"{self.data}: ", "there is QG_jets_3.npz")
+        self.datasets.mkdir()
+        (self.datasets / "QG_jets.npz.zip").write_text("")
+        self.assert_not_downloaded(self.run_program(), f"{self.datasets}: ", "there is QG_jets.npz.zip")
+        (self.datasets / "QG_jets.npz.zip").unlink()
+        self.assert_finished(self.run_program())  # it is empty now
+        self.assert_whole()
+
+    def test_mistyped_path(self):
+        """A new folder is filled, but not one whose parent does not exist either."""
+        above = self.data
+        self.data = above / "qg"
+        self.assert_not_downloaded(self.run_program(), f"{self.data}: ", f"no folder {above} either")
+        self.assertFalse(above.exists())
+        self.datasets = self.data / "datasets"
+        self.assert_finished(self.run_program("qg", "--download"))
+        self.assert_whole()
+
+    def test_top_folder_with_other_contents(self):
+        self.data.mkdir()
+        (self.data / "jets.root").write_text("")
+        self.assert_refused(self.run_program("top", "--download"), f"{self.data}: looked for", "train", "there is jets.root")
         self.assertEqual(self.server.requests, [])
 
     def test_as_many_as_needed(self):
