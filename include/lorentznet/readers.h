@@ -59,7 +59,7 @@ JetSet read_top_split(const std::vector<std::filesystem::path>& files, std::int6
 /// quark/gluon file (doi:10.5281/zenodo.3164691), in the file's order: an .npz with
 /// - `X` [N, M, 4] = (pT [GeV], rapidity, azimuth, PDG id), rows of zeros where there is no
 /// particle;
-/// - `y` [N], quark 1, gluon 0,
+/// - `y` [N], quark 1, gluon 0; without it, in a file of `X` alone, labels are -1;
 /// floating-point numbers of 4 or 8 bytes, stored or deflated, in C or Fortran order.
 ///
 /// Four-momenta are computed from pT, y, phi and the mass of the PDG id (see particle_mass), in

@@ -56,7 +56,7 @@ FileLayout layout_of(const ArrayFile& file) {
 FileLayout probable_layout_of(const ArrayFile& file) {
   const FileLayout layout = layout_of(file);
   const bool may_be_quark_gluon = layout == FileLayout::kOwn && file.hdf5() == nullptr &&
-                                  file.has("y") && !has_any(file, {"scalars", "weight", "id"});
+                                  !has_any(file, {"scalars", "weight", "id"});
   return may_be_quark_gluon && has_pdg_ids(file) ? FileLayout::kQuarkGluon : layout;
 }
 

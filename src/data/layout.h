@@ -17,8 +17,8 @@ enum class FileLayout { kTopConverted, kTopTable, kQuarkGluon, kOwn };
 /// has none
 FileLayout layout_of(const ArrayFile& file);
 
-/// The same for a file of any kind: an .npz with no more than X and y holds quark/gluon jets if the
-/// last of the four numbers of its first particles are PDG ids.
+/// The same for a file of any kind: an .npz with no more than X, or X and y, holds quark/gluon jets
+/// if the last of the four numbers of its first particles are PDG ids.
 FileLayout probable_layout_of(const ArrayFile& file);
 
 /// "top jets, as published (pandas table)", ...

@@ -60,6 +60,14 @@ void append_constituent(JetBuilder& builder, std::int64_t column, const double* 
   builder.add_constituent(column, p4.data(), species_index(abs_pdg_id));
 }
 
+/// Nothing if the file holds particles alone. Any other array may be misspelt labels.
+std::optional<std::vector<double>> labels_of(const ArrayFile& file, std::int64_t num_jets) {
+  if (file.has("y")) return numbers_of_jets(file, "y", num_jets);
+  if (file.names().size() == 1) return std::nullopt;
+  throw_file_error(file.name(), "no array 'y'; the file holds " + list_in_quotes(file.names()) +
+                                    ", and only one of 'X' alone is read without labels");
+}
+
 /// A published set and the names of its files, without ".npz".
 struct Family {
   const char* set;
@@ -129,32 +137,31 @@ std::array<double, 4> four_momentum(double pt, double rapidity, double phi, doub
 }
 
 void append_quark_gluon_jet(JetBuilder& builder, const double* constituents, std::int64_t width,
-                            double label) {
+                            std::optional<double> label) {
   for (std::int64_t column = 0; column < width; ++column) {
     const double* row = constituents + 4 * column;
     const bool empty = std::all_of(row, row + 4, [](double value) { return value == 0; });
     if (!empty) append_constituent(builder, column, row);
   }
-  builder.end_jet(label);
+  label ? builder.end_jet(*label) : builder.end_jet_without_label();
 }
 
 JetSet read_quark_gluon_jets(const ArrayFile& file, std::int64_t max_jets, const BadJetRule& rule) {
-  for (const char* name : {"X", "y"}) {
-    if (file.has(name)) continue;
-    throw_file_error(file.name(), "no array '" + std::string(name) + "'; the file holds " +
-                                      list_in_quotes(file.names()));
+  if (!file.has("X")) {
+    throw_file_error(file.name(), "no array 'X'; the file holds " + list_in_quotes(file.names()));
   }
   const auto rows = particle_rows(file);
   const std::int64_t num_jets = rows->shape()[0];
   const std::int64_t width = rows->shape()[1];
-  const auto labels = numbers_of_jets(file, "y", num_jets);
+  const auto labels = labels_of(file, num_jets);
   using Block = std::vector<double>;
   return read_in_blocks<Block>(
       JetBuilder(file.name(), jets_to_read(num_jets, max_jets), rule),
       std::max<std::int64_t>(kValuesInBlock / (4 * width), 1),
       [&](std::int64_t, std::int64_t count, Block& block) { rows->read(count, block); },
       [&](JetBuilder& builder, const Block& block, std::int64_t row, std::int64_t place) {
-        append_quark_gluon_jet(builder, &block[4 * width * place], width, labels[row]);
+        append_quark_gluon_jet(builder, &block[4 * width * place], width,
+                               labels ? std::optional((*labels)[row]) : std::nullopt);
       });
 }
 

@@ -2,6 +2,7 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 
 #include "data/jet_builder.h"
 
@@ -15,8 +16,8 @@ std::array<double, 4> four_momentum(double pt, double rapidity, double phi, doub
 
 /// Adds a jet of an EnergyFlow quark/gluon file to `builder`.
 /// constituents: [width, 4] = (pT [GeV], rapidity, azimuth, PDG id), zeros in empty rows;
-/// label: quark 1, gluon 0. \throws BadJet
+/// label: quark 1, gluon 0, or none. \throws BadJet
 void append_quark_gluon_jet(JetBuilder& builder, const double* constituents, std::int64_t width,
-                            double label);
+                            std::optional<double> label);
 
 }  // namespace lorentznet

@@ -73,8 +73,8 @@ TEST_CASE("files that are not quark/gluon data are refused with the reason") {
   write_jets(file, 20, 3);
   truncate_file(file);
   error();
-  write_npz(file, {{"X", jets}});
-  CHECK_THAT(error(), Catch::Contains("no array 'y'; the file holds 'X'"));
+  write_npz(file, {{"X", jets}, {"Y", labels}});  // perhaps misspelt
+  CHECK_THAT(error(), Catch::Contains("no array 'y'; the file holds 'X', 'Y'"));
   write_npz(file, {{"y", labels}});
   CHECK_THAT(error(), Catch::Contains("no array 'X'; the file holds 'y'"));
   write_npz(file, {{"X", npy(photon_jets(2, 3), {2, 12})}, {"y", labels}});
@@ -94,6 +94,16 @@ TEST_CASE("files that are not quark/gluon data are refused with the reason") {
   write_npz(file, {{"X", integers}, {"y", labels}});
   CHECK_THAT(error(),
              Catch::Contains("array 'X' has elements of type i8, expected floating-point numbers"));
+}
+
+TEST_CASE("a quark/gluon file of particles alone has jets without labels") {
+  const TemporaryFolder folder;
+  write_npz(folder / "bare.npz", {{"X", npy(photon_jets(3, 2), {3, 2, 4})}});
+  const JetSet jets = read_quark_gluon_jets(folder / "bare.npz");
+  CHECK(jets.label == std::vector<std::int8_t>(3, -1));
+  CHECK_FALSE(jets.has_labels());
+  write_jets(folder / "labelled.npz", 3, 2);
+  CHECK(jets.p4 == read_quark_gluon_jets(folder / "labelled.npz").p4);
 }
 
 TEST_CASE("quark/gluon files are found by number") {

@@ -65,7 +65,7 @@ QG_FORMS = {
     "labels-few": lambda a: a | {"y": a["y"][1:]},
     "labels-column": lambda a: a | {"y": a["y"][:, None]},
     "labels-strings": lambda a: a | {"y": a["y"].astype(str)},
-    "no-labels": lambda a: {"X": a["X"]},
+    "labels-misspelt": lambda a: {"X": a["X"], "Y": a["y"]},
     "no-momenta": lambda a: {"y": a["y"]},
     "no-jets": lambda a: {"X": a["X"][:0], "y": a["y"][:0]},
 }
