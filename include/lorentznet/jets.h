@@ -112,7 +112,8 @@ struct JetSet {
                                          ///< offsets[j+1] - 1
   SharedArray<std::int8_t> species;      ///< [P] quark/gluon: the particle species' place in its
                                          ///< one-hot vector, -1: known, but without a place in it
-  SharedArray<std::int16_t> column;  ///< [P] column of the constituent in the padded file layout
+  SharedArray<std::int16_t> column;  ///< [P] column of the constituent in a padded batch: its place
+                                     ///< in the jet, as readers drop the empty columns of a file
   SharedArray<std::int8_t> label;    ///< [J] class: 1 signal (top, quark), 0 background (QCD,
                                      ///< gluon), up to K - 1 of K classes; -1: unknown
   SharedArray<double> scalars;       ///< [P, S] input scalars from the file

@@ -27,7 +27,8 @@ namespace lorentznet {
 ///   The numbers may have any type of numpy and HDF5, booleans of h5py included, of either byte
 ///   order; 64-bit integers beyond 2^53 are exact only in `id`.
 ///
-/// A particle is a column with E != 0. Four-momenta are those of the file, in double. Memory: the
+/// A particle is a column with E != 0. Other columns count for nothing, wherever they are:
+/// JetSet::column counts particles. Four-momenta are those of the file, in double. Memory: the
 /// particles, and some rows of the padded file.
 ///
 /// \throws InputError with one line that names the file, and the jet if it is a jet's fault: a file
@@ -58,7 +59,7 @@ JetSet read_top_split(const std::vector<std::filesystem::path>& files, std::int6
 /// Reads the first `max_jets` jets (-1: all; fewer if the file has fewer) of an EnergyFlow
 /// quark/gluon file (doi:10.5281/zenodo.3164691), in the file's order: an .npz with
 /// - `X` [N, M, 4] = (pT [GeV], rapidity, azimuth, PDG id), rows of zeros where there is no
-/// particle;
+///   particle, which count for nothing, wherever they are;
 /// - `y` [N], quark 1, gluon 0; without it, in a file of `X` alone, labels are -1;
 /// floating-point numbers of 4 or 8 bytes, stored or deflated, in C or Fortran order.
 ///

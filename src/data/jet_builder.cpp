@@ -52,7 +52,8 @@ JetBuilder::JetBuilder(std::string file, std::int64_t rows, const BadJetRule& ru
 void JetBuilder::add_constituent(std::int64_t column, const double* p4) {
   if (!is_four_momentum(p4)) refuse(column, p4);
   p4_.insert(p4_.end(), p4, p4 + 4);
-  column_.push_back(static_cast<std::int16_t>(column));
+  const auto place = static_cast<std::int64_t>(column_.size()) - offsets_.back();
+  column_.push_back(static_cast<std::int16_t>(place));
 }
 
 void JetBuilder::refuse(std::int64_t column, const double* p4) const {

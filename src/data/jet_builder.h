@@ -46,8 +46,9 @@ class JetBuilder {
     fail("column " + std::to_string(column) + " has a momentum but energy 0");
   }
   /// Adds a constituent to the current jet. p4: [4] = (E, px, py, pz) in GeV; `column` is its place
-  /// in the padded layout. Refuses numbers that are not finite, energies that are not positive or
-  /// beyond anything physical, and momenta above the energy by more than 1 %.
+  /// in the padded layout, for messages: empty columns before it count for nothing. Refuses numbers
+  /// that are not finite, energies that are not positive or beyond anything physical, and momenta
+  /// above the energy by more than 1 %.
   void add_constituent(std::int64_t column, const double* p4);
   /// The same, with its place in the one-hot vector of species.
   void add_constituent(std::int64_t column, const double* p4, int species);

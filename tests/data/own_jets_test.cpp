@@ -212,6 +212,23 @@ TEST_CASE("bad jets are skipped and listed, and the others keep their rows") {
   CHECK_THAT(error_of(arrays), Catch::Contains("jet 1000 "));
 }
 
+TEST_CASE("rows of zeros count for nothing, wherever they are") {
+  const TemporaryFolder folder;
+  OwnArrays arrays(7);
+  arrays.write(folder / "dense.npz");
+  // Jets 1 and 4 have two particles of three: the second one moves to the last column.
+  for (const std::int64_t jet : {1, 4}) {
+    std::copy_n(&arrays.X[12 * jet + 4], 4, &arrays.X[12 * jet + 8]);
+    std::copy_n(&arrays.scalars[6 * jet + 2], 2, &arrays.scalars[6 * jet + 4]);
+    std::fill_n(&arrays.X[12 * jet + 4], 4, 0.0);
+    std::fill_n(&arrays.scalars[6 * jet + 2], 2, 99.0);
+  }
+  arrays.write(folder / "holes.npz");
+  const JetSet jets = read_jets(folder / "holes.npz");
+  check_same_jets(jets, read_jets(folder / "dense.npz"));
+  CHECK(jets.column == std::vector<std::int16_t>{0, 0, 1, 0, 1, 2, 0, 0, 1, 0, 1, 2, 0});
+}
+
 TEST_CASE("weights are divided by their mean") {
   const TemporaryFolder folder;
   OwnArrays arrays(4);

@@ -46,7 +46,7 @@ TEST_CASE("quark/gluon jets are the rows that are not zero") {
   append_quark_gluon_jet(builder, jet, 4, 1);
   const JetSet jets = std::move(builder).finish();
   CHECK(jets.offsets == std::vector<std::int64_t>{0, 2});
-  CHECK(jets.column == std::vector<std::int16_t>{1, 3});
+  CHECK(jets.column == std::vector<std::int16_t>{0, 1});
   CHECK(jets.species == std::vector<std::int8_t>{4, -1});
   CHECK(jets.label == std::vector<std::int8_t>{1});
   CHECK(jets.p4[0] == std::sqrt(2. * 2. + 0.13957 * 0.13957));

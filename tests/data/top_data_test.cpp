@@ -25,7 +25,7 @@ TEST_CASE("top jets are the columns with energy, in the order of the file") {
   CHECK(jets.offsets == std::vector<std::int64_t>{0, 2, 3});
   CHECK(jets.p4 ==
         std::vector<double>{5, 1, 2, 3, 1.4142135623730951, 0, 0, 1, 0.1, -1e-3, 0, 1e-30});
-  CHECK(jets.column == std::vector<std::int16_t>{0, 2, 3});
+  CHECK(jets.column == std::vector<std::int16_t>{0, 1, 0});
   CHECK(jets.label == std::vector<std::int8_t>{1, 0});
   CHECK(jets.species.empty());
   CHECK(jets.describe(1) == (folder / "two.h5").string() + ": jet 1");
