@@ -133,6 +133,11 @@ struct JetSet {
   std::int64_t num_classes() const;
   /// Whether the label of every jet is known.
   bool has_labels() const;
+  /// Each file that jets are from, in order, and their number.
+  std::vector<std::pair<std::string, std::int64_t>> files() const;
+  /// The names of these files, for messages: "a.h5", "a.h5, b.h5", "a.h5, b.h5, ... (20 files)";
+  /// "jets without a file" if they are unknown.
+  std::string describe_files() const;
   /// "FILE: jet ROW" of jet `jet` (ROW from 0, in the file), for messages; "jet ROW" if the file is
   /// unknown. \throws std::out_of_range
   std::string describe(std::int64_t jet) const;
@@ -147,6 +152,10 @@ struct JetSet {
 /// Divides the jets' weights, if they have any, by their mean, so that a learning rate means the
 /// same whatever their unit. Weights that are all zero stay.
 void normalize_weights(JetSet& jets);
+
+/// What is odd about the labels of training jets, in one line; empty if nothing is: all jets are of
+/// one class, or there are none of a class below the highest one.
+std::string odd_labels(const JetSet& jets);
 
 /// The three parts of a data set.
 struct DataSplits {

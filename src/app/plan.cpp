@@ -46,20 +46,21 @@ Task task_for(const Task& task, const Experiment& experiment, const JetSet& jets
 
 /// Whether a network for `task` can take these jets. \throws InputError naming a file
 void check_jets(const Task& task, const JetSet& jets, std::int64_t n_class) {
-  const auto file = jets.sources.empty() ? "" : jets.sources.front().file + ": ";
   if (task.for_scalars != nullptr) {
     const bool beams = !task.beam_scalars.empty();
     const auto own = std::max<std::int64_t>(jets.num_scalars(), 1);
     const auto taken = task.n_scalar - (beams ? 1 : 0);
     if (own != taken) {
-      throw InputError(fmt::format("{}{} scalars a particle{}, but the network takes {} ({} beams)",
-                                   file, own, jets.num_scalars() == 0 ? " (its mass)" : "", taken,
-                                   beams ? "with" : "without"));
+      throw InputError(fmt::format(
+          "{}: {} scalars a particle{}, but the network takes {} ({} beams)", jets.describe_files(),
+          own, jets.num_scalars() == 0 ? " (its mass)" : "", taken, beams ? "with" : "without"));
     }
   }
   if (jets.num_classes() > n_class) {
-    throw InputError(fmt::format("{}jets of class {}, but the network has classes 0 to {}", file,
-                                 jets.num_classes() - 1, n_class - 1));
+    const auto highest = std::max_element(jets.label.begin(), jets.label.end());
+    throw InputError(
+        fmt::format("{} (counted from 0): class {}, but the network has classes 0 to {}",
+                    jets.describe(highest - jets.label.begin()), int{*highest}, n_class - 1));
   }
 }
 

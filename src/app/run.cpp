@@ -5,6 +5,8 @@
 #include <torch/utils.h>
 #include <torch/version.h>
 
+#include <algorithm>
+
 #include "app/run_data.h"
 #include "lorentznet/checkpoint.h"
 
@@ -25,6 +27,27 @@ void announce_program(const Task& task, const at::Device& device, const Launch& 
   if (launch.size > 1) log.info(fmt::format("Processes: {} ({})", launch.size, launch.launcher));
 }
 
+/// "Files of test: a.h5 (600 jets), b.h5 (400 jets) in data/top"; whole paths if they are in
+/// several folders.
+void announce_files(const std::string& split, const JetSet& jets, const Log& log) {
+  const auto files = jets.files();
+  if (files.empty()) return;
+  const auto folder_of = [](const auto& file) {
+    return std::filesystem::path(file.first).parent_path();
+  };
+  const auto folder = folder_of(files.front());
+  const bool is_common = std::all_of(files.begin(), files.end(),
+                                     [&](const auto& file) { return folder_of(file) == folder; });
+  std::string names;
+  for (const auto& [file, count] : files) {
+    const std::filesystem::path path(file);
+    names += fmt::format("{}{} ({} jets)", names.empty() ? "" : ", ",
+                         (is_common ? path.filename() : path).string(), count);
+  }
+  if (is_common && !folder.empty()) names += " in " + folder.string();
+  log.info(fmt::format("Files of {}: {}", split, names));
+}
+
 void announce_data(const Run& run) {
   const auto& [train, val, test, skipped, test_weight] = run.data;
   const auto& log = run.output.log;
@@ -32,6 +55,11 @@ void announce_data(const Run& run) {
   if (!skipped.empty()) log.info(fmt::format("Skipped jets: {}", skipped.size()));
   if (run.plan.network.n_class > 2) log.info(fmt::format("Classes: {}", run.plan.network.n_class));
   log.info(run.plan.pooling_line);
+  if (!run.experiment.arguments.test_mode) {
+    announce_files("train", train, log);
+    announce_files(run.plan.task.validation_name, val, log);
+  }
+  announce_files("test", test, log);
   if (!run.experiment.arguments.test_mode) {
     log.info(fmt::format(" train samples: {}", train.num_jets()));
     log.info(fmt::format(" {} samples: {}", run.plan.task.validation_name, val.num_jets()));

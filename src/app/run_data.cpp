@@ -117,8 +117,9 @@ void check_test(const JetSet& jets, const Arguments& arguments) {
                            : arguments.report           ? "--report"
                                                         : nullptr;
   if (flag == nullptr) return;
-  throw InputError(fmt::format("{}: has jets without a label, but {} needs all labels",
-                               jets.sources.front().file, flag));
+  const auto without = std::find(jets.label.begin(), jets.label.end(), -1) - jets.label.begin();
+  throw InputError(fmt::format("{} (counted from 0): has no label, but {} needs all labels",
+                               jets.describe(without), flag));
 }
 
 }  // namespace
@@ -147,6 +148,7 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
   data.test_weight = data.test.weight;
   for (auto* jets : {&data.train, &data.val, &data.test}) normalize_weights(*jets);
   check_test(data.test, arguments);
+  if (const auto odd = odd_labels(data.train); !odd.empty()) log.info("Warning: " + odd);
   return data;
 }
 

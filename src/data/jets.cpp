@@ -38,14 +38,9 @@ SharedArray<T> part_if_any(const SharedArray<T>& values, std::int64_t first, std
   return values.empty() ? values : values.part(first, count);
 }
 
-std::string file_of(const JetSet& jets) {
-  return jets.sources.empty() || jets.sources.front().file.empty() ? "jets without a file"
-                                                                   : jets.sources.front().file;
-}
-
 void require_same(const JetSet& a, const JetSet& b, bool same, const std::string& what) {
   if (same) return;
-  throw InputError(file_of(a) + " and " + file_of(b) + " do not match: " + what);
+  throw InputError(a.describe_files() + " and " + b.describe_files() + " do not match: " + what);
 }
 
 void require_match(const JetSet& a, const JetSet& b) {
@@ -70,6 +65,35 @@ std::int64_t JetSet::num_classes() const {
 
 bool JetSet::has_labels() const {
   return std::none_of(label.begin(), label.end(), [](std::int8_t value) { return value < 0; });
+}
+
+std::vector<std::pair<std::string, std::int64_t>> JetSet::files() const {
+  std::vector<std::pair<std::string, std::int64_t>> files;
+  for (std::size_t place = 0; place < sources.size(); ++place) {
+    const bool is_last = place + 1 == sources.size();
+    const auto jets =
+        (is_last ? num_jets() : sources[place + 1].first_jet) - sources[place].first_jet;
+    const auto same = std::find_if(files.begin(), files.end(), [&](const auto& file) {
+      return file.first == sources[place].file;
+    });
+    if (same != files.end()) {
+      same->second += jets;
+    } else if (!sources[place].file.empty()) {
+      files.emplace_back(sources[place].file, jets);
+    }
+  }
+  return files;
+}
+
+std::string JetSet::describe_files() const {
+  constexpr std::size_t kMostNames = 3;
+  const auto all = files();
+  std::string names;
+  for (std::size_t place = 0; place < std::min(all.size(), kMostNames); ++place) {
+    names += (names.empty() ? "" : ", ") + all[place].first;
+  }
+  if (all.size() > kMostNames) names += ", ... (" + std::to_string(all.size()) + " files)";
+  return names.empty() ? "jets without a file" : names;
 }
 
 std::string JetSet::describe(std::int64_t jet) const {
@@ -150,6 +174,32 @@ void normalize_weights(JetSet& jets) {
   if (!(sum > 0)) return;
   const double mean = sum / static_cast<double>(jets.weight.size());
   for (double& weight : jets.weight.edit()) weight /= mean;
+}
+
+std::string odd_labels(const JetSet& jets) {
+  constexpr std::size_t kMostNamed = 5;
+  const auto classes = jets.num_classes();
+  std::vector<std::int64_t> count(static_cast<std::size_t>(classes), 0);
+  for (const auto label : jets.label) {
+    if (label >= 0) ++count[static_cast<std::size_t>(label)];
+  }
+  std::vector<std::string> missing;
+  for (std::int64_t k = 0; k < classes; ++k) {
+    if (count[static_cast<std::size_t>(k)] == 0) missing.push_back(std::to_string(k));
+  }
+  if (classes > 0 && missing.size() + 1 == count.size()) {
+    return jets.describe_files() + ": all jets have label " + std::to_string(classes - 1) +
+           ", so there is nothing to tell apart";
+  }
+  if (missing.empty()) return "";
+  std::string text = jets.describe_files() + ": labels up to " + std::to_string(classes - 1) +
+                     " make " + std::to_string(classes) + " classes, but no jet has label " +
+                     missing.front();
+  for (std::size_t place = 1; place < std::min(missing.size(), kMostNamed); ++place) {
+    text += ", " + missing[place];
+  }
+  if (missing.size() > kMostNamed) text += ", ... (" + std::to_string(missing.size()) + " labels)";
+  return text;
 }
 
 }  // namespace lorentznet

@@ -16,11 +16,6 @@ std::string describe_label(std::int64_t label, const std::string& name, std::int
                      n_class - 1);
 }
 
-/// "FILE: ", if it is known, for messages.
-std::string prefix_of(const JetSet& set) {
-  return set.sources.empty() ? "" : set.sources.front().file + ": ";
-}
-
 /// Bytes that the jets may take on `device`: half of what is free, so that the other half is left
 /// for the steps. On the CPU none, because the jets are there already.
 std::int64_t room_on(const at::Device& device) {
@@ -36,8 +31,8 @@ double in_gb(std::int64_t bytes) { return static_cast<double>(bytes) / 1e9; }
 void check_split(const JetSet& set, const std::string& name, std::int64_t at_least,
                  std::int64_t n_class) {
   if (set.num_jets() < at_least) {
-    throw InputError(fmt::format("{}the {} split has {} jets, at least {} are needed",
-                                 prefix_of(set), name, set.num_jets(), at_least));
+    throw InputError(fmt::format("{}: the {} split has {} jets, at least {} are needed",
+                                 set.describe_files(), name, set.num_jets(), at_least));
   }
   for (std::int64_t jet = 0; jet < set.num_jets(); ++jet) {
     const auto label = set.label[static_cast<std::size_t>(jet)];
@@ -46,7 +41,7 @@ void check_split(const JetSet& set, const std::string& name, std::int64_t at_lea
   }
   const auto is_zero = [](double weight) { return weight == 0; };
   if (!set.weight.empty() && std::all_of(set.weight.begin(), set.weight.end(), is_zero)) {
-    throw InputError(prefix_of(set) + "all weights are zero");
+    throw InputError(set.describe_files() + ": all weights are zero");
   }
 }
 

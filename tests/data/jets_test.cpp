@@ -68,6 +68,23 @@ TEST_CASE("append keeps every jet's source, and so does a slice across sources")
   CHECK(across.multiplicity(2) == 7);
 }
 
+TEST_CASE("a set names its files, each with its jets") {
+  using Files = std::vector<std::pair<std::string, std::int64_t>>;
+  JetSet jets = numbered_jets({2, 3, 1}, "a.h5");
+  CHECK(jets.files() == Files{{"a.h5", 3}});
+  CHECK(jets.describe_files() == "a.h5");
+  jets.append(numbered_jets({1, 1, 7}, "b.h5").slice(1, 2));
+  jets.append(numbered_jets({4}, "c.h5"));
+  jets.append(numbered_jets({4, 4}, "a.h5"));  // a second source of the same file
+  CHECK(jets.files() == Files{{"a.h5", 5}, {"b.h5", 2}, {"c.h5", 1}});
+  CHECK(jets.describe_files() == "a.h5, b.h5, c.h5");
+  CHECK(jets.slice(3, 3).files() == Files{{"b.h5", 2}, {"c.h5", 1}});
+  jets.append(numbered_jets({1}, "d.h5"));
+  CHECK(jets.describe_files() == "a.h5, b.h5, c.h5, ... (4 files)");
+  CHECK(JetSet().files().empty());
+  CHECK(JetSet().describe_files() == "jets without a file");
+}
+
 TEST_CASE("slices put together again are the set") {
   const JetSet jets = numbered_jets({2, 3, 1, 4}, "a.h5");
   JetSet again = jets.slice(0, 1);

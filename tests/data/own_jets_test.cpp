@@ -229,6 +229,28 @@ TEST_CASE("rows of zeros count for nothing, wherever they are") {
   CHECK(jets.column == std::vector<std::int16_t>{0, 0, 1, 0, 1, 2, 0, 0, 1, 0, 1, 2, 0});
 }
 
+TEST_CASE("odd labels are described in one line") {
+  const auto with = [](std::vector<std::int8_t> labels) {
+    JetSet jets;
+    for (const auto label : labels) {
+      jets.label.push_back(label);
+      jets.offsets.push_back(0);
+    }
+    jets.sources = {{"a.npz", 0, 0}};
+    return lorentznet::odd_labels(jets);
+  };
+  CHECK(with({0, 1, 1}).empty());
+  CHECK(with({2, 0, 1}).empty());
+  CHECK(with({}).empty());
+  CHECK(with({-1, -1}).empty());  // an error of its own
+  CHECK(with({0, 0}) == "a.npz: all jets have label 0, so there is nothing to tell apart");
+  CHECK(with({1, 1}) == "a.npz: all jets have label 1, so there is nothing to tell apart");
+  CHECK(with({0, 2, 4}) == "a.npz: labels up to 4 make 5 classes, but no jet has label 1, 3");
+  CHECK(with({0, 100}) ==
+        "a.npz: labels up to 100 make 101 classes, but no jet has label 1, 2, 3, 4, 5, ... (99 "
+        "labels)");
+}
+
 TEST_CASE("weights are divided by their mean") {
   const TemporaryFolder folder;
   OwnArrays arrays(4);

@@ -34,13 +34,12 @@ def three_classes(first, count, seed):
             "id": (1 << 60) + rng.permutation(count)}  # fmt: skip
 
 
-class OwnJetsTest(harness.ProgramTest):
+class OwnJetsTest(harness.ScoreTest):
     """With a top experiment `top` and an experiment `three` with three classes, scalars and weights, without beams."""
 
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.logs = cls.folder / "logs"
         cls.top_data = harness.write_top(cls.folder / "top")
         harness.train("top", cls.logs, cls.top_data, "top")
         cls.three_data = cls.folder / "three"
@@ -53,12 +52,8 @@ class OwnJetsTest(harness.ProgramTest):
         np.savez_compressed(self.folder / f"{name}.npz", **arrays)
         return self.folder / f"{name}.npz"
 
-    def run_test(self, name, *files, **options):
-        return harness.test_mode("top", self.logs / name, "--batch_size=8", "--test_data", *files, **options)
-
     def scores(self, name, *files):
-        self.assert_finished(self.run_test(name, *files))
-        return np.load(self.logs / name / "score.npy")
+        return np.load(self.score("top", name, *files))
 
     def test_same_scores_as_from_top_files(self):
         expected = self.scores("top", self.top_data / "test.h5")
@@ -93,9 +88,9 @@ class OwnJetsTest(harness.ProgramTest):
         del arrays["y"]
         before = harness.results(run)
         for flag in ("--boost=.5", "--report"):
-            self.assert_refused(self.run_test("top", self.own("bare", **arrays), flag), "bare.npz", flag[:7])
+            self.assert_refused(self.run_test("top", "top", self.own("bare", **arrays), flag), "bare.npz", flag[:7])
         self.assertEqual(harness.results(run), before)
-        result = self.run_test("top", self.own("bare", **arrays))
+        result = self.run_test("top", "top", self.own("bare", **arrays))
         self.assert_finished(result)
         self.assertIn("without labels", result.stdout)
         self.assertNotIn("nan", result.stdout)
@@ -166,27 +161,56 @@ class OwnJetsTest(harness.ProgramTest):
     def test_what_does_not_fit_is_refused(self):
         arrays = three_classes(0, 10, 5)
         bare = {name: arrays[name] for name in ("X", "y")}
-        self.assert_refused(self.run_test("three", self.own("no-scalars", **bare)), "no-scalars.npz",
+        self.assert_refused(self.run_test("top", "three", self.own("no-scalars", **bare)), "no-scalars.npz",
                             "1 scalars", "the network takes 2")  # fmt: skip
-        self.assert_refused(self.run_test("top", self.own("classes", **bare)), "classes.npz", "class 2",
+        self.assert_refused(self.run_test("top", "top", self.own("classes", **bare)), "classes.npz", "class 2",
                             "classes 0 to 1")  # fmt: skip
-        self.assert_refused(self.run_test("top", harness.QG_SAMPLE), "QG_jets.npz", "jet 0", "more momentum")
+        self.assert_refused(self.run_test("top", "top", harness.QG_SAMPLE), "QG_jets.npz", "jet 0", "more momentum")
         mixed = [self.own("weighted", **own_of_top("test", weight=np.ones(20))),
                  self.own("unweighted", **own_of_top("test"))]  # fmt: skip
-        self.assert_refused(self.run_test("top", *mixed), "weighted.npz", "unweighted.npz", "weights")
+        self.assert_refused(self.run_test("top", "top", *mixed), "weighted.npz", "unweighted.npz", "weights")
+
+    def test_the_right_file_of_several_is_named(self):
+        first = self.own("first", **own_of_top("test"))
+        second = self.own("second", **{name: three_classes(0, 10, 5)[name] for name in ("X", "y")})
+        jet = int((np.load(second)["y"] == 2).argmax())
+        self.assert_refused(self.run_test("top", "top", first, second), f"second.npz: jet {jet} ", "class 2")
+        bare = self.own("without", X=own_of_top("test")["X"])
+        self.assert_refused(self.run_test("top", "top", first, bare, "--boost=.5"), "without.npz: jet 0 ", "label")
+
+    def test_odd_labels(self):
+        """A training on one class, or with gaps in the numbers of the classes, is what nobody wants: one line."""
+        arrays = {split: own_of_top(split) for split in harness.TOP_SPLITS}
+        for name, change, expected in (
+            ("usual", lambda y: y, None),
+            ("one", lambda y: 0 * y, "all jets have label 0"),
+            ("gaps", lambda y: 100 * y, "labels up to 100 make 101 classes, but no jet has label 1, 2, 3"),
+        ):  # fmt: skip
+            with self.subTest(name):
+                data = self.folder / f"labels-{name}"
+                data.mkdir()
+                for split, values in arrays.items():
+                    np.savez(data / f"{split}.npz", **values | {"y": change(values["y"])})
+                result = harness.run("top", *harness.SMALL, "--epochs=1", "--datadir", data, "--logdir", self.logs,
+                                     f"--exp_name=labels-{name}")  # fmt: skip
+                self.assert_finished(result)
+                lines = [line for line in result.stdout.splitlines() if line.startswith("Warning: ")]
+                self.assertEqual(len(lines), 0 if expected is None else 1, result.stdout)
+                if expected:
+                    self.assertIn(f"Warning: {data}/train.npz: {expected}", lines[0])
 
     def test_bad_jets(self):
         arrays = {name: np.concatenate([values] * 60) for name, values in own_of_top("test").items()}
         arrays["X"][700, 0, 0] = np.nan
         file = self.own("bad", **arrays)
-        self.assert_refused(self.run_test("top", file), "jet 700 (counted from 0)", "not finite")
-        result = self.run_test("top", file, "--on_bad_jet=skip")
+        self.assert_refused(self.run_test("top", "top", file), "jet 700 (counted from 0)", "not finite")
+        result = self.run_test("top", "top", file, "--on_bad_jet=skip")
         self.assert_finished(result)
         self.assertRegex(result.stdout, r"(?m)^Skipped: .*bad\.npz: jet 700 \(counted from 0\): .*not finite")
         self.assertIn("\nSkipped jets: 1\n", result.stdout)
         self.assertEqual(len(np.load(self.logs / "top" / "score.npy")), 1199)
         arrays["X"][701, 0, 0] = -5
-        result = self.run_test("top", self.own("worse", **arrays), "--on_bad_jet=skip")
+        result = self.run_test("top", "top", self.own("worse", **arrays), "--on_bad_jet=skip")
         self.assert_refused(result, "2 bad jets", "0.1 %", "jet 701")
 
     def info(self, *words):

@@ -230,6 +230,28 @@ def train(task: str, logdir: Path, datadir: Path, name: str, *words, **options):
     return logdir / name
 
 
+class ScoreTest(ProgramTest):
+    """A test class that scores files with the experiments in `self.logs`."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.logs = cls.folder / "logs"
+
+    @classmethod
+    def run_test(cls, task: str, name: str, *words, **options) -> subprocess.CompletedProcess:
+        """Tests experiment `name` on files, which `words` begins with."""
+        return test_mode(task, cls.logs / name, "--batch_size=8", "--test_data", *words, **options)
+
+    @classmethod
+    def score(cls, task: str, name: str, *words, **options) -> Path:
+        """The score.npy of such a test, which must succeed."""
+        result = cls.run_test(task, name, *words, **options)
+        if (result.returncode, result.stderr) != (0, ""):
+            raise AssertionError(f"{result.args}: status {result.returncode}: {result.stderr}")
+        return cls.logs / name / "score.npy"
+
+
 class TrainedTest(ProgramTest):
     """A test class with a quark/gluon experiment `self.kept`, trained on `self.data` for one epoch; `self.good` are
     its files."""
