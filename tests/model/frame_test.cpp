@@ -1,5 +1,6 @@
 #include "model/frame.h"
 
+#include <array>
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <vector>
@@ -32,6 +33,21 @@ double matrix_difference(const LorentzMatrix& a, const LorentzMatrix& b) {
 }
 
 }  // namespace
+
+TEST_CASE("a boost has the sign that docs/network-input.md gives it") {
+  const auto boosted = [](const std::array<double, 4>& p) {
+    const auto matrix = matrix_of({.beta = 0.6}, 0);
+    std::vector<double> q(4, 0.0);
+    for (std::size_t i = 0; i < 4; ++i) {
+      for (std::size_t j = 0; j < 4; ++j) q[i] += matrix[i][j] * p[j];
+    }
+    return q;
+  };
+  CHECK_THAT(boosted({13, 3, 4, 0}),
+             Catch::Matchers::Approx(std::vector<double>{18.5, 13.5, 4, 0}).margin(1e-12));
+  CHECK_THAT(boosted({1, 0, 0, 0}),
+             Catch::Matchers::Approx(std::vector<double>{1.25, 0.75, 0, 0}).margin(1e-12));
+}
 
 TEST_CASE("transformations conserve the metric, up to the largest boost") {
   for (const auto axis :
