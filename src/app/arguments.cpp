@@ -104,7 +104,7 @@ void refuse_contradiction(const Arguments& arguments, const Json& saved,
     const auto given = flag_value(arguments, flag);
     if (given == saved.at(flag.name)) continue;
     throw InputError("--" + flag.name + " " + given.dump() + " contradicts " +
-                     saved.at(flag.name).dump() + " in " + file.string());
+                     short_text(saved.at(flag.name)) + " in " + file.string());
   }
 }
 

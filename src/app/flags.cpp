@@ -254,7 +254,9 @@ void set_flag(Arguments& arguments, const Flag& flag, const Json& value) {
   }
   const bool is_text = std::holds_alternative<std::string Arguments::*>(flag.target) ||
                        std::holds_alternative<Choice>(flag.target);
-  if (value.is_string() != is_text) fail(flag, value.dump(), "of the right type");
+  if (value.is_string() != is_text || value.is_structured()) {
+    fail(flag, short_text(value), "of the right type");
+  }
   set_flag(arguments, flag, is_text ? value.get<std::string>() : value.dump());
 }
 

@@ -81,9 +81,29 @@ std::string reason_of(const Json::parse_error& error) {
   return reason;
 }
 
+/// Whether arrays and objects are nested more than `most` deep.
+bool is_deeper(std::string_view text, int most) {
+  int depth = 0;
+  bool in_string = false;
+  for (std::size_t place = 0; place < text.size(); ++place) {
+    const char byte = text[place];
+    if (in_string && byte == '\\') ++place;  // the next byte does not end the string
+    if (byte == '"') in_string = !in_string;
+    if (in_string) continue;
+    if ((byte == '[' || byte == '{') && ++depth > most) return true;
+    if (byte == ']' || byte == '}') --depth;
+  }
+  return false;
+}
+
 }  // namespace
 
 Json parse_json(std::string_view text, const std::filesystem::path& file) {
+  constexpr int kMostDeep = 100;
+  if (is_deeper(text, kMostDeep)) {
+    throw InputError(file.string() + ": values nested more than " + std::to_string(kMostDeep) +
+                     " deep");
+  }
   const auto strict = without_no_numbers(text);
   try {
     auto json = Json::parse(strict.text);
@@ -103,6 +123,13 @@ Json read_json(const std::filesystem::path& file) {
 
 void write_json(const std::filesystem::path& file, const Json& json) {
   write_file_whole(file, json.dump(4));
+}
+
+std::string short_text(const Json& value) {
+  constexpr std::size_t kMost = 80;
+  if (value.is_structured()) return std::string(value.is_array() ? "an array" : "an object");
+  const auto text = value.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  return text.size() <= kMost ? text : text.substr(0, kMost) + "...";
 }
 
 }  // namespace lorentznet
