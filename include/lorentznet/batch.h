@@ -12,21 +12,6 @@
 
 namespace lorentznet {
 
-/// How a jet's embeddings are pooled: their sum is divided by n_nodes.
-///
-/// The published program pads all jets of a batch to the same width, and its n_nodes counts the
-/// padding.
-enum class Pooling {
-  kBatch,     ///< 2 beams + the columns in which any jet of the batch has a constituent
-  kConstant,  ///< a constant of the model
-  kJet,       ///< the jet's own number of nodes, without padding
-};
-
-struct PoolingRule {
-  Pooling pooling = Pooling::kJet;
-  std::int64_t n_nodes = 0;  ///< the constant of Pooling::kConstant
-};
-
 /// J jets as the network takes them, laid end to end: P nodes in total, including beams.
 struct Batch {
   std::vector<std::int64_t> offsets{0};  ///< [J+1] jet j owns nodes offsets[j] .. offsets[j+1] - 1

@@ -6,10 +6,12 @@
 #include <torch/nn/modules/linear.h>
 #include <torch/nn/pimpl.h>
 
+#include <array>
 #include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lorentznet/batch.h"
@@ -30,6 +32,7 @@ enum class Coordinates {
   kDouble,   ///< from the file to the last layer: E^2 - p^2 cancels
   kNetwork,  ///< the network's own type, as in the Python program
 };
+inline constexpr std::array<std::string_view, 2> kCoordinatesNames{"double", "float"};
 
 struct LorentzNetOptions {
   std::int64_t n_scalar = 2;   ///< S, input scalars of a node

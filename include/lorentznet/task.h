@@ -1,10 +1,13 @@
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "lorentznet/jets.h"
@@ -26,6 +29,28 @@ struct DataSelection {
   std::function<void(const std::string& line)> log = [](const std::string&) {};
 };
 
+/// How a jet's embeddings are pooled: their sum is divided by n_nodes.
+///
+/// The published program pads all jets of a batch to the same width, and its n_nodes counts the
+/// padding.
+enum class Pooling {
+  kBatch,     ///< 2 beams + the columns in which any jet of the batch has a constituent
+  kConstant,  ///< a constant of the model
+  kJet,       ///< the jet's own number of nodes, without padding
+};
+inline constexpr std::array<std::string_view, 3> kPoolingNames{"batch", "constant", "jet"};
+
+struct PoolingRule {
+  Pooling pooling = Pooling::kJet;
+  std::int64_t n_nodes = 0;  ///< the constant of Pooling::kConstant
+};
+
+/// Quartiles of m/E of the constituents of jets: how heavy they are, or how much rounding leaves of
+/// massless ones.
+struct MassQuartiles {
+  double lower = 0, median = 0, upper = 0;
+};
+
 /// What generated a published set of quark/gluon jets.
 enum class Generator { kPythia, kHerwig };
 
@@ -41,14 +66,15 @@ struct PublishedSets {
 
 /// All that top tagging and quark/gluon tagging differ in.
 struct Task {
-  std::string name;                    ///< "top" or "qg"
-  std::string title;                   ///< for people
-  std::int64_t n_scalar;               ///< S, input scalars of a node
-  std::vector<double> beam_scalars;    ///< [S] of the two beams that stand before each jet's
-                                       ///< constituents; empty: the task has no beams
-  bool pools_over_batch;               ///< n_nodes is by default that of the batch, not a constant
-  std::int64_t published_n_nodes;      ///< the constant of the published checkpoint, or 0
-  double c_weight;                     ///< default of --c_weight
+  std::string name;                  ///< "top" or "qg"
+  std::string title;                 ///< for people
+  std::int64_t n_scalar;             ///< S, input scalars of a node
+  std::vector<double> beam_scalars;  ///< [S] of the two beams that stand before each jet's
+                                     ///< constituents; empty: the task has no beams
+  bool pools_over_batch;             ///< n_nodes is by default that of the batch, not a constant
+  std::int64_t published_n_nodes;    ///< the constant of the published checkpoint, or 0
+  double c_weight;                   ///< default of --c_weight
+  std::optional<MassQuartiles> published_masses;  ///< empty: the network does not see masses
   std::string validation_name;         ///< the validation split in the Python program's lines
   std::vector<std::string> own_flags;  ///< flags that the other task's program lacks
   PublishedSets published_sets;

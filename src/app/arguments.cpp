@@ -130,8 +130,9 @@ void check_pooling(const Arguments& arguments) {
       arguments.pooling.value_or(Pooling::kConstant) == Pooling::kConstant) {
     return;
   }
-  throw InputError("--n_nodes is the constant of --pooling constant: it contradicts --pooling " +
-                   kPoolingWords[static_cast<std::size_t>(*arguments.pooling)]);
+  throw InputError(
+      fmt::format("--n_nodes is the constant of --pooling constant: it contradicts --pooling {}",
+                  kPoolingNames.at(static_cast<std::size_t>(*arguments.pooling))));
 }
 
 void check_experiment(const Arguments& arguments) {

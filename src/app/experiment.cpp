@@ -6,6 +6,7 @@
 #include <array>
 
 #include "app/flags.h"
+#include "app/trained_network.h"
 #include "lorentznet/error.h"
 #include "parallel/collectives.h"
 #include "tagger/network.h"
@@ -112,19 +113,6 @@ std::vector<std::string> flags_of_trained_network(const Arguments& arguments) {
   return names;
 }
 
-/// \throws InputError if args.json has a number of this name outside [least, most]
-std::int64_t saved_number(const Json& saved, const std::string& name, std::int64_t if_absent,
-                          std::int64_t least, std::int64_t most, const RunFolder& folder) {
-  if (!saved.contains(name)) return if_absent;
-  const auto& number = saved.at(name);
-  if (number.is_number_integer()) {
-    const auto value = number.get<std::int64_t>();
-    if (value >= least && value <= most) return value;
-  }
-  throw InputError(fmt::format("{}: {} is {}, not a number from {} to {}", folder.args().string(),
-                               name, number.dump(), least, most));
-}
-
 /// Compares the size of the network with that of its checkpoint before it is made: a wrong one may
 /// not fit into memory.
 void check_size(const Experiment& experiment) {
@@ -152,23 +140,26 @@ Experiment open_experiment(const Task& task, const Arguments& given, Processes& 
   if (processes.launch().rank == 0 && std::filesystem::exists(experiment.results.path())) {
     lock_results(experiment, log);
   }
-  if (!arguments.test_mode && !arguments.resume) return experiment;
-
-  const bool has_args = std::filesystem::exists(folder.args());
-  const Json saved = has_args ? read_json(folder.args()) : Json::object();
-  if (!has_args) {
-    log.info(folder.args().string() + " is missing: the flags define the network");
+  if (arguments.resume) {
+    adopt_saved(arguments, read_json(folder.args()), flags_from_stopped_training(arguments, task),
+                task, folder.args());
+  } else if (!arguments.test_mode && !arguments.init_from.empty()) {
+    experiment.masses = adopt_initial_network(arguments, task, log).masses;
   }
-  adopt_saved(arguments, saved,
-              arguments.test_mode ? flags_of_trained_network(arguments)
-                                  : flags_from_stopped_training(arguments, task),
-              task, folder.args());
   if (!arguments.test_mode) return experiment;
 
+  const auto network = read_trained_network(task, folder.best_model());
+  if (!std::filesystem::exists(folder.args())) {
+    log.info(fmt::format("{} is missing: {}", folder.args().string(),
+                         network.own.empty() ? "the flags define the network"
+                                             : "the checkpoint says what its network computes"));
+  }
+  adopt_network(arguments, network, flags_of_trained_network(arguments), task);
   constexpr std::int64_t kMostScalars = 4096, kMostClasses = 127;
   experiment.network = read_state_dict(folder.best_model());
-  experiment.n_scalar = saved_number(saved, "n_scalar", task.n_scalar, 1, kMostScalars, folder);
-  experiment.n_class = saved_number(saved, "n_class", 2, 2, kMostClasses, folder);
+  experiment.n_scalar = network.number("n_scalar", task.n_scalar, 1, kMostScalars);
+  experiment.n_class = network.number("n_class", 2, 2, kMostClasses);
+  experiment.masses = network.masses;
   check_size(experiment);
   if (std::filesystem::exists(folder.train_result())) {
     experiment.training = read_json(folder.train_result());

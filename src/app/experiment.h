@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "app/arguments.h"
 #include "io/folder_lock.h"
@@ -24,6 +25,9 @@ struct Experiment {
   std::int64_t n_scalar = 0;  ///< input scalars of a node
   std::int64_t n_class = 0;
   Json training = Json::object();  ///< contents of train-result.json, if there is one
+  /// Of the jets that the network was trained on, in test mode and with --init_from; empty: it
+  /// does not see the masses.
+  std::optional<MassQuartiles> masses = {};
 };
 
 /// Finds the experiment, locks it if it exists, and reads what earlier runs saved of it. A new

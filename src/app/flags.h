@@ -51,7 +51,4 @@ Json flag_value(const Arguments& arguments, const Flag& flag);
 /// The inverse, with the checks of the command line. \throws InputError naming flag and value
 void set_flag(Arguments& arguments, const Flag& flag, const Json& value);
 
-/// How the words of --pooling are written, in the order of Pooling.
-inline const std::vector<std::string> kPoolingWords{"batch", "constant", "jet"};
-
 }  // namespace lorentznet

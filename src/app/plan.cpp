@@ -100,6 +100,9 @@ std::pair<std::int64_t, std::string> constant_nodes(const Arguments& arguments, 
   for (std::int64_t jet = 0; jet < data.train.num_jets(); ++jet) {
     check_fits(data.train, jet, task, n_nodes);
   }
+  if (!arguments.init_from.empty() && !arguments.given.contains("n_nodes")) {
+    return {n_nodes, "of the network in --init_from"};
+  }
   return {n_nodes, "by --n_nodes or args.json"};
 }
 

@@ -6,6 +6,7 @@
 #include <csignal>
 
 #include "app/run.h"
+#include "app/trained_network.h"
 #include "console/console.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
@@ -87,7 +88,9 @@ void prepare_first_step(const Run& run, LorentzNet& network) {
                        static_cast<std::uint64_t>(run.ranks().rank()));
   }
   const bool resumes = arguments.resume && std::filesystem::exists(folder.training_state());
-  if (!arguments.init_from.empty() && !resumes) load(network, arguments.init_from);
+  if (!arguments.init_from.empty() && !resumes) {
+    start_from(*network, arguments.init_from, run.output.log);
+  }
 }
 
 /// args.json: the flags, and what the data decided.

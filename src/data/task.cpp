@@ -4,6 +4,7 @@
 #include <cmath>
 
 #include "data/jet_cache.h"
+#include "data/masses.h"
 #include "data/particles.h"
 #include "lorentznet/error.h"
 #include "lorentznet/readers.h"
@@ -13,14 +14,6 @@ namespace {
 
 /// psi(p) = sign(p) log(1 + |p|) for p >= 0.
 double psi_of_mass(double mass) { return std::log1p(mass); }
-
-/// Towers are massless up to rounding, so the result depends on the order of these operations. It
-/// is the published program's, 2 E^2 - (E^2 + px^2 + py^2 + pz^2), in double from the stored
-/// values.
-double invariant_mass(const double* p) {
-  const double sum = p[0] * p[0] + p[1] * p[1] + p[2] * p[2] + p[3] * p[3];
-  return std::sqrt(std::abs(2 * (p[0] * p[0]) - sum));
-}
 
 /// The constituent's own scalars, or its mass if the file has none; then 0: not a beam.
 void encode_top(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
@@ -121,6 +114,8 @@ const Task& top_tagging() {
       .pools_over_batch = true,
       .published_n_nodes = 0,
       .c_weight = 5e-3,
+      // Of massless four-momenta that are stored as float: rounding.
+      .published_masses = MassQuartiles{.lower = 1.5e-4, .median = 2.1e-4, .upper = 2.8e-4},
       .validation_name = "valid",
       .own_flags = {"num_train", "no_beams"},
       .published_sets = {.subfolder = "",
@@ -144,6 +139,7 @@ const Task& quark_gluon_tagging() {
                          .pools_over_batch = false,
                          .published_n_nodes = 139,
                          .c_weight = 1e-3,
+                         .published_masses = {},
                          .validation_name = "val",
                          .own_flags = {"num_data", "generator", "with_bc"},
                          .published_sets = {.subfolder = "datasets",

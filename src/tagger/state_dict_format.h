@@ -3,6 +3,9 @@
 #include <array>
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
 #include <string_view>
 
 #include "lorentznet/checkpoint.h"
@@ -38,6 +41,15 @@ inline constexpr std::array<StorageType, 5> kStorageTypes{{
     {ElementType::kFloat, "torch HalfStorage", sizeof(std::uint16_t), from_half},
     {ElementType::kFloat, "torch BFloat16Storage", sizeof(std::uint16_t), from_bfloat16},
 }};
+
+/// What a checkpoint says of its network (description.h): an entry in the folder of the others.
+inline constexpr std::string_view kDescriptionEntry = "lorentznet.json";
+
+/// The contents of that entry; empty if there is none.
+/// \throws InputError, one line that begins with the file's name, if the file is no checkpoint or
+/// the
+///         entry has more than 1 MiB
+std::optional<std::string> read_description_text(const std::filesystem::path& checkpoint);
 
 inline const StorageType& storage_type(ElementType type) {
   return kStorageTypes.at(static_cast<std::size_t>(type));

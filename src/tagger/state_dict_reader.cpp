@@ -321,6 +321,14 @@ float from_bfloat16(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
 }
 
+std::optional<std::string> read_description_text(const std::filesystem::path& checkpoint) {
+  const ZipArchive archive(checkpoint);
+  const auto entry = find_folder(archive) + "/" + std::string(kDescriptionEntry);
+  constexpr std::uint64_t kMaxBytes = 1 << 20;
+  if (!archive.has(entry)) return std::nullopt;
+  return archive.read(entry, kMaxBytes);
+}
+
 StateDict read_state_dict(const std::filesystem::path& path) {
   const ZipArchive archive(path);
   const std::string file = path.string();

@@ -98,7 +98,8 @@ void check_names(const StateDict& state) {
 
 }  // namespace
 
-void write_state_dict(const std::filesystem::path& path, const StateDict& state) {
+void write_state_dict(const std::filesystem::path& path, const StateDict& state,
+                      const std::string& description) {
   check_names(state);
   const std::string pickle = pickle_of(state);
   check_readable(state, pickle);
@@ -108,6 +109,9 @@ void write_state_dict(const std::filesystem::path& path, const StateDict& state)
     entries.emplace_back("archive/data/" + std::to_string(i), state[i].second.bytes());
   }
   entries.emplace_back("archive/version", "3\n");
+  if (!description.empty()) {
+    entries.emplace_back("archive/" + std::string(kDescriptionEntry), description);
+  }
   constexpr std::size_t kAlignment = 64;  // as torch.save, for files that are mapped into memory
   write_file_whole(path, zip_bytes(entries, kAlignment));
 }

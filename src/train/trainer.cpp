@@ -11,11 +11,13 @@
 #include <stdexcept>
 #include <utility>
 
+#include "data/masses.h"
 #include "kernels/plain_kernel.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "parallel/collectives.h"
 #include "report/result_files.h"
+#include "tagger/description.h"
 #include "train/loader.h"
 #include "train/pass.h"
 #include "train/training_jets.h"
@@ -31,6 +33,22 @@ double gradient_norm(LorentzNetImpl& model) {
     if (parameter.grad().defined()) norms.push_back(at::norm(parameter.grad()));
   }
   return at::norm(at::stack(norms)).item<double>();
+}
+
+/// What the checkpoints say of their network.
+std::string describe(const LorentzNetImpl& model, const Trainer::Data& data) {
+  const auto& options = model.options();
+  const auto coordinates = kCoordinatesNames.at(static_cast<std::size_t>(options.coordinates));
+  return to_text({.task = data.task.name,
+                  .shape = {.scalars = options.n_scalar,
+                            .hidden = options.n_hidden,
+                            .classes = options.n_class,
+                            .layers = options.n_layers},
+                  .rule = data.rule,
+                  .c_weight = options.c_weight,
+                  .beams = !data.task.beam_scalars.empty(),
+                  .coordinates = std::string(coordinates),
+                  .masses = mass_quartiles(data.train)});
 }
 
 /// Of the translations of the first validation jets. They are so few that it costs less than a
@@ -70,7 +88,8 @@ class Trainer::Course {
         log_(std::move(log)),
         optimizer_(model_->parameters(), torch::optim::AdamWOptions(options_.learning_rate(0))
                                              .weight_decay(options_.weight_decay)),
-        setup_(data.train, data.val, options_.batch_size) {
+        setup_(data.train, data.val, options_.batch_size),
+        description_(describe(*model_, data_)) {
     check_options(options_);
     check_split(data_.train, "training", jets_of_step(), model_->options().n_class);
     check_split(data_.val, "validation", 1, model_->options().n_class);
@@ -95,6 +114,9 @@ class Trainer::Course {
   void report_epoch(const Scores& validation) const;
   void observe_step(const Pass& pass, double gradient_norm) const;
   void observe_epoch(const Scores& validation);
+  void save_network(const std::filesystem::path& file) {
+    write_state_dict(file, model_state(*model_), description_);
+  }
   void save_state() {
     write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_, ranks());
   }
@@ -125,6 +147,7 @@ class Trainer::Course {
   Log log_;
   torch::optim::AdamW optimizer_;
   TrainingSetup setup_;
+  std::string description_;  ///< of the network, for its checkpoints
   TrainingProgress progress_ = {};
   bool begun_ = false;                             ///< all ranks have the same weights
   std::unique_ptr<const JetsOnDevice> on_device_;  ///< null: batches come from the CPU
@@ -234,7 +257,7 @@ bool Trainer::Course::validate(const std::atomic<bool>& stop) {
   if (const auto rank = first_different(ranks(), checksum_of(*model_))) {
     throw std::runtime_error(fmt::format("rank {} has other weights than rank 0", rank));
   }
-  if (writes()) write_state_dict(folder_.checkpoint(progress_.epoch), model_state(*model_));
+  if (writes()) save_network(folder_.checkpoint(progress_.epoch));
   auto options = pass_options(data_.task.validation_name);
   options.stop = &stop;
   const auto scores = evaluate(model_, data_.val, data_.task, data_.rule, options, log_,
@@ -258,7 +281,7 @@ void Trainer::Course::save_epoch(const Scores& validation) {
   record.val_acc.push_back(validation.accuracy);
   if (best) {
     log_.info("New best validation model, saving...");
-    if (writes()) write_state_dict(folder_.best_model(), model_state(*model_));
+    if (writes()) save_network(folder_.best_model());
     record.best_val = validation.accuracy;
     record.best_epoch = progress_.epoch;
   }

@@ -245,7 +245,7 @@ class ProgramsTest(harness.ProgramTest):
                     harness.assert_close(started[key], state[key], atol=1e-8)
         result = self.run_program("top", "wrong", *harness.SMALL, "--n_hidden=5", "--init_from",
                                   file)  # fmt: skip
-        self.assert_refused(result, file, "embedding.weight", "[4, 2]", "[5, 2]")
+        self.assert_refused(result, file.parent / "args.json", "--n_hidden 5", "contradicts 4")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,33 @@
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "lorentznet/task.h"
+#include "tagger/network.h"
+
+namespace lorentznet {
+
+/// What a network computes besides its weights, and what it was trained on: the entry
+/// "lorentznet.json" that a training adds to its checkpoints. Python's torch.load passes over it.
+struct NetworkDescription {
+  std::string task;  ///< Task::name
+  NetworkShape shape;
+  PoolingRule rule;
+  double c_weight;                      ///< weight of the coordinate updates
+  bool beams;                           ///< whether two beams stand before each jet's constituents
+  std::string coordinates;              ///< "double", or "float" as in the Python program
+  std::optional<MassQuartiles> masses;  ///< of the training jets; empty: the network sees none
+};
+
+/// The entry's contents, JSON. Equal descriptions give equal texts.
+std::string to_text(const NetworkDescription& description);
+
+/// Reads the entry of a checkpoint; empty if it has none, as published ones. What a later version
+/// of the same format adds is passed over.
+/// \throws InputError, one line that begins with the file's name, if the file is no checkpoint or
+///         the entry is damaged or of a later format
+std::optional<NetworkDescription> read_description(const std::filesystem::path& checkpoint);
+
+}  // namespace lorentznet
