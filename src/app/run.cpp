@@ -8,6 +8,7 @@
 #include <algorithm>
 
 #include "app/run_data.h"
+#include "data/masses.h"
 #include "lorentznet/checkpoint.h"
 
 namespace lorentznet {
@@ -67,6 +68,24 @@ void announce_data(const Run& run) {
   log.info(fmt::format(" test samples: {}", test.num_jets()));
 }
 
+/// Warns if the jets' masses are unlike those that the network was trained on. In a training these
+/// are those of its own jets, or with --init_from of the jets before.
+void check_masses(const Run& run) {
+  const auto& experiment = run.experiment;
+  const bool trains = !experiment.arguments.test_mode;
+  const bool starts_anew = trains && !experiment.masses;
+  const auto trained = starts_anew ? mass_quartiles(run.data.train) : experiment.masses;
+  const auto& jets = trains && !starts_anew ? run.data.train : run.data.test;
+  const auto found = mass_quartiles(jets);
+  if (!trained || !found || !masses_differ(*found, *trained)) return;
+  run.output.log.info(fmt::format(
+      "Warning: the masses of the constituents in {} are unlike those of the jets that "
+      "the network was trained on: half have m/E above {:.1g}, there half have m/E from "
+      "{:.1g} to {:.1g} (see docs/data-files.md)",
+      jets.sources.empty() ? "the jets" : jets.sources.front().file, found->median, trained->lower,
+      trained->upper));
+}
+
 /// With random weights of the run's seed.
 LorentzNet make_network(const Run& run, const ChosenKernel& kernel, const at::Device& device) {
   torch::manual_seed(static_cast<std::uint64_t>(run.experiment.arguments.seed));
@@ -93,6 +112,7 @@ int run(const Task& task, const Arguments& given, Processes& processes) {
   const auto plan = make_plan(task, experiment, data);
   const Run run{experiment, data, plan, processes, output};
   announce_data(run);
+  check_masses(run);
   auto network = make_network(run, kernel, device);
   if (arguments.test_mode) {
     load_model_state(*network, experiment.network, experiment.folder.best_model());

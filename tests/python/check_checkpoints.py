@@ -1,4 +1,4 @@
-"""What a checkpoint says of its network: the entry lorentznet.json, and --init_from."""
+"""What a checkpoint says of its network: the entry lorentznet.json, --init_from, and masses unlike those seen."""
 
 import json
 import shutil
@@ -184,6 +184,78 @@ class CheckpointTest(harness.ProgramTest):
         for text in (json.dumps(good | {"more": {"of": "later versions"}}), None):
             rewrite(file, text)
             self.assert_finished(harness.test_mode("qg", folder, "--datadir", self.data["qg"]))
+
+
+class MassTest(harness.ProgramTest):
+    """Warnings of masses unlike those of the training jets."""
+
+    WARNING = "Warning: the masses of the constituents"
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.data = harness.write_top(cls.folder / "data")
+        cls.run_folder = harness.train("top", cls.folder, cls.data, "trained", "--epochs=1")
+        momenta = harness.top_arrays("test")["Pmu"]
+        massless = momenta.copy()
+        massless[..., 0] = np.sqrt((momenta[..., 1:] ** 2).sum(-1))
+        pions = momenta.copy()
+        pions[..., 0] = np.where(momenta[..., 0] > 0, np.sqrt((momenta[..., 1:] ** 2).sum(-1) + 0.1396**2), 0)
+        cls.jets = {}
+        for name, array in {"same": momenta, "float": massless.astype("f4"), "double": massless, "pions": pions}.items():
+            cls.jets[name] = cls.folder / f"{name}.npz"
+            np.savez(cls.jets[name], X=array)
+
+    def warnings(self, result):
+        self.assert_finished(result)
+        return result.stdout.count(self.WARNING)
+
+    def test_test_mode(self):
+        published = self.folder / "published"
+        shutil.copytree(self.run_folder, published)
+        rewrite(published / "best-val-model.pt", None)
+        for folder in (self.run_folder, published):
+            for name, expected in (("same", 0), ("float", 0), ("double", 1), ("pions", 1)):
+                with self.subTest(folder=folder.name, jets=name):
+                    result = harness.test_mode("top", folder, "--test_data", self.jets[name])
+                    self.assertEqual(self.warnings(result), expected, result.stdout)
+
+    def train_on_double(self, name, *words):
+        data = self.folder / f"data-{name}"
+        data.mkdir()
+        for split in ("train", "val", "test"):
+            arrays = harness.top_arrays(split)
+            arrays["Pmu"][..., 0] = np.sqrt((arrays["Pmu"][..., 1:] ** 2).sum(-1))
+            harness.write_h5(data / f"{split}.h5", arrays)
+        return harness.run("top", *harness.SMALL, "--epochs=1", "--datadir", data, "--logdir", self.folder,
+                           "--exp_name", name, *words)  # fmt: skip
+
+    def test_training(self):
+        """A network that was trained on such jets knows them, and does not know others."""
+        self.assertEqual(self.warnings(self.train_on_double("double")), 0)
+        for name, expected in (("same", 1), ("double", 0), ("pions", 1)):
+            result = harness.test_mode("top", self.folder / "double", "--test_data", self.jets[name])
+            self.assertEqual(self.warnings(result), expected, name)
+        result = harness.run("top", *harness.SMALL, "--epochs=1", "--datadir", self.data, "--logdir", self.folder,
+                             "--exp_name=tested-on-others", "--test_data", self.jets["double"])  # fmt: skip
+        self.assertEqual(self.warnings(result), 1)
+
+    def test_init_from(self):
+        result = self.train_on_double("started", "--init_from", self.run_folder / "best-val-model.pt")
+        self.assertEqual(self.warnings(result), 1)
+
+    def test_own_scalars(self):
+        """A network that does not see the masses."""
+        data = self.folder / "scalars"
+        data.mkdir()
+        for split in ("train", "val", "test"):
+            arrays = harness.top_arrays(split)
+            momenta = arrays["Pmu"]
+            np.savez(data / f"{split}.npz", X=momenta, y=arrays["is_signal"], scalars=np.log1p(momenta[..., :1]))
+        result = harness.run("top", *harness.SMALL, "--epochs=1", "--datadir", data, "--logdir", self.folder,
+                             "--exp_name=own-scalars")  # fmt: skip
+        self.assertEqual(self.warnings(result), 0)
+        self.assertIsNone(entry_of(self.folder / "own-scalars" / "best-val-model.pt")["masses"])
 
 
 if __name__ == "__main__":
