@@ -41,8 +41,8 @@ bool takes_value(const Flag& flag) {
   return !std::holds_alternative<bool Arguments::*>(flag.target);
 }
 
-/// Makes each flag one word, --NAME=VALUE, which cxxopts can only understand in one way: values may
-/// begin with '-', and --test_data has all words up to the next flag as values.
+/// Makes each flag one word, --NAME or --NAME=VALUE. Values may begin with '-', and --test_data has
+/// all words up to the next flag as values.
 std::vector<std::string> normalize(const std::vector<Flag>& flags, std::vector<std::string> words) {
   std::vector<std::string> normal;
   std::transform(words.begin(), words.end(), words.begin(), without_letter);
@@ -200,35 +200,22 @@ void append_flag(std::string& command, const std::string& name, const Json& valu
   }
 }
 
-std::vector<char*> pointers(std::vector<std::string>& words) {
-  std::vector<char*> argv;
-  for (auto& word : words) argv.push_back(word.data());
-  return argv;
-}
-
 }  // namespace
 
 CommandLine parse_command_line(const Task& task, const std::vector<std::string>& words) {
   const auto flags = flags_of(task);
-  auto options = describe(task, flags);
-  auto normal = normalize(flags, words);
-  normal.insert(normal.begin(), task.name + "_tagging");
-  auto argv = pointers(normal);
-
   CommandLine line{.arguments = default_arguments(task), .text = {}};
-  try {
-    const auto parsed = options.parse(static_cast<int>(argv.size()), argv.data());
-    if (parsed.count("help") > 0) line.text = options.help({"Run", "Data", "Network", "Training"});
-    if (parsed.count("version") > 0) {
+  for (const auto& word : normalize(flags, words)) {
+    if (word == "--help") {
+      line.text = describe(task, flags).help({"Run", "Data", "Network", "Training"});
+    } else if (word == "--version") {
       line.text = task.name + "_tagging " + LORENTZNET_VERSION;
+    } else {
+      const auto end = std::min(word.find('='), word.size());
+      const auto& flag = find_flag(flags, word.substr(2, end - 2));
+      set_flag(line.arguments, flag, end < word.size() ? word.substr(end + 1) : "true");
+      line.arguments.given.insert(flag.name);
     }
-    for (const auto& argument : parsed.arguments()) {
-      if (argument.key() == "help" || argument.key() == "version") continue;
-      set_flag(line.arguments, find_flag(flags, argument.key()), argument.value());
-      line.arguments.given.insert(argument.key());
-    }
-  } catch (const cxxopts::exceptions::exception& error) {
-    throw InputError(error.what());
   }
   if (line.text.empty()) check_arguments(line.arguments);
   return line;

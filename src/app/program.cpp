@@ -128,7 +128,11 @@ std::string line_of(const std::exception& error) {
                                                  : error.what());
   std::string line;
   for (std::string part; std::getline(text >> std::ws, part);) {
-    line += (line.empty() ? "" : " ") + part;
+    line += line.empty() ? "" : " ";
+    for (const char c : part) {  // of a name that would garble a terminal
+      const auto byte = static_cast<unsigned char>(c);
+      line += byte < 0x20 || byte == 0x7f ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
+    }
   }
   return line;
 }

@@ -8,7 +8,8 @@
 namespace lorentznet {
 
 /// What the programs print of an error: all of its lines in one (the last line of NCCL's is the
-/// reason), without the backtrace that what() of a c10::Error contains.
+/// reason), without the backtrace that what() of a c10::Error contains, and with other control
+/// characters as \x1b.
 std::string line_of(const std::exception& error);
 
 /// The main function of a program: parses the command line, trains and tests, prints.

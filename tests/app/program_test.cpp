@@ -12,6 +12,7 @@ using namespace lorentznet;
 TEST_CASE("an error is printed in one line, with all of its reasons and no backtrace") {
   CHECK(line_of(InputError("a  file: wrong")) == "a  file: wrong");
   CHECK(line_of(std::runtime_error("first\n\n  second\nthird\n")) == "first second third");
+  CHECK(line_of(InputError("a\x1b[31m\tb")) == R"(a\x1b[31m\x09b)");
   try {
     // As NCCL's errors are.
     TORCH_CHECK(false, "NCCL error, invalid usage\nLast error:\nDuplicate GPU detected : rank 1");
