@@ -56,6 +56,8 @@ def main() -> int:
     except (PlotError, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    for line in experiments.warnings(runs):
+        print(f"warning: {line}", file=sys.stderr)
     if made.rows:
         print(table.text(made.rows))
         print("Uncertainties: central 68 % of a bootstrap over the jets; for several runs, their standard deviation.")

@@ -157,12 +157,21 @@ void normalize_weights(JetSet& jets);
 /// one class, or there are none of a class below the highest one.
 std::string odd_labels(const JetSet& jets);
 
+/// A file that jets were read from.
+struct DataFile {
+  std::string file;  ///< as in JetSource
+  std::uint64_t bytes = 0;
+  std::int64_t time = 0;  ///< of its last change, in ticks of the system's clock of files
+  std::string sha256;     ///< 64 hexadecimal digits
+};
+
 /// The three parts of a data set.
 struct DataSplits {
   JetSet train, val, test;
   std::vector<std::string> skipped = {};  ///< as JetSet::skipped, of all files read
   SharedArray<double> test_weight = {};   ///< of `test` as in the files, when test.weight has
                                           ///< been normalized; empty: 1 each
+  std::vector<DataFile> files = {};       ///< those read, if DataSelection::checksums asked for it
 };
 
 }  // namespace lorentznet

@@ -123,6 +123,8 @@ class RunFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path args() const { return path_ / "args.json"; }
   std::filesystem::path train_result() const { return path_ / "train-result.json"; }
+  /// Program, command and data of each run of the training.
+  std::filesystem::path train_provenance() const { return path_ / "train-provenance.json"; }
   std::filesystem::path test_result() const { return path_ / "test-result.json"; }
   std::filesystem::path scores() const { return path_ / "score.npy"; }
   /// The scores as logits and in double, with labels, weights and ids.

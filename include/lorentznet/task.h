@@ -27,6 +27,9 @@ struct DataSelection {
   bool cache = false;
   /// Receives a line about a cache that is damaged or cannot be written.
   std::function<void(const std::string& line)> log = [](const std::string&) {};
+  /// Fill DataSplits::files. A thread computes the checksums beside the reading; a cache knows
+  /// them.
+  bool checksums = false;
 };
 
 /// How a jet's embeddings are pooled: their sum is divided by n_nodes.

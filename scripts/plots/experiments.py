@@ -5,7 +5,7 @@ import json
 from functools import cached_property
 from pathlib import Path
 
-from . import scores
+from . import origin, scores
 from .errors import PlotError
 
 CLASSES = {"top": ("QCD jets", "top jets"), "qg": ("gluon jets", "quark jets"),
@@ -36,6 +36,8 @@ class Experiment:
     test: dict | None = None
     boosts: list[dict] = field(default_factory=list)  # in order of beta
     equivariance: dict | None = None
+    provenance: dict | None = None  # of the training
+    left_out: list[str] = field(default_factory=list)  # files of other jets or another network
 
     @property
     def task(self) -> str:
@@ -48,10 +50,10 @@ class Experiment:
     def scores(self) -> scores.Scores | scores.ClassScores | None:
         """With the uncertainties of test-uncertainty.json, if the test has written them."""
         file, uncertainty = self.folder / "score.npy", self.folder / "test-uncertainty.json"
-        if not file.exists():
+        if not file.exists() or file.name in self.left_out:
             return None
         found = scores.read_scores(file)
-        if uncertainty.exists():
+        if uncertainty.exists() and uncertainty.name not in self.left_out:
             scores.set_intervals(found, read_json(uncertainty), uncertainty)
         return found
 
@@ -64,15 +66,21 @@ def read_experiment(label: str, folder: Path, trained: Path | None = None) -> Ex
     def optional(name, place=folder):
         return read_json(place / name) if (place / name).exists() else None
 
-    boosts = [read_json(file) for file in folder.glob("boost-*.json")]
-    for boost, file in zip(boosts, folder.glob("boost-*.json")):
-        if not {"beta", "acc", "loss"} <= boost.keys():
-            raise PlotError(f"{file}: expected beta, acc and loss")
+    boosts = sorted(file.name for file in folder.glob("boost-*.json"))
+    names = ("test-result.json", "test-uncertainty.json", "equivariance.json", *boosts)
+    results = {name: content for name in names if (content := optional(name)) is not None}
+    for name in boosts:
+        if not {"beta", "acc", "loss"} <= results[name].keys():
+            raise PlotError(f"{folder / name}: expected beta, acc and loss")
+    left_out = origin.stale(results, folder, (trained or folder) / "best-val-model.pt")
+    current = {name: content for name, content in results.items() if name not in left_out}
     found = Experiment(label, folder, optional("args.json", trained or folder),
                        optional("train-result.json", trained or folder),
-                       optional("test-result.json"), sorted(boosts, key=lambda boost: boost["beta"]),
-                       optional("equivariance.json"))  # fmt: skip
-    if not (found.training or found.boosts or (folder / "score.npy").exists()):
+                       current.get("test-result.json"),
+                       sorted((current[name] for name in boosts if name in current), key=lambda boost: boost["beta"]),
+                       current.get("equivariance.json"),
+                       optional("train-provenance.json", trained or folder), left_out)  # fmt: skip
+    if not (found.training or boosts or (folder / "score.npy").exists()):
         raise PlotError(f"{folder}: no experiment here (no train-result.json, score.npy or boost-*.json)")
     return found
 
@@ -91,3 +99,14 @@ def by_label(experiments: list[Experiment]) -> dict[str, list[Experiment]]:
     for experiment in experiments:
         groups.setdefault(experiment.label, []).append(experiment)
     return groups
+
+
+def warnings(experiments: list[Experiment]) -> list[str]:
+    """A line for each experiment with results that are left out, and one if they were tested on different jets."""
+    lines = [f"{run.folder}: left out {', '.join(run.left_out)}: of other jets or another network than the rest"
+             for run in experiments if run.left_out]  # fmt: skip
+    tested = [(run.folder, run.test["of"].get("data")) for run in experiments if run.test and origin.of(run.test)]
+    other = next((folder for folder, data in tested if data != tested[0][1]), None)
+    if other is not None:
+        lines.append(f"{tested[0][0]} and {other} were tested on different jets")
+    return lines

@@ -9,7 +9,7 @@ import re
 
 from . import pictures, table
 from .errors import PlotError
-from .experiments import TITLES, Experiment, read_experiment
+from .experiments import TITLES, Experiment, read_experiment, warnings
 from .scores import Scores
 
 # The paper's results, arXiv:2201.08187, tables 1 and 2: accuracy, AUC, 1/eB(0.5), 1/eB(0.3).
@@ -79,6 +79,41 @@ def data(experiment: Experiment, lines: list[str]) -> list[tuple[str, str]]:
     return rows
 
 
+def files_of(record: dict) -> list[tuple[str, str]]:
+    """A row for each file of jets in a description that a program wrote."""
+
+    def used(file):
+        if "jets" in file:
+            return f"{file['jets']:,} jets"
+        return f"{file['train']:,} train, {file['val']:,} validation and {file['test']:,} test jets"
+
+    return [(file["file"], f"{used(file)} used, {file['skipped']:,} skipped; SHA-256 {file['sha256']}")
+            for file in record["data"]]  # fmt: skip
+
+
+def provenance(experiment: Experiment) -> str:
+    """Who computed the results, and from what: each run of the training, then the test."""
+    notes = "".join(f'<p class="note">{escape(line)}.</p>' for line in warnings([experiment]))
+    runs = (experiment.provenance or {}).get("runs", [])
+    parts = [(f"Training{f', run {number}' if len(runs) > 1 else ''}", [("Started", run["started"])], run)
+             for number, run in enumerate(runs, 1)]  # fmt: skip
+    test = (experiment.test or {}).get("provenance")
+    if test:
+        checkpoint = test["checkpoint"]
+        parts.append(("Test", [("Checkpoint", f"{checkpoint['file']}; SHA-256 {checkpoint['sha256']}")], test))
+    tables = [f"<h3>{name}</h3>\n"
+              + html_table([("Program", run["program"]), ("Command", run["command"]), *rows, *files_of(run)])
+              for name, rows, run in parts]  # fmt: skip
+    return "\n".join([notes, *tables]) if tables or notes else "<p>Not recorded.</p>"
+
+
+def checked_provenance(experiment: Experiment) -> str:
+    try:
+        return provenance(experiment)
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise PlotError(f"{experiment.folder}: train-provenance.json or test-result.json is damaged ({error!r})") from error
+
+
 def html_table(rows, header=None, ids=None) -> str:
     """ids: HTML ids of the cells after the first in the first row, for programs that read the file."""
     parts = ["<table>"]
@@ -135,6 +170,7 @@ def write(folder: Path, trained: Path | None = None) -> Path:
     sections = [("Results", results(experiment, made)),
                 ("Pictures", "\n".join(figure(name, files[0]) for name, files in made.files.items())),
                 ("Data", html_table(data(experiment, lines))),
+                ("Provenance", checked_provenance(experiment)),
                 ("Environment", html_table(environment(lines))),
                 ("Arguments", html_table((experiment.args or {}).items()))]  # fmt: skip
     body = "\n".join(f"<h2>{name}</h2>\n{content}" for name, content in sections)

@@ -222,7 +222,7 @@ CommandLine parse_command_line(const Task& task, const std::vector<std::string>&
 }
 
 std::string resume_command(const Arguments& arguments, const Task& task) {
-  std::string command = shell_word(arguments.program);
+  std::string command = shell_word(arguments.command.front());
   append_flag(command, "exp_name", arguments.exp_name);
   for (const auto& flag : flags_of(task)) {
     const bool needed = flag.name == "logdir" || !flag.saved;

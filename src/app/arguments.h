@@ -66,8 +66,8 @@ struct Arguments {
   bool resume = false;
   bool overwrite = false;
 
-  std::set<std::string> given;  ///< names of the flags on the command line
-  std::string program;          ///< as it was called
+  std::set<std::string> given;       ///< names of the flags on the command line
+  std::vector<std::string> command;  ///< the command line, the program first
 
   std::filesystem::path folder() const { return std::filesystem::path(logdir) / exp_name; }
 };

@@ -113,6 +113,28 @@ std::vector<std::string> flags_of_trained_network(const Arguments& arguments) {
   return names;
 }
 
+/// The flags of a test that args.json determines. Without flags of the data it is of the jets that
+/// the training was tested on.
+std::vector<std::string> flags_of_test(const Arguments& arguments) {
+  auto names = flags_of_trained_network(arguments);
+  for (const auto* const flag : {"datadir", "test_data", "download", "generator", "with_bc"}) {
+    if (arguments.given.contains(flag)) return names;
+  }
+  names.emplace_back("datadir");
+  if (!arguments.given.contains("num_data")) names.emplace_back("num_data");
+  return names;
+}
+
+/// Says whose jets are tested if args.json determines it. \throws InputError if they are gone
+void announce_saved_data(const Arguments& arguments, const RunFolder& folder, const Log& log) {
+  if (!std::filesystem::exists(arguments.datadir)) {
+    throw InputError(folder.args().string() + ": its datadir " + arguments.datadir +
+                     " does not exist: name the jets with --datadir or --test_data");
+  }
+  log.info(fmt::format("Data: {}, as in the training (--datadir and --test_data name others)",
+                       arguments.datadir));
+}
+
 /// Compares the size of the network with that of its checkpoint before it is made: a wrong one may
 /// not fit into memory.
 void check_size(const Experiment& experiment) {
@@ -147,14 +169,18 @@ Experiment open_experiment(const Task& task, const Arguments& given, Processes& 
     experiment.masses = adopt_initial_network(arguments, task, log).masses;
   }
   if (!arguments.test_mode) return experiment;
-
   const auto network = read_trained_network(task, folder.best_model());
   if (!std::filesystem::exists(folder.args())) {
     log.info(fmt::format("{} is missing: {}", folder.args().string(),
                          network.own.empty() ? "the flags define the network"
                                              : "the checkpoint says what its network computes"));
   }
-  adopt_network(arguments, network, flags_of_trained_network(arguments), task);
+  const auto names = flags_of_test(arguments);
+  adopt_network(arguments, network, names, task);
+  if (network.args.contains("datadir") &&
+      std::find(names.begin(), names.end(), "datadir") != names.end()) {
+    announce_saved_data(arguments, folder, log);
+  }
   constexpr std::int64_t kMostScalars = 4096, kMostClasses = 127;
   experiment.network = read_state_dict(folder.best_model());
   experiment.n_scalar = network.number("n_scalar", task.n_scalar, 1, kMostScalars);

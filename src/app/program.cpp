@@ -54,13 +54,13 @@ class Program {
   Program(const Task& task, Launch launch)
       : task_(task), name_(task.name + "_tagging: "), launch_(std::move(launch)) {}
 
-  /// \param called  the program, as it was called
-  int run(const std::string& called, const std::vector<std::string>& words) {
+  /// \param command  the name of the program, then its arguments
+  int run(const std::vector<std::string>& command) {
     CommandLine line;
     // All ranks find an error in it, and one reports it: so they connect first.
     const auto parsed = outcome_of([&] {
-      line = parse_command_line(task_, words);
-      line.arguments.program = called;
+      line = parse_command_line(task_, {command.begin() + 1, command.end()});
+      line.arguments.command = command;
       return 0;
     });
     timeout_ = line.arguments.timeout;
@@ -145,7 +145,7 @@ int run_program(const Task& task, int argc, const char* const* argv) {
   });
   Program program(task, launch);
   if (!read.error.empty()) return program.report(read);
-  return program.run(argv[0], std::vector<std::string>(argv + 1, argv + argc));
+  return program.run(std::vector<std::string>(argv, argv + argc));
 }
 
 }  // namespace lorentznet

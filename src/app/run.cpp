@@ -21,10 +21,11 @@ at::Device use_device(const Arguments& arguments, Processes& processes) {
   return device;
 }
 
-void announce_program(const Task& task, const at::Device& device, const Launch& launch,
-                      const Log& log) {
-  log.detail(fmt::format("{}_tagging {}, LibTorch {}, {} threads on {}", task.name,
-                         LORENTZNET_VERSION, TORCH_VERSION, at::get_num_threads(), device.str()));
+void announce_program(const Task& task, const Arguments& given, const at::Device& device,
+                      const Launch& launch, const Log& log) {
+  log.detail(fmt::format("{}, LibTorch {}, {} threads on {}", describe_program(task), TORCH_VERSION,
+                         at::get_num_threads(), device.str()));
+  log.detail("Command: " + shell_line(given.command));
   if (launch.size > 1) log.info(fmt::format("Processes: {} ({})", launch.size, launch.launcher));
 }
 
@@ -50,10 +51,11 @@ void announce_files(const std::string& split, const JetSet& jets, const Log& log
 }
 
 void announce_data(const Run& run) {
-  const auto& [train, val, test, skipped, test_weight] = run.data;
+  const auto& [train, val, test, skipped, test_weight, files] = run.data;
   const auto& log = run.output.log;
   for (const auto& jet : skipped) log.info("Skipped: " + jet);
   if (!skipped.empty()) log.info(fmt::format("Skipped jets: {}", skipped.size()));
+  if (run.leads()) log_files(run.description.at("data"), log);
   if (run.plan.network.n_class > 2) log.info(fmt::format("Classes: {}", run.plan.network.n_class));
   log.info(run.plan.pooling_line);
   if (!run.experiment.arguments.test_mode) {
@@ -101,7 +103,7 @@ LorentzNet make_network(const Run& run, const ChosenKernel& kernel, const at::De
 int run(const Task& task, const Arguments& given, Processes& processes) {
   const auto output = open_output(given, processes.launch().rank);
   const auto device = use_device(given, processes);
-  announce_program(task, device, processes.launch(), output.log);
+  announce_program(task, given, device, processes.launch(), output.log);
   if (given.report && processes.launch().rank == 0) check_report_script();
   const auto experiment = open_experiment(task, given, processes, output.log);
   const auto& arguments = experiment.arguments;
@@ -110,7 +112,8 @@ int run(const Task& task, const Arguments& given, Processes& processes) {
   const auto data = read_data(task, arguments, *processes.communicator(), output.log);
   keep_freed_memory();
   const auto plan = make_plan(task, experiment, data);
-  const Run run{experiment, data, plan, processes, output};
+  const auto description = describe_run(task, arguments, data);
+  const Run run{experiment, data, plan, processes, output, description};
   announce_data(run);
   check_masses(run);
   auto network = make_network(run, kernel, device);

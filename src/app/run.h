@@ -4,6 +4,7 @@
 #include "app/experiment.h"
 #include "app/output.h"
 #include "app/plan.h"
+#include "app/provenance.h"
 #include "parallel/processes.h"
 
 namespace lorentznet {
@@ -15,6 +16,7 @@ struct Run {
   const Plan& plan;
   Processes& processes;
   const Output& output;
+  const Json& description;  ///< on rank 0: describe_run()
 
   const Communicator& ranks() const { return *processes.communicator(); }
   bool leads() const { return ranks().rank() == 0; }

@@ -5,8 +5,10 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "app/flags.h"
+#include "data/file_checksums.h"
 #include "fetch/download.h"
 #include "fetch/progress_bar.h"
 #include "io/file.h"
@@ -102,11 +104,17 @@ void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
   }
 }
 
-JetSet read_files(const Task& task, const std::vector<std::string>& files,
-                  const BadJetRule& bad_jets) {
-  JetSet jets;
-  for (const auto& file : files) jets.append(task.read_file(file, bad_jets));
-  return jets;
+/// Reads --test_data.
+void read_test_files(const Task& task, const std::vector<std::string>& files,
+                     const DataSelection& selection, DataSplits& data) {
+  std::optional<FileChecksums> checksums;
+  if (selection.checksums) checksums.emplace(std::vector<Path>(files.begin(), files.end()));
+  for (const auto& file : files) data.test.append(task.read_file(file, selection.bad_jets));
+  const auto& skipped = data.test.skipped;
+  data.skipped.insert(data.skipped.end(), skipped.begin(), skipped.end());
+  if (!checksums) return;
+  const auto found = checksums->finish();
+  data.files.insert(data.files.end(), found.begin(), found.end());
 }
 
 void check_test(const JetSet& jets, const Arguments& arguments) {
@@ -132,7 +140,8 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
                                 .test_only = arguments.test_mode,
                                 .bad_jets = {.skip = arguments.on_bad_jet == OnBadJet::kSkip},
                                 .cache = !arguments.no_cache,
-                                .log = [&](const std::string& line) { log.info(line); }};
+                                .log = [&](const std::string& line) { log.info(line); },
+                                .checksums = ranks.rank() == 0};
   const bool other_test = !arguments.test_data.empty();
   DataSplits data;
   if (!other_test || !arguments.test_mode) {
@@ -141,9 +150,8 @@ DataSplits read_data(const Task& task, const Arguments& arguments, const Communi
     data = task.read_splits(selection);
   }
   if (other_test) {
-    data.test = read_files(task, arguments.test_data, selection.bad_jets);
-    const auto& skipped = data.test.skipped;
-    data.skipped.insert(data.skipped.end(), skipped.begin(), skipped.end());
+    data.test = {};  // that of --datadir was read with the other splits
+    read_test_files(task, arguments.test_data, selection, data);
   }
   data.test_weight = data.test.weight;
   for (auto* jets : {&data.train, &data.val, &data.test}) normalize_weights(*jets);

@@ -14,6 +14,7 @@
 
 #include "app/run.h"
 #include "console/console.h"
+#include "io/hash.h"
 #include "io/message.h"
 #include "lorentznet/error.h"
 #include "lorentznet/metrics.h"
@@ -100,12 +101,47 @@ void take_turn(FolderLock& lock, const RunFolder& folder, const Log& log) {
   }
 }
 
+/// Where the results of a test come from.
+struct Origin {
+  Json description;  ///< describe_test()
+  Json of;           ///< identify()
+};
+
+Origin origin_of(const Run& run) {
+  const auto& experiment = run.experiment;
+  const auto description =
+      describe_test(run.plan.task, experiment.arguments, run.data, experiment.folder.best_model());
+  const auto& checkpoint = description.at("checkpoint");
+  run.output.log.detail(fmt::format("Checkpoint: {}; SHA-256 {}",
+                                    shell_line({checkpoint.at("file").get<std::string>()}),
+                                    checkpoint.at("sha256").get<std::string>()));
+  return {description, identify(description)};
+}
+
+std::string sha256_of(std::string_view bytes) {
+  Sha256 sum;
+  sum.add(bytes);
+  return sum.finish();
+}
+
+/// The record of the training, that of the test, and where it comes from.
+/// \param scores  the contents of score.npy
+Json merged_result(const Json& training, const TestRecord& record, const Origin& origin,
+                   const std::string& scores) {
+  auto result = training;
+  result.update(to_json(record));
+  result["of"] = origin.of;
+  result["provenance"] = origin.description;
+  result["provenance"]["score.npy"] = sha256_of(scores);
+  return result;
+}
+
 /// Writes score.npy, score.npz and, if all jets have labels, test-result.json and, where there is a
 /// ROC curve, test-uncertainty.json. Removes those of an earlier test that do not belong to these
 /// scores.
 /// \param training  what test-result.json repeats of the training
-void write_results(const Scores& scores, const Json& training, const RunFolder& folder,
-                   const Log& log) {
+void write_results(const Scores& scores, const Json& training, const Origin& origin,
+                   const RunFolder& folder, const Log& log) {
   FolderLock turn(kResultsLock);
   take_turn(turn, folder, log);
   std::vector<std::pair<std::filesystem::path, std::string>> files{
@@ -116,8 +152,7 @@ void write_results(const Scores& scores, const Json& training, const RunFolder& 
   try {
     if (has_labels(scores)) {
       record = summarize_test(scores);
-      auto result = training;
-      result.update(to_json(record));
+      const auto result = merged_result(training, record, origin, files.front().second);
       files.emplace_back(folder.test_result(), result.dump(4));
     }
   } catch (...) {
@@ -133,33 +168,36 @@ void write_results(const Scores& scores, const Json& training, const RunFolder& 
   const bool has_curve = record.auc || std::any_of(record.of_class.begin(), record.of_class.end(),
                                                    [](const auto& figures) { return figures; });
   if (!has_curve) return;
-  write_json(folder.uncertainties(),
-             to_json(bootstrap(scores.probability, scores.label, {.threads = at::get_num_threads()},
-                               scores.weight)));
+  auto uncertainties = to_json(bootstrap(scores.probability, scores.label,
+                                         {.threads = at::get_num_threads()}, scores.weight));
+  uncertainties["of"] = origin.of;
+  write_json(folder.uncertainties(), uncertainties);
 }
 
-void write_boosted(const Run& run, const Scores& scores, double beta) {
+void write_boosted(const Run& run, const Scores& scores, double beta, const Json& of) {
   const auto& arguments = run.experiment.arguments;
   Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
   if (arguments.given.contains("boost_axis")) {
     record["axis"] = frame_of(arguments, beta).axis_name();
   }
   if (arguments.rotate) record["rotated"] = true;
+  record["of"] = of;
   write_json(run.experiment.results.boost(beta), record);
   run.output.log.result(fmt::format("Boost: beta {} \t Loss {} \t Acc {}", beta,
                                     or_none(scores.loss), or_none(scores.accuracy)));
 }
 
-void study_frames(const Run& run, LorentzNet& network) {
+void study_frames(const Run& run, LorentzNet& network, const Json& of) {
   const auto& arguments = run.experiment.arguments;
   const auto& jets = run.data.test;
   const EquivarianceOptions options{.jets = std::min(arguments.equivariance, jets.num_jets()),
                                     .betas = arguments.boost,
                                     .frame = frame_of(arguments, 0),
                                     .batch_size = arguments.batch_size};
-  write_json(
-      run.experiment.results.equivariance(),
-      study_equivariance(network, jets, run.plan.task, run.plan.rule, options, run.output.log));
+  auto study =
+      study_equivariance(network, jets, run.plan.task, run.plan.rule, options, run.output.log);
+  study["of"] = of;
+  write_json(run.experiment.results.equivariance(), study);
 }
 
 /// Runs `python3 report.py ARGUMENTS...` to its end. The script is in the source tree that the
@@ -202,19 +240,21 @@ void check_report_script() {
 void run_test(const Run& run, LorentzNet& network, const Json& training) {
   const auto& arguments = run.experiment.arguments;
   const auto& folder = run.experiment.results;
+  Origin origin;
   if (run.leads()) {  // a folder that can't be written is found before the work
     claim_results(run.experiment, run.output.log);
     log_to(folder.log());
     if (!arguments.out.empty()) run.output.log.info("Results: " + folder.path().string());
+    origin = origin_of(run);
   }
   const auto scores = score(run, network, {});
-  if (run.leads()) write_results(scores, training, folder, run.output.log);
+  if (run.leads()) write_results(scores, training, origin, folder, run.output.log);
   for (const double beta : arguments.boost) {
     const auto boosted = score(run, network, frame_of(arguments, beta));
-    if (run.leads()) write_boosted(run, boosted, beta);
+    if (run.leads()) write_boosted(run, boosted, beta, origin.of);
   }
   if (!run.leads()) return;
-  if (arguments.equivariance > 0) study_frames(run, network);
+  if (arguments.equivariance > 0) study_frames(run, network, origin.of);
   if (arguments.report) make_report(run);
 }
 

@@ -123,6 +123,16 @@ StateDict best_so_far(const RunFolder& folder, const TrainingRecord& record, Lor
   return state;
 }
 
+/// Of train-provenance.json. A resumed training no longer needs the file of --init_from.
+Json describe_training_run(const Run& run, bool is_new) {
+  const auto& arguments = run.experiment.arguments;
+  auto description = run.description;
+  if (is_new && !arguments.init_from.empty()) {
+    description["init_from"] = describe_checkpoint(arguments.init_from);
+  }
+  return description;
+}
+
 /// Continues from the saved state, if it is to, and makes the folder this training's.
 void begin(const Run& run, Trainer& trainer, LorentzNet& network) {
   const auto& folder = run.experiment.folder;
@@ -143,6 +153,8 @@ void begin(const Run& run, Trainer& trainer, LorentzNet& network) {
     log.info(fmt::format("{} was missing: restored from the checkpoint of epoch {}",
                          folder.best_model().string(), trainer.record().best_epoch));
   }
+  record_training(folder.train_provenance(), describe_training_run(run, !resumed_at), !resumed_at,
+                  log);
   run.output.recorder->record_to(folder.path(), resumed_at);
 }
 

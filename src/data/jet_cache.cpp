@@ -13,6 +13,7 @@
 #include <string_view>
 #include <system_error>
 
+#include "data/file_checksums.h"
 #include "data/jet_builder.h"
 #include "data/particles.h"
 #include "io/bytes.h"
@@ -181,6 +182,16 @@ void check_indices(const JetSet& jets) {
   }
 }
 
+/// The files of a cache, which are as they were when it was written.
+std::vector<DataFile> files_of(const CacheKey& key, const json& header) {
+  std::vector<DataFile> files;
+  for (const json& source : header.at("sources")) {
+    files.push_back({key.files.at(files.size()).string(), source.at("bytes"), source.at("time"),
+                     source.at("sha256")});
+  }
+  return files;
+}
+
 JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
   JetSet jets;
   for_arrays(jets, [&]<typename T>(const char* name, SharedArray<T>& array) {
@@ -196,7 +207,7 @@ JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
 
 /// Nothing if the cache is of another version or other files, or of files that have changed.
 /// \throws InputError, json::exception or filesystem_error if it is damaged, or a file is gone
-std::optional<JetSet> read_whole(const Path& path, const CacheKey& key) {
+std::optional<JetsAndFiles> read_whole(const Path& path, const CacheKey& key) {
   const MappedFile file = map_file(path);
   BoundedReader reader({file.bytes.data(), file.bytes.size()}, "the cache is damaged");
   if (reader.take(kMagic.size()) != kMagic) reader.fail("is not that of a cache of jets");
@@ -216,7 +227,7 @@ std::optional<JetSet> read_whole(const Path& path, const CacheKey& key) {
                  std::to_string(data) + " are the header's; expected " + std::to_string(expected) +
                  " others");
   }
-  return jets_of(file, data, header);
+  return JetsAndFiles{jets_of(file, data, header), files_of(key, header)};
 }
 
 std::string number_bytes(std::uint64_t value) {
@@ -243,7 +254,7 @@ void log_unwritable(const LineLog& log, const Path& folder, const std::system_er
       "--no_cache does without");
 }
 
-/// Tells it before the jets are read, so that no time is spent on checksums.
+/// Tells it before the jets are read.
 bool is_writable(const Path& folder, const LineLog& log) {
   try {
     std::filesystem::create_directories(folder);
@@ -255,20 +266,26 @@ bool is_writable(const Path& folder, const LineLog& log) {
   }
 }
 
-json describe_sources(const CacheKey& key) {
+JetsAndFiles read_checked(const CacheKey& key, const std::function<JetSet()>& read) {
+  FileChecksums checksums(key.files);
+  const JetSet jets = read();
+  return {jets, checksums.finish()};
+}
+
+/// The sources of a cache. A file that was written after it was read has another time than `files`.
+json describe_sources(const std::vector<DataFile>& files) {
   json sources = json::array();
-  for (const Path& file : key.files) {
-    sources.push_back({{"bytes", std::filesystem::file_size(file)},
-                       {"time", time_of(file)},
-                       {"sha256", sha256_of_file(file)}});
+  for (const auto& file : files) {
+    sources.push_back({{"bytes", file.bytes}, {"time", file.time}, {"sha256", file.sha256}});
   }
   return sources;
 }
 
-void write_cache(const Path& path, const CacheKey& key, const json& sources, const JetSet& jets) {
+void write_cache(const Path& path, const CacheKey& key, const JetsAndFiles& read) {
+  const JetSet& jets = read.jets;
   json header = describe_jets(jets);
   header["key"] = describe_key(key);
-  header["sources"] = sources;
+  header["sources"] = describe_sources(read.files);
   const std::string text = header.dump();
   std::string start(kMagic);
   start += number_bytes(kVersion) + number_bytes(text.size()) + number_bytes(hash_of(text)) + text;
@@ -283,7 +300,7 @@ void write_cache(const Path& path, const CacheKey& key, const json& sources, con
   file.commit();
 }
 
-std::optional<JetSet> read_cache(const Path& path, const CacheKey& key, const LineLog& log) {
+std::optional<JetsAndFiles> read_cache(const Path& path, const CacheKey& key, const LineLog& log) {
   if (!std::filesystem::exists(path)) return std::nullopt;
   const auto log_damage = [&](const std::string& reason) {
     log(path.string() + ": " + reason + "; it is not used, and the files are read again");
@@ -300,26 +317,20 @@ std::optional<JetSet> read_cache(const Path& path, const CacheKey& key, const Li
   return std::nullopt;
 }
 
-/// The jets that `read` returns, from then on in the cache if possible.
-JetSet read_and_keep(const Path& cache, const CacheKey& key, const std::function<JetSet()>& read,
-                     const LineLog& log) {
-  const auto sources = describe_sources(key);
-  JetSet jets = read();
-  const auto after = describe_sources(key);
-  for (std::size_t place = 0; place < key.files.size(); ++place) {
-    if (sources[place] == after[place]) continue;
-    throw InputError(key.files[place].string() + ": changed while it was read");
-  }
+/// What `read` returns, from then on in the cache if possible.
+JetsAndFiles read_and_keep(const Path& cache, const CacheKey& key,
+                           const std::function<JetSet()>& read, const LineLog& log) {
+  auto found = read_checked(key, read);
   try {
-    write_cache(cache, key, sources, jets);
+    write_cache(cache, key, found);
   } catch (const std::system_error& error) {
     log_unwritable(log, cache.parent_path(), error);
-    return jets;
+    return found;
   }
   // Prefer mapped jets to those in memory. They can only be missing if another process removed
   // them.
   if (auto mapped = read_cache(cache, key, log)) return std::move(*mapped);
-  return jets;
+  return found;
 }
 
 }  // namespace
@@ -335,9 +346,17 @@ Path cache_file(const CacheKey& key) {
 JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& read,
                           const LineLog& log, std::uintmax_t smallest) {
   if (key.files.empty() || total_size(key.files) < smallest) return read();
+  return read_with_checksums(key, read, /*use_cache=*/true, log, smallest).jets;
+}
+
+JetsAndFiles read_with_checksums(const CacheKey& key, const std::function<JetSet()>& read,
+                                 bool use_cache, const LineLog& log, std::uintmax_t smallest) {
+  if (!use_cache || key.files.empty() || total_size(key.files) < smallest) {
+    return read_checked(key, read);
+  }
   const Path file = cache_file(key);
-  if (auto jets = read_cache(file, key, log)) return std::move(*jets);
-  if (!is_writable(file.parent_path(), log)) return read();
+  if (auto cached = read_cache(file, key, log)) return std::move(*cached);
+  if (!is_writable(file.parent_path(), log)) return read_checked(key, read);
   return read_and_keep(file, key, read, log);
 }
 

@@ -31,6 +31,20 @@ JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& re
                           const std::function<void(const std::string& line)>& log,
                           std::uintmax_t smallest = kSmallestCached);
 
+/// Jets, and the files that they are from.
+struct JetsAndFiles {
+  JetSet jets;
+  std::vector<DataFile> files;
+};
+
+/// The same with the files' checksums: those in the cache, else a thread computes them beside
+/// `read`. \param use_cache  false: neither look for a cache nor write one \throws InputError also
+/// if a file changes while it is read
+JetsAndFiles read_with_checksums(const CacheKey& key, const std::function<JetSet()>& read,
+                                 bool use_cache,
+                                 const std::function<void(const std::string& line)>& log,
+                                 std::uintmax_t smallest = kSmallestCached);
+
 /// The cache of `key`: in the folder ".lorentznet-cache" beside the first file, or in the one that
 /// the environment variable LORENTZNET_CACHE names.
 std::filesystem::path cache_file(const CacheKey& key);

@@ -40,13 +40,23 @@ void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<
   if (species >= 0) scalars[static_cast<std::size_t>(species)] = 1;
 }
 
-/// read(files, max_jets, rule), through the cache if the selection says so.
+/// read(files, max_jets, rule), through the cache if the selection says so; adds the jets that were
+/// skipped, and the files, to those of `splits`.
 template <typename Read>
 JetSet read_files(const DataSelection& selection, const std::vector<std::filesystem::path>& files,
-                  std::int64_t max_jets, Read read) {
+                  std::int64_t max_jets, Read read, DataSplits& splits) {
   const CacheKey key{files, max_jets, selection.bad_jets};
   const auto read_them = [&] { return read(files, max_jets, selection.bad_jets); };
-  return selection.cache ? read_through_cache(key, read_them, selection.log) : read_them();
+  JetSet jets;
+  if (selection.checksums) {
+    auto [found, read_from] = read_with_checksums(key, read_them, selection.cache, selection.log);
+    jets = found;
+    splits.files.insert(splits.files.end(), read_from.begin(), read_from.end());
+  } else {
+    jets = selection.cache ? read_through_cache(key, read_them, selection.log) : read_them();
+  }
+  splits.skipped.insert(splits.skipped.end(), jets.skipped.begin(), jets.skipped.end());
+  return jets;
 }
 
 DataSplits read_top_splits(const DataSelection& selection) {
@@ -54,9 +64,7 @@ DataSplits read_top_splits(const DataSelection& selection) {
                                          : find_top_files(selection.datadir);
   DataSplits splits;
   const auto read = [&](const auto& of_split, std::int64_t max_jets) {
-    auto jets = read_files(selection, of_split, max_jets, read_top_split);
-    splits.skipped.insert(splits.skipped.end(), jets.skipped.begin(), jets.skipped.end());
-    return jets;
+    return read_files(selection, of_split, max_jets, read_top_split, splits);
   };
   splits.test = read(files.test, -1);
   if (selection.test_only) return splits;
@@ -66,11 +74,13 @@ DataSplits read_top_splits(const DataSelection& selection) {
 }
 
 DataSplits read_quark_gluon_splits(const DataSelection& selection) {
+  DataSplits all;
   const auto jets = read_files(selection, find_quark_gluon_files(selection.datadir),
-                               selection.num_data, read_quark_gluon_files);
+                               selection.num_data, read_quark_gluon_files, all);
   auto splits = split_by_position(jets);
   if (selection.test_only) splits.train = splits.val = {};
-  splits.skipped = jets.skipped;
+  splits.skipped = all.skipped;
+  splits.files = all.files;
   return splits;
 }
 

@@ -43,12 +43,12 @@ std::string Sha256::finish() {
   return text;
 }
 
-std::string sha256_of_file(const std::filesystem::path& path) {
+std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop) {
   constexpr std::size_t kChunk = std::size_t{1} << 20;
   FileSource source(path);
   std::vector<char> bytes(kChunk);
   Sha256 sum;
-  for (std::size_t got = kChunk; got == kChunk;) {
+  for (std::size_t got = kChunk; got == kChunk && !stop.stop_requested();) {
     got = source.read(bytes);
     sum.add(std::span(bytes).first(got));
   }

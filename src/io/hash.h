@@ -5,6 +5,7 @@
 #include <filesystem>
 #include <memory>
 #include <span>
+#include <stop_token>
 #include <string>
 
 namespace lorentznet {
@@ -24,8 +25,9 @@ class Sha256 {
   std::unique_ptr<void, Free> context_;
 };
 
-/// SHA-256 of a file. \throws InputError if it cannot be read
-std::string sha256_of_file(const std::filesystem::path& path);
+/// SHA-256 of a file, or of its beginning if a stop is requested. \throws InputError if it cannot
+/// be read
+std::string sha256_of_file(const std::filesystem::path& path, const std::stop_token& stop = {});
 
 /// 64-bit XXH3, as fast as memory. It detects damage, not forgery.
 std::uint64_t fast_hash(std::span<const std::byte> bytes);

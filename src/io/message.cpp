@@ -1,22 +1,32 @@
 #include "io/message.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <sstream>
 
 #include "lorentznet/error.h"
 
 namespace lorentznet {
+namespace {
+
+/// "\x1b"
+std::string in_hex(char c) {
+  constexpr char kHex[] = "0123456789abcdef";
+  const auto byte = static_cast<unsigned char>(c);
+  return {'\\', 'x', kHex[byte >> 4], kHex[byte & 15]};
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+}  // namespace
 
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMaxShown = 80;
-  constexpr char kHex[] = "0123456789abcdef";
   std::string out = "'";
   for (const char c : text.substr(0, kMaxShown)) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte > 0x7e) {
-      out += "\\x";
-      out += kHex[byte >> 4];
-      out += kHex[byte & 15];
+      out += in_hex(c);
     } else {
       out += c;
     }
@@ -35,8 +45,17 @@ std::string shell_word(const std::string& word) {
   constexpr auto kPlain =
       "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./,:=+@%";
   if (!word.empty() && word.find_first_not_of(kPlain) == std::string::npos) return word;
-  std::string quoted = "'";
-  for (const char c : word) quoted += c == '\'' ? std::string(R"('\'')") : std::string(1, c);
+  const bool has_control = std::any_of(word.begin(), word.end(), is_control);
+  std::string quoted = has_control ? "$'" : "'";  // only $'...' has escapes
+  for (const char c : word) {
+    if (has_control && is_control(c)) {
+      quoted += in_hex(c);
+    } else if (has_control && (c == '\'' || c == '\\')) {
+      quoted += {'\\', c};
+    } else {
+      quoted += c == '\'' ? std::string(R"('\'')") : std::string(1, c);
+    }
+  }
   return quoted + "'";
 }
 

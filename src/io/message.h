@@ -15,7 +15,8 @@ std::string in_quotes(std::string_view text);
 /// "'a', 'b'", or "nothing".
 std::string list_in_quotes(const std::vector<std::string>& names);
 
-/// `word` such that a shell reads it as one word; in single quotes where they are needed.
+/// `word` such that a shell reads it as one word, in printable characters; in quotes where they are
+/// needed.
 std::string shell_word(const std::string& word);
 
 /// \throws InputError "FILE: REASON"

@@ -21,8 +21,8 @@ bool is_partial(const std::string& name) { return name.ends_with(".partial"); }
 
 bool is_result(const std::string& name, const RunFolder& folder) {
   for (const auto& file :
-       {folder.args(), folder.train_result(), folder.test_result(), folder.scores(),
-        folder.score_archive(), folder.best_model(), folder.training_state(),
+       {folder.args(), folder.train_result(), folder.train_provenance(), folder.test_result(),
+        folder.scores(), folder.score_archive(), folder.best_model(), folder.training_state(),
         folder.uncertainties(), folder.equivariance(), folder.log(), folder.report()}) {
     if (file.filename() == name) return true;
   }

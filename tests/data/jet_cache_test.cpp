@@ -1,15 +1,19 @@
 #include "data/jet_cache.h"
 
 #include <sys/resource.h>
+#include <sys/stat.h>
 
 #include <catch2/catch.hpp>
+#include <chrono>
 #include <csignal>
 #include <fstream>
 #include <thread>
 
+#include "data/file_checksums.h"
 #include "data/test_files.h"
 #include "data/top_writer.h"
 #include "io/file.h"
+#include "io/hash.h"
 #include "lorentznet/error.h"
 #include "lorentznet/readers.h"
 
@@ -236,6 +240,60 @@ TEST_CASE("two writers at once leave one whole cache") {
     ++entries;
   }
   CHECK(entries == 1);
+}
+
+TEST_CASE("the checksums of files come with their jets, from a cache without reading the files") {
+  CachedFiles files;
+  const auto key = files.key();
+  const auto read = [&] {
+    ++files.reads;
+    return read_top_split(key.files);
+  };
+  for (const bool use_cache : {false, true, true}) {
+    const auto found = read_with_checksums(
+        key, read, use_cache, [](const std::string&) {}, 0);
+    check_same_jets(found.jets, read_top_split(key.files));
+    REQUIRE(found.files.size() == key.files.size());
+    for (std::size_t k = 0; k < key.files.size(); ++k) {
+      CHECK(found.files[k].file == key.files[k].string());
+      CHECK(found.files[k].bytes == std::filesystem::file_size(key.files[k]));
+      CHECK(found.files[k].sha256 == sha256_of_file(key.files[k]));
+    }
+  }
+  CHECK(files.reads == 2);
+  CHECK(std::filesystem::exists(cache_file(key)));
+}
+
+TEST_CASE("files that change while they are read have no checksum, and no cache") {
+  CachedFiles files;
+  const auto key = files.key();
+  const bool use_cache = GENERATE(false, true);
+  const auto read = [&] {
+    auto jets = read_top_split(key.files);
+    write(key.files[1], contents(key.files[1]) + "x");
+    return jets;
+  };
+  CHECK_THROWS_WITH(read_with_checksums(
+                        key, read, use_cache, [](const std::string&) {}, 0),
+                    key.files[1].string() + ": changed while it was read");
+  CHECK_FALSE(std::filesystem::exists(cache_file(key)));
+}
+
+TEST_CASE("checksums leave out what is no file, and a stop waits for no large one") {
+  const TemporaryFolder folder;
+  write(folder / "a", "abc");
+  const auto fifo = folder / "fifo";
+  REQUIRE(mkfifo(fifo.c_str(), 0600) == 0);
+  FileChecksums checksums({fifo, folder / "a", folder / "missing", folder.path()});
+  const auto found = checksums.finish();
+  REQUIRE(found.size() == 1);
+  CHECK(found[0].sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+  // A sparse file of a terabyte.
+  write(folder / "large", "");
+  std::filesystem::resize_file(folder / "large", std::uintmax_t{1} << 40);
+  const auto start = std::chrono::steady_clock::now();
+  { const FileChecksums unfinished({folder / "large"}); }
+  CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
 }
 
 TEST_CASE("small files are not kept, and another folder can be") {

@@ -65,7 +65,7 @@ class PeerTest(harness.ProgramTest):
         self.assertEqual(train["lr"], [1e-3 * ((k + 1) / 5) for k in range(epochs)])
         self.assertEqual(train["best_val"], max(train["val_acc"]))
         self.assertEqual(train["best_epoch"], train["val_acc"].index(train["best_val"]))
-        self.assertEqual(list(test), TRAIN_RESULT + TEST_RESULT)
+        self.assertEqual(list(test), TRAIN_RESULT + TEST_RESULT + ["of", "provenance"])
         self.assertEqual({key: test[key] for key in TRAIN_RESULT}, train)
         best, last = (run / name for name in ("best-val-model.pt", "checkpoint-epoch-1.pt"))
         at_best = run / f"checkpoint-epoch-{train['best_epoch']}.pt"

@@ -14,7 +14,7 @@ NUMBER = r"\d+\.\d+"
 TEST_LINE = rf"Test: Loss {NUMBER} \t Acc {NUMBER} \t AUC: {NUMBER} \t 1/eB 0\.3: \S.* \t 1/eB 0\.5: \S.*"
 WRITTEN = {"args.json", "best-val-model.pt", "checkpoint-epoch-0.pt", "checkpoint-epoch-1.pt",
            "events.out.tfevents", "run.log", "score.npy", "score.npz", "test-result.json",
-           "test-uncertainty.json", "train-result.json", "training-state.pt"}  # fmt: skip
+           "test-uncertainty.json", "train-provenance.json", "train-result.json", "training-state.pt"}  # fmt: skip
 FIGURES = ["test_loss", "test_acc", "test_auc", "test_1/eB_0.3", "test_1/eB_0.5"]
 VALIDATION = {"top": "valid", "qg": "val"}
 
@@ -148,7 +148,7 @@ class ProgramsTest(harness.ProgramTest):
         (run / "train-result.json").unlink()
         self.assert_finished(self.run_program("qg", "bare", "--test_mode"))
         keys = list(harness.read_json(run / "test-result.json"))
-        self.assertEqual(keys, FIGURES)
+        self.assertEqual(keys, [*FIGURES, "of", "provenance"])
         self.assertFalse((run / "train-result.json").exists())
 
     def test_figures_without_value(self):
@@ -207,7 +207,7 @@ class ProgramsTest(harness.ProgramTest):
         test = harness.read_json(run / "test-result.json")
         for name, beta in (("boost-0.json", 0), ("boost-0.3.json", 0.3), ("boost-0.9.json", 0.9)):
             record = harness.read_json(run / name)
-            self.assertEqual(list(record), ["beta", "acc", "loss"])
+            self.assertEqual(list(record), ["beta", "acc", "loss", "of"])
             self.assertEqual(record["beta"], beta)
             # Invariant except for rounding and clamped translations.
             self.assertAlmostEqual(record["loss"], test["test_loss"], delta=1e-4 * (beta > 0))

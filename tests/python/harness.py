@@ -134,12 +134,21 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 def is_record_of_time(name: str) -> bool:
     """Whether a file of an experiment contains times, so that it differs in each run."""
-    return name == "run.log" or name.startswith("events.out.tfevents.")
+    return name in ("run.log", "train-provenance.json") or name.startswith("events.out.tfevents.")
+
+
+def without_command(content: bytes) -> bytes:
+    """A test-result.json without the command and the path of the checkpoint, which differ from run to run."""
+    result = json.loads(content)
+    if "provenance" in result:
+        del result["provenance"]["command"], result["provenance"]["checkpoint"]["file"]
+    return json.dumps(result).encode()
 
 
 def results(folder: Path) -> dict[str, bytes]:
-    """The snapshot of an experiment without its records of time."""
-    return {name: content for name, content in snapshot(folder).items() if not is_record_of_time(name)}
+    """The snapshot of an experiment without its records of time and command."""
+    return {name: without_command(content) if name == "test-result.json" else content
+            for name, content in snapshot(folder).items() if not is_record_of_time(name)}  # fmt: skip
 
 
 def restore(folder: Path, contents: dict[str, bytes]):
