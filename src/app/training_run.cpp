@@ -8,6 +8,7 @@
 #include "app/run.h"
 #include "app/trained_network.h"
 #include "console/console.h"
+#include "io/file.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "lorentznet/trainer.h"
@@ -104,11 +105,14 @@ Json describe_training(const Run& run) {
   return json;
 }
 
-/// The network of the best epoch so far, which is tested after the training: best-val-model.pt or,
-/// if that is missing, the checkpoint that it is a copy of. Empty before the first validation.
+/// Checks the network of the best epoch so far, which is tested after the training:
+/// best-val-model.pt or, if that is missing, the checkpoint that it is a copy of.
+/// \return that checkpoint if best-val-model.pt is missing
 /// \throws InputError if neither can be used
-StateDict best_so_far(const RunFolder& folder, const TrainingRecord& record, LorentzNet& network) {
-  if (record.epochs.empty()) return {};
+std::optional<std::filesystem::path> check_best_model(const RunFolder& folder,
+                                                      const TrainingRecord& record,
+                                                      LorentzNet& network) {
+  if (record.epochs.empty()) return std::nullopt;
   const auto checkpoint = folder.checkpoint(record.best_epoch);
   const bool is_there = std::filesystem::exists(folder.best_model());
   if (!is_there && !std::filesystem::exists(checkpoint)) {
@@ -118,9 +122,8 @@ StateDict best_so_far(const RunFolder& folder, const TrainingRecord& record, Lor
                     folder.best_model().string(), checkpoint.filename().string()));
   }
   const auto file = is_there ? folder.best_model() : checkpoint;
-  auto state = read_state_dict(file);
-  check_model_state(*network, state, file);
-  return state;
+  check_model_state(*network, read_state_dict(file), file);
+  return is_there ? std::nullopt : std::optional(checkpoint);
 }
 
 /// Of train-provenance.json. A resumed training no longer needs the file of --init_from.
@@ -138,20 +141,20 @@ void begin(const Run& run, Trainer& trainer, LorentzNet& network) {
   const auto& folder = run.experiment.folder;
   const auto& log = run.output.log;
   std::optional<std::int64_t> resumed_at;
-  StateDict best;
+  std::optional<std::filesystem::path> best;
   if (run.experiment.arguments.resume) {
     if (trainer.resume()) resumed_at = trainer.steps_done();
-    if (run.leads()) best = best_so_far(folder, trainer.record(), network);
+    if (run.leads()) best = check_best_model(folder, trainer.record(), network);
     log.info(resumed_at ? "Continuing from " + folder.training_state().string()
                         : "No state was saved yet: starting at the first epoch");
   }
   claim_folder(run.experiment, describe_training(run), run.processes, run.output.log);
   if (!run.leads()) return;
   log_to(folder.log());
-  if (!best.empty() && !std::filesystem::exists(folder.best_model())) {
-    write_state_dict(folder.best_model(), best);
-    log.info(fmt::format("{} was missing: restored from the checkpoint of epoch {}",
-                         folder.best_model().string(), trainer.record().best_epoch));
+  if (best) {
+    write_file_whole(folder.best_model(), read_file(*best, std::filesystem::file_size(*best)));
+    log.info(fmt::format("{} was missing: restored from {}", folder.best_model().string(),
+                         best->filename().string()));
   }
   record_training(folder.train_provenance(), describe_training_run(run, !resumed_at), !resumed_at,
                   log);
