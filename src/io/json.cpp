@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "io/file.h"
+#include "io/message.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -72,17 +73,18 @@ std::string name_place(const std::filesystem::path& file, std::string_view text,
          std::to_string(before.size() - line_begin + 1) + ": ";
 }
 
-/// What follows the place in the message of nlohmann-json, in one line.
+/// What follows the place in the message of nlohmann-json, in one line of ASCII: it repeats bytes
+/// of the file.
 std::string reason_of(const Json::parse_error& error) {
   std::string reason = error.what();
   const auto separator = reason.find(": ", reason.find("parse error at"));
   if (separator != std::string::npos) reason.erase(0, separator + 2);
   std::replace(reason.begin(), reason.end(), '\n', ' ');
-  return reason;
+  return escaped(reason);
 }
 
-/// Whether arrays and objects are nested more than `most` deep.
-bool is_deeper(std::string_view text, int most) {
+/// Where arrays and objects become nested more than `most` deep; npos: nowhere.
+std::size_t place_too_deep(std::string_view text, int most) {
   int depth = 0;
   bool in_string = false;
   for (std::size_t place = 0; place < text.size(); ++place) {
@@ -90,19 +92,20 @@ bool is_deeper(std::string_view text, int most) {
     if (in_string && byte == '\\') ++place;  // the next byte does not end the string
     if (byte == '"') in_string = !in_string;
     if (in_string) continue;
-    if ((byte == '[' || byte == '{') && ++depth > most) return true;
+    if ((byte == '[' || byte == '{') && ++depth > most) return place;
     if (byte == ']' || byte == '}') --depth;
   }
-  return false;
+  return std::string_view::npos;
 }
 
 }  // namespace
 
 Json parse_json(std::string_view text, const std::filesystem::path& file) {
   constexpr int kMostDeep = 100;
-  if (is_deeper(text, kMostDeep)) {
-    throw InputError(file.string() + ": values nested more than " + std::to_string(kMostDeep) +
-                     " deep");
+  const auto too_deep = place_too_deep(text, kMostDeep);
+  if (too_deep != std::string_view::npos) {
+    throw InputError(name_place(file, text, too_deep) + "values nested more than " +
+                     std::to_string(kMostDeep) + " deep");
   }
   const auto strict = without_no_numbers(text);
   try {

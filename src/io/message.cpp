@@ -20,10 +20,9 @@ bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x
 
 }  // namespace
 
-std::string in_quotes(std::string_view text) {
-  constexpr std::size_t kMaxShown = 80;
-  std::string out = "'";
-  for (const char c : text.substr(0, kMaxShown)) {
+std::string escaped(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
     if (byte < 0x20 || byte > 0x7e) {
       out += in_hex(c);
@@ -31,6 +30,12 @@ std::string in_quotes(std::string_view text) {
       out += c;
     }
   }
+  return out;
+}
+
+std::string in_quotes(std::string_view text) {
+  constexpr std::size_t kMaxShown = 80;
+  std::string out = "'" + escaped(text.substr(0, kMaxShown));
   if (text.size() > kMaxShown) out += "...";
   return out += "'";
 }

@@ -7,6 +7,9 @@
 
 namespace lorentznet {
 
+/// `text` with bytes that are not printable ASCII as "\xNN".
+std::string escaped(std::string_view text);
+
 /// `text` in single quotes for a one-line message. Bytes that are not printable ASCII are escaped
 /// and text after 80 bytes is cut, so that a name from a damaged file cannot garble a terminal or
 /// log.

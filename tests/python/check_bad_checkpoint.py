@@ -189,7 +189,7 @@ class BadCheckpointTest(harness.TrainedTest):
             for value in values:
                 args = json.loads(self.good[file.name]) | {flag: "@"}
                 file.write_text(json.dumps(args).replace('"@"', value))
-                self.refused(file, f"{flag}={value[:20]}", flag)
+                self.refused(file, f"{flag}={value[:20]}", "deep" if value.startswith("[[") else flag)
         for name, text in (("empty", ""), ("list", "[1]"), ("cut", '{"n_hidden": 4,'),
                            ("deep", "[" * 200000), ("bytes", '{"a": "\udcff"}')):  # fmt: skip
             file.write_bytes(text.encode(errors="surrogateescape"))
