@@ -9,6 +9,7 @@
 #include <exception>
 #include <limits>
 #include <map>
+#include <stdexcept>
 
 #include "data/layout.h"
 #include "io/hash.h"
@@ -168,7 +169,10 @@ int run(const Words& words) {
     if (!words.json) std::fputs(info_table(all.back()).c_str(), stdout);
   }
   if (words.json) std::fputs((all.dump(2) + "\n").c_str(), stdout);
-  return std::fflush(stdout) == 0 ? 0 : 1;
+  if (std::fflush(stdout) != 0 || std::ferror(stdout) != 0) {
+    throw std::runtime_error("stdout could not be written");
+  }
+  return 0;
 }
 
 int report(const char* error, int status) {
