@@ -62,8 +62,8 @@ StateDict read_state_dict(const std::filesystem::path& path);
 /// with "module." before every name. Equal contents give equal bytes. The file appears whole or not
 /// at all.
 /// \param description  JSON for an entry "lorentznet.json", which torch.load passes over; empty:
-/// none \throws std::invalid_argument if a name occurs twice or begins with "module.", or if there
-/// is
+///                     none
+/// \throws std::invalid_argument if a name occurs twice or begins with "module.", or if there is
 ///         more than read_state_dict reads: 16 axes, or 8 MiB of names and shapes
 /// \throws std::system_error if the file can't be written
 void write_state_dict(const std::filesystem::path& path, const StateDict& state,

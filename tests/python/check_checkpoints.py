@@ -137,7 +137,7 @@ class CheckpointTest(harness.ProgramTest):
             if "running" in name or "tracked" in name:
                 continue
             expected = fresh if name.startswith("module.graph_dec.3.") else three
-            np.testing.assert_allclose(found, expected[name], rtol=0, atol=1e-8, err_msg=name)
+            harness.assert_close(found, expected[name], atol=1e-8)
 
     def test_disagreement(self):
         """args.json is of another network than the checkpoint beside it: both are named."""

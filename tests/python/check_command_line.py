@@ -105,11 +105,11 @@ class CommandLineTest(harness.ProgramTest):
             with self.subTest(flag=flag):
                 self.refused("top", f"{flag}={value}", expected=(f"{flag}: '{value}'", f"at most {limit}\n"))
                 # The limit itself is accepted: then the data are missing.
-                self.refused("top", f"{flag}={limit}", expected=(self.folder / "none",))
+                self.refused("top", f"{flag}={limit}", "--exp_name=x", expected=(self.folder / "none",))
         self.refused("qg", "--num_data", 10**13, expected=("--num_data", "at most 1000000000000\n"))
         self.refused("top", "--n_hidden=4096", "--n_layers=512",
                      expected=("4096", "512", "6e+10 parameters", "at most 1e+09"))  # fmt: skip
-        self.refused("top", "--seed", 2**63 - 1, expected=(self.folder / "none",))
+        self.refused("top", "--seed", 2**63 - 1, "--exp_name=x", expected=(self.folder / "none",))
 
     def test_contradictions(self):
         for words in CONTRADICTIONS:

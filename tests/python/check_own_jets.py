@@ -87,6 +87,7 @@ class OwnJetsTest(harness.ScoreTest):
         harness.assert_close(ids["probability"], labelled[:, 1:], rtol=1e-6)  # in double
         del arrays["y"]
         before = harness.results(run)
+        figures = (run / "test-result.json").read_bytes()
         for flag in ("--boost=.5", "--report"):
             self.assert_refused(self.run_test("top", "top", self.own("bare", **arrays), flag), "bare.npz", flag[:7])
         self.assertEqual(harness.results(run), before)
@@ -98,7 +99,7 @@ class OwnJetsTest(harness.ScoreTest):
         harness.assert_close(bare[:, 1:], labelled[:, 1:])
         harness.assert_close(bare[:, 0], -1)
         harness.assert_close(np.load(run / "score.npz")["id"], arrays["id"])
-        self.assertEqual((run / "test-result.json").read_bytes(), before["test-result.json"])  # of the labelled jets
+        self.assertEqual((run / "test-result.json").read_bytes(), figures)  # of the labelled jets
         # A test on jets without ids removes the ids of the previous one.
         self.scores("top", self.top_data / "test.h5")
         self.assertNotIn("id", np.load(run / "score.npz"))
