@@ -3,9 +3,10 @@
 # asks git, and compiles the file again only if the answer has changed.
 function(embed_commit target symbol)
   set(output ${CMAKE_CURRENT_BINARY_DIR}/${symbol}.cpp)
-  add_custom_target(${symbol} BYPRODUCTS ${output} COMMENT "Asking git for the commit"
-                    COMMAND ${CMAKE_COMMAND} -D SYMBOL=${symbol} -D OUTPUT=${output}
-                            -D SOURCES=${PROJECT_SOURCE_DIR} -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE})
+  set(ask ${CMAKE_COMMAND} -D SYMBOL=${symbol} -D OUTPUT=${output} -D SOURCES=${PROJECT_SOURCE_DIR}
+          -P ${CMAKE_CURRENT_FUNCTION_LIST_FILE})
+  execute_process(COMMAND ${ask} COMMAND_ERROR_IS_FATAL ANY)  # for tools that read the sources without a build
+  add_custom_target(${symbol} BYPRODUCTS ${output} COMMENT "Asking git for the commit" COMMAND ${ask})
   target_sources(${target} PRIVATE ${output})
   set_source_files_properties(${output} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   add_dependencies(${target} ${symbol})

@@ -101,21 +101,16 @@ void take_turn(FolderLock& lock, const RunFolder& folder, const Log& log) {
   }
 }
 
-/// Where the results of a test come from.
-struct Origin {
-  Json description;  ///< describe_test()
-  Json of;           ///< identify()
-};
-
-Origin origin_of(const Run& run) {
+/// Where the results of a test come from: describe_test().
+Json origin_of(const Run& run) {
   const auto& experiment = run.experiment;
-  const auto description =
+  auto description =
       describe_test(run.plan.task, experiment.arguments, run.data, experiment.folder.best_model());
   const auto& checkpoint = description.at("checkpoint");
   run.output.log.detail(fmt::format("Checkpoint: {}; SHA-256 {}",
                                     shell_line({checkpoint.at("file").get<std::string>()}),
                                     checkpoint.at("sha256").get<std::string>()));
-  return {description, identify(description)};
+  return description;
 }
 
 std::string sha256_of(std::string_view bytes) {
@@ -126,12 +121,12 @@ std::string sha256_of(std::string_view bytes) {
 
 /// The record of the training, that of the test, and where it comes from.
 /// \param scores  the contents of score.npy
-Json merged_result(const Json& training, const TestRecord& record, const Origin& origin,
+Json merged_result(const Json& training, const TestRecord& record, const Json& origin,
                    const std::string& scores) {
   auto result = training;
   result.update(to_json(record));
-  result["of"] = origin.of;
-  result["provenance"] = origin.description;
+  result["of"] = identify(origin);
+  result["provenance"] = origin;
   result["provenance"]["score.npy"] = sha256_of(scores);
   return result;
 }
@@ -140,7 +135,7 @@ Json merged_result(const Json& training, const TestRecord& record, const Origin&
 /// ROC curve, test-uncertainty.json. Removes those of an earlier test that do not belong to these
 /// scores.
 /// \param training  what test-result.json repeats of the training
-void write_results(const Scores& scores, const Json& training, const Origin& origin,
+void write_results(const Scores& scores, const Json& training, const Json& origin,
                    const RunFolder& folder, const Log& log) {
   FolderLock turn(kResultsLock);
   take_turn(turn, folder, log);
@@ -170,7 +165,7 @@ void write_results(const Scores& scores, const Json& training, const Origin& ori
   if (!has_curve) return;
   auto uncertainties = to_json(bootstrap(scores.probability, scores.label,
                                          {.threads = at::get_num_threads()}, scores.weight));
-  uncertainties["of"] = origin.of;
+  uncertainties["of"] = identify(origin);
   write_json(folder.uncertainties(), uncertainties);
 }
 
@@ -240,7 +235,7 @@ void check_report_script() {
 void run_test(const Run& run, LorentzNet& network, const Json& training) {
   const auto& arguments = run.experiment.arguments;
   const auto& folder = run.experiment.results;
-  Origin origin;
+  Json origin;
   if (run.leads()) {  // a folder that can't be written is found before the work
     claim_results(run.experiment, run.output.log);
     log_to(folder.log());
@@ -251,10 +246,10 @@ void run_test(const Run& run, LorentzNet& network, const Json& training) {
   if (run.leads()) write_results(scores, training, origin, folder, run.output.log);
   for (const double beta : arguments.boost) {
     const auto boosted = score(run, network, frame_of(arguments, beta));
-    if (run.leads()) write_boosted(run, boosted, beta, origin.of);
+    if (run.leads()) write_boosted(run, boosted, beta, identify(origin));
   }
   if (!run.leads()) return;
-  if (arguments.equivariance > 0) study_frames(run, network, origin.of);
+  if (arguments.equivariance > 0) study_frames(run, network, identify(origin));
   if (arguments.report) make_report(run);
 }
 
