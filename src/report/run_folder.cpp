@@ -49,7 +49,7 @@ bool RunFolder::has_files() const {
 std::optional<fs::path> RunFolder::a_result() const {
   const auto results = files_where([this](const std::string& name) {
     return is_result(name, *this) && name != args().filename() && name != log().filename() &&
-           !name.starts_with(kEventFilePrefix);
+           name != train_provenance().filename() && !name.starts_with(kEventFilePrefix);
   });
   return results.empty() ? std::nullopt : std::optional(results.front());
 }
