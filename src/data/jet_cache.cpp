@@ -182,16 +182,6 @@ void check_indices(const JetSet& jets) {
   }
 }
 
-/// The files of a cache, which are as they were when it was written.
-std::vector<DataFile> files_of(const CacheKey& key, const json& header) {
-  std::vector<DataFile> files;
-  for (const json& source : header.at("sources")) {
-    files.push_back({key.files.at(files.size()).string(), source.at("bytes"), source.at("time"),
-                     source.at("sha256")});
-  }
-  return files;
-}
-
 JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
   JetSet jets;
   for_arrays(jets, [&]<typename T>(const char* name, SharedArray<T>& array) {
@@ -203,6 +193,25 @@ JetSet jets_of(const MappedFile& file, std::size_t data, const json& header) {
   jets.skipped = header.at("skipped").get<std::vector<std::string>>();
   check_indices(jets);
   return jets;
+}
+
+/// The jets of a cache with its files, which are as they were when it was written. They may be
+/// named from another folder now.
+JetsAndFiles with_files(JetSet jets, const CacheKey& key, const json& header) {
+  std::vector<DataFile> files;
+  for (const json& source : header.at("sources")) {
+    const auto name = key.files.at(files.size()).string();
+    const auto before = source.value("file", name);
+    files.push_back({name, source.at("bytes"), source.at("time"), source.at("sha256")});
+    if (before == name) continue;
+    for (auto& part : jets.sources) {
+      if (part.file == before) part.file = name;
+    }
+    for (auto& line : jets.skipped) {
+      if (line.starts_with(before + ": ")) line.replace(0, before.size(), name);
+    }
+  }
+  return {jets, files};
 }
 
 /// Nothing if the cache is of another version or other files, or of files that have changed.
@@ -227,7 +236,7 @@ std::optional<JetsAndFiles> read_whole(const Path& path, const CacheKey& key) {
                  std::to_string(data) + " are the header's; expected " + std::to_string(expected) +
                  " others");
   }
-  return JetsAndFiles{jets_of(file, data, header), files_of(key, header)};
+  return with_files(jets_of(file, data, header), key, header);
 }
 
 std::string number_bytes(std::uint64_t value) {
@@ -276,7 +285,8 @@ JetsAndFiles read_checked(const CacheKey& key, const std::function<JetSet()>& re
 json describe_sources(const std::vector<DataFile>& files) {
   json sources = json::array();
   for (const auto& file : files) {
-    sources.push_back({{"bytes", file.bytes}, {"time", file.time}, {"sha256", file.sha256}});
+    sources.push_back(
+        {{"file", file.file}, {"bytes", file.bytes}, {"time", file.time}, {"sha256", file.sha256}});
   }
   return sources;
 }

@@ -38,8 +38,8 @@ struct JetsAndFiles {
 };
 
 /// The same with the files' checksums: those in the cache, else a thread computes them beside
-/// `read`. \param use_cache  false: neither look for a cache nor write one \throws InputError also
-/// if a file changes while it is read
+/// `read`.
+/// \param use_cache  false: neither look for a cache nor write one
 JetsAndFiles read_with_checksums(const CacheKey& key, const std::function<JetSet()>& read,
                                  bool use_cache,
                                  const std::function<void(const std::string& line)>& log,

@@ -264,6 +264,21 @@ TEST_CASE("the checksums of files come with their jets, from a cache without rea
   CHECK(std::filesystem::exists(cache_file(key)));
 }
 
+TEST_CASE("a cache names its files as they are named now") {
+  CachedFiles files;
+  const auto key = files.key();
+  const auto before = std::filesystem::current_path();
+  std::filesystem::current_path(files.first().parent_path());
+  const CacheKey relative{{"a.h5", "b.h5"}, -1, {}};
+  const auto read = [&] { return read_top_split(relative.files); };
+  const auto ignore = [](const std::string&) {};
+  read_with_checksums(relative, read, true, ignore, 0);
+  std::filesystem::current_path(before);
+  const auto found = read_with_checksums(key, read, true, ignore, 0);
+  CHECK(found.files[1].file == key.files[1].string());
+  CHECK(found.jets.describe(41) == key.files[1].string() + ": jet 1");
+}
+
 TEST_CASE("files that change while they are read have no checksum, and no cache") {
   CachedFiles files;
   const auto key = files.key();
