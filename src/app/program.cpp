@@ -8,12 +8,12 @@
 #include <cstdlib>
 #include <exception>
 #include <optional>
-#include <sstream>
 #include <stdexcept>
 #include <system_error>
 
 #include "app/run.h"
 #include "console/console.h"
+#include "io/message.h"
 #include "lorentznet/error.h"
 #include "parallel/processes.h"
 
@@ -124,17 +124,7 @@ class Program {
 
 std::string line_of(const std::exception& error) {
   const auto* const torch_error = dynamic_cast<const c10::Error*>(&error);
-  std::istringstream text(torch_error != nullptr ? torch_error->what_without_backtrace()
-                                                 : error.what());
-  std::string line;
-  for (std::string part; std::getline(text >> std::ws, part);) {
-    line += line.empty() ? "" : " ";
-    for (const char c : part) {  // of a name that would garble a terminal
-      const auto byte = static_cast<unsigned char>(c);
-      line += byte < 0x20 || byte == 0x7f ? fmt::format("\\x{:02x}", byte) : std::string(1, c);
-    }
-  }
-  return line;
+  return in_one_line(torch_error != nullptr ? torch_error->what_without_backtrace() : error.what());
 }
 
 int run_program(const Task& task, int argc, const char* const* argv) {

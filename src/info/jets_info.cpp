@@ -10,9 +10,11 @@
 #include <limits>
 #include <map>
 #include <stdexcept>
+#include <system_error>
 
 #include "data/layout.h"
 #include "io/hash.h"
+#include "io/message.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -176,7 +178,7 @@ int run(const Words& words) {
 }
 
 int report(const char* error, int status) {
-  std::fprintf(stderr, "jets: %s\n", error);
+  std::fprintf(stderr, "jets: %s\n", in_one_line(error).c_str());
   return status;
 }
 
@@ -237,6 +239,8 @@ int run_jets(int argc, const char* const* argv) {
   try {
     return run(parse(argc, argv));
   } catch (const InputError& error) {
+    return report(error.what(), 2);
+  } catch (const std::system_error& error) {  // a path that can't be followed
     return report(error.what(), 2);
   } catch (const std::exception& error) {
     return report(error.what(), 1);

@@ -33,6 +33,16 @@ std::string escaped(std::string_view text) {
   return out;
 }
 
+std::string in_one_line(const std::string& text) {
+  std::istringstream lines(text);
+  std::string all;
+  for (std::string line; std::getline(lines >> std::ws, line);) {
+    all += all.empty() ? "" : " ";
+    for (const char c : line) all += is_control(c) ? in_hex(c) : std::string(1, c);
+  }
+  return all;
+}
+
 std::string in_quotes(std::string_view text) {
   constexpr std::size_t kMaxShown = 80;
   std::string out = "'" + escaped(text.substr(0, kMaxShown));

@@ -10,6 +10,10 @@ namespace lorentznet {
 /// `text` with bytes that are not printable ASCII as "\xNN".
 std::string escaped(std::string_view text);
 
+/// All lines of `text` in one, with other control characters as "\x1b": names of files may hold
+/// them.
+std::string in_one_line(const std::string& text);
+
 /// `text` in single quotes for a one-line message. Bytes that are not printable ASCII are escaped
 /// and text after 80 bytes is cut, so that a name from a damaged file cannot garble a terminal or
 /// log.

@@ -189,7 +189,8 @@ def surroundings(world):
                 {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "x"},
                 {"RANK": "0", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "99999"}):  # fmt: skip
         yield Situation(f"a launcher's {env}", [*test, "--timeout=3"], ends={0, 1, 2}, env=env)
-    yield Situation("the current folder is gone", test, ends=OK, cwd="gone")
+    # MKL ends every program that links LibTorch there, with a line of its own.
+    yield Situation("the current folder is gone", test, cwd="gone")
     yield Situation("the current folder is /proc", test, ends=OK, cwd="/proc")
     yield Situation("stdout is full", test, ends=LATE, says="stdout", stdout="/dev/full")
     yield Situation("stdout is closed", test, ends={0, 1}, limit=lambda: os.close(1))
@@ -218,7 +219,7 @@ def limits(world):
     for name, kind, values in (
         ("files", resource.RLIMIT_NOFILE, (3, 4, 5, 6, 8, 10, 16, 32)),
         ("file size", resource.RLIMIT_FSIZE, (0, 1, 16, 500, 4096)),
-        ("memory", resource.RLIMIT_AS, (1 << 20, 50 << 20, 200 << 20, 500 << 20, 1 << 30, 2 << 30)),
+        ("memory", resource.RLIMIT_AS, (50 << 20, 200 << 20, 500 << 20, 1 << 30, 2 << 30)),
         ("data", resource.RLIMIT_DATA, (1 << 20, 20 << 20, 100 << 20)),
         ("stack", resource.RLIMIT_STACK, (64 << 10, 256 << 10, 1 << 20)),
         ("core", resource.RLIMIT_CORE, (0,)), ("locked", resource.RLIMIT_MEMLOCK, (0,)),
