@@ -16,7 +16,7 @@ import tempfile
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-PLAIN = {"kernel": "plain", "precision": "fp32"}
+PLAIN = {"kernel": "plain"}
 # Floating-point operations per edge in units of 2 H^2, for six layers, the last without phi_x.
 PRODUCTS = {"inference": 11, "training": 44}
 HIDDEN = 72
@@ -45,7 +45,7 @@ def check_spread(spread, numerators, denominators, row):
 
 def partner(rows, row, **differing):
     """The row that differs from `row` only in `differing`; None if that is the row itself."""
-    keys = ("task", "mode", "batch_size", "threads", "kernel", "precision", "isa")
+    keys = ("task", "mode", "batch_size", "threads", "kernel", "isa")
     wanted = {key: row[key] for key in keys} | differing
     found = [other for other in rows if {key: other[key] for key in keys} == wanted]
     require(len(found) == 1, len(found), "rows of", wanted)
@@ -88,6 +88,14 @@ def check_end_to_end(row):
     check_spread(row["ratio"], rounds["jets_per_s"], rounds["bare_jets_per_s"], row)
 
 
+def check_densities(data, rows):
+    for layer in data["densities"]:
+        require(all(0 < share < 1 for share in layer.values()), layer)
+    require(["y" in layer for layer in data["densities"]] == [True] * 5 + [False], data)
+    for row in rows:
+        require(row["task"] != data["task"] or 0 < row["share_done"] < 1, row)
+
+
 def check_latency(row):
     require(row["nodes"] == 50 and row["calls"] == 10, row)
     require(0 < row["median_ms"] <= row["p99_ms"] < 10000, row)
@@ -102,6 +110,8 @@ def check_results(results, modes, tasks):
     require(plain == expected, "plain rows:", plain)
     for row in good["rates"]:
         check_rate(good["rates"], row)
+    for data in results["data"]:
+        check_densities(data, good["rates"])
     for row in good["end_to_end"]:
         check_end_to_end(row)
     for row in good["latency"]:

@@ -27,10 +27,9 @@ void add_lists(cxxopts::Options& options) {
   add("kernel", "plain, fused", with_default<Words>("plain,fused"));
   add("isa", "of the fused kernel: portable, avx2, avx512 (default: this machine's best)",
       cxxopts::value<Words>());
-  add("precision", "of the fused kernel in inference: fp32, bf16",
-      with_default<Words>("fp32,bf16"));
   add("threads", "numbers of threads", with_default<Numbers>(threads));
   add("batch_size", "jets per batch", with_default<Numbers>("32"));
+  add("nodes", "of the jets that are scored one at a time", with_default<Numbers>("10,30,50,100"));
   add("part", "rates, latency, memory, end_to_end",
       with_default<Words>("rates,latency,memory,end_to_end"));
 }
@@ -42,8 +41,9 @@ void add_others(cxxopts::Options& options) {
   add("seconds", "approximate time of each row", with_default<double>("2"));
   add("quick", "short runs of tiny batches, as a test");
   add("datadir", "folder with top/ and qg/", with_default<std::string>("data"));
-  add("checkpoint", "weights (default: random, of the full-size network); needs one --task",
-      with_default<std::string>(""));
+  add("checkpoint", "weights (default: random); needs one --task", with_default<std::string>(""));
+  add("n_hidden", "width of a network with random weights", with_default<std::int64_t>("72"));
+  add("n_layers", "layers of a network with random weights", with_default<std::int64_t>("6"));
   add("json", "file to write", with_default<std::string>("bench.json"));
   add("help", "print this and exit");
 }
@@ -81,11 +81,9 @@ std::vector<Kernel> kernels_of(const cxxopts::ParseResult& flags) {
   const Choices<Isa> all_isas{{std::string(name(Isa::kPortable)), Isa::kPortable},
                               {std::string(name(Isa::kAvx2)), Isa::kAvx2},
                               {std::string(name(Isa::kAvx512)), Isa::kAvx512}};
-  const Choices<Precision> all_precisions{{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}};
   const auto best = choose_isa();
   const auto isas = flags.count("isa") > 0 ? chosen("isa", flags["isa"].as<Words>(), all_isas)
                                            : std::vector<Isa>{best};
-  const auto precisions = chosen("precision", flags["precision"].as<Words>(), all_precisions);
   std::vector<Kernel> kernels;
   const Choices<bool> fused_or_not{{"plain", false}, {"fused", true}};
   for (const bool fused : chosen("kernel", flags["kernel"].as<Words>(), fused_or_not)) {
@@ -93,9 +91,7 @@ std::vector<Kernel> kernels_of(const cxxopts::ParseResult& flags) {
       kernels.push_back({.fused = false, .isa = best});
       continue;
     }
-    for (const auto isa : isas) {
-      for (const auto precision : precisions) kernels.push_back({true, isa, precision});
-    }
+    for (const auto isa : isas) kernels.push_back({true, isa});
   }
   return kernels;
 }
@@ -104,6 +100,7 @@ void make_quick(Settings& settings, const cxxopts::ParseResult& flags) {
   settings.rounds = 3;
   settings.memory_batch = 8;
   settings.latency_calls = 10;
+  settings.nodes = {50};
   if (flags.count("seconds") == 0) settings.seconds = 0.06;
   if (flags.count("batch_size") == 0) settings.batch_sizes = {4};
 }
@@ -117,6 +114,9 @@ void check(const Settings& settings) {
   at_least_one("threads", settings.threads);
   at_least_one("batch_size", settings.batch_sizes);
   at_least_one("memory_batch", {settings.memory_batch});
+  at_least_one("nodes", settings.nodes);
+  at_least_one("n_hidden", {settings.n_hidden});
+  at_least_one("n_layers", {settings.n_layers});
   if (!(settings.seconds > 0 && settings.seconds <= 3600)) {
     throw InputError("--seconds: must be above 0 and at most 3600");
   }
@@ -141,6 +141,9 @@ Settings read_flags(const cxxopts::ParseResult& flags) {
                     .parts = chosen("part", flags["part"].as<Words>(), all_parts),
                     .threads = flags["threads"].as<std::vector<std::int64_t>>(),
                     .batch_sizes = flags["batch_size"].as<std::vector<std::int64_t>>(),
+                    .nodes = flags["nodes"].as<std::vector<std::int64_t>>(),
+                    .n_hidden = flags["n_hidden"].as<std::int64_t>(),
+                    .n_layers = flags["n_layers"].as<std::int64_t>(),
                     .seconds = flags["seconds"].as<double>(),
                     .memory_batch = flags["memory_batch"].as<std::int64_t>(),
                     .datadir = flags["datadir"].as<std::string>(),

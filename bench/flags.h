@@ -13,10 +13,12 @@ namespace lorentznet::bench {
 struct Settings {
   std::vector<const Task*> tasks;
   std::vector<Mode> modes;
-  std::vector<Kernel> kernels;     ///< the fused one with each instruction set and precision
+  std::vector<Kernel> kernels;     ///< the fused one with each instruction set
   std::vector<std::string> parts;  ///< "rates", "latency", "memory", "end_to_end"
   std::vector<std::int64_t> threads, batch_sizes;
-  double seconds = 2;  ///< per row, over all rounds
+  std::vector<std::int64_t> nodes;           ///< of the jets that are scored one at a time
+  std::int64_t n_hidden = 72, n_layers = 6;  ///< of a network with random weights
+  double seconds = 2;                        ///< per row, over all rounds
   int rounds = 7;
   std::int64_t memory_batch = 512;
   std::int64_t latency_calls = 1000;

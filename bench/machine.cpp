@@ -29,8 +29,6 @@ using Clock = std::chrono::steady_clock;
 // nor constant: no denormals, and the registers' bits keep changing.
 constexpr float kFactor = -1, kAddend = 0.98765432F;
 constexpr int kSums = 14;
-/// Pairs of bfloat16 whose products cancel: (1.2266, 1.2266) and (1.1094, -1.1094).
-constexpr std::uint32_t kPair = 0x3F9D3F9D, kCancellingPair = 0xBF8E3F8E;
 
 void multiply_add_sse2(std::int64_t rounds) {
   asm volatile(
@@ -72,29 +70,16 @@ void fma_avx512(std::int64_t rounds) {
         "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
 }
 
-void bf16_dot_avx512(std::int64_t rounds) {
-  asm volatile(
-      "vpbroadcastd %[pair], %%zmm14\n vpbroadcastd %[cancelling], %%zmm15\n"
-      ".irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n vmovaps %%zmm14, %%zmm\\r\n .endr\n"
-      "1:\n .irp r, 0,1,2,3,4,5,6,7,8,9,10,11,12,13\n"
-      "vdpbf16ps %%zmm15, %%zmm14, %%zmm\\r\n .endr\n"
-      "dec %[rounds]\n jnz 1b\n vzeroupper\n"
-      : [rounds] "+r"(rounds)
-      : [pair] "m"(kPair), [cancelling] "m"(kCancellingPair)
-      : "cc", "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9",
-        "xmm10", "xmm11", "xmm12", "xmm13", "xmm14", "xmm15");
-}
-
 /// A loop whose rounds are kSums multiply-adds, and the flops of one multiply-add.
 struct PeakLoop {
   void (*run)(std::int64_t rounds);
   int flops;
 };
 
-PeakLoop loop_for(Isa isa, Precision precision) {
+PeakLoop loop_for(Isa isa) {
   if (isa == Isa::kPortable) return {multiply_add_sse2, 8};
   if (isa == Isa::kAvx2) return {fma_avx2, 16};
-  return precision == Precision::kBf16 ? PeakLoop{bf16_dot_avx512, 64} : PeakLoop{fma_avx512, 32};
+  return {fma_avx512, 32};
 }
 
 /// GFLOP/s of this thread from now to about `seconds` later.
@@ -121,13 +106,12 @@ Json describe_machine() {
   return {{"processor", processor()},
           {"cores", std::thread::hardware_concurrency()},
           {"isa", name(choose_isa())},
-          {"bf16_dot", has_bf16_dot()},
           {"omp_wait_policy", variable("OMP_WAIT_POLICY")},
           {"gomp_spincount", variable("GOMP_SPINCOUNT")}};
 }
 
-double measure_fma_peak(Isa isa, Precision precision, int threads, double seconds) {
-  const auto loop = loop_for(isa, precision);
+double measure_fma_peak(Isa isa, int threads, double seconds) {
+  const auto loop = loop_for(isa);
   std::vector<double> rate(static_cast<std::size_t>(threads));
   at::parallel_for(0, threads, 1, [&](std::int64_t begin, std::int64_t end) {
     for (auto k = begin; k < end; ++k) rate[static_cast<std::size_t>(k)] = run_for(loop, seconds);

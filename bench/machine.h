@@ -5,7 +5,7 @@
 
 namespace lorentznet::bench {
 
-/// What the figures depend on besides the program: {"processor", "cores", "isa", "bf16_dot",
+/// What the figures depend on besides the program: {"processor", "cores", "isa",
 /// "omp_wait_policy", "gomp_spincount"}.
 Json describe_machine();
 
@@ -13,9 +13,8 @@ Json describe_machine();
 /// alone, for `seconds`, in LibTorch's threads, of which there must be `threads`.
 ///
 /// The instruction is the best of `isa`: FMA of zmm or ymm registers; without FMA, SSE2's multiply
-/// and add; with Precision::kBf16 (AVX-512 only), the dot product of bfloat16 pairs. Each thread
-/// works until the time is over, so that a core lent to another process lowers the figure by the
-/// time lost only.
-double measure_fma_peak(Isa isa, Precision precision, int threads, double seconds);
+/// and add. Each thread works until the time is over, so that a core lent to another process lowers
+/// the figure by the time lost only.
+double measure_fma_peak(Isa isa, int threads, double seconds);
 
 }  // namespace lorentznet::bench

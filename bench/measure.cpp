@@ -25,9 +25,13 @@ Json result_or_error(const std::function<Json()>& measure) {
 /// The measurements of one task, each in processes of its own.
 class TaskBench {
  public:
-  TaskBench(const Settings& settings, const Workload& workload,
+  TaskBench(const Settings& settings, const Workload& workload, Json layers,
             const std::function<void(const std::string&)>& progress, Json& results)
-      : settings_(settings), workload_(workload), progress_(progress), results_(results) {}
+      : settings_(settings),
+        workload_(workload),
+        layers_(std::move(layers)),
+        progress_(progress),
+        results_(results) {}
 
   void run() {
     const auto has = [&](const char* part) { return settings_.has_part(part); };
@@ -42,7 +46,6 @@ class TaskBench {
   }
 
  private:
-  /// bf16 is for inference.
   RateSettings rates_of(Mode mode, std::int64_t batch_size) const {
     RateSettings rates{.mode = mode,
                        .batch_size = batch_size,
@@ -51,7 +54,6 @@ class TaskBench {
                        .contenders = {}};
     for (const auto threads : settings_.threads) {
       for (const auto& kernel : settings_.kernels) {
-        if (mode == Mode::kTraining && kernel.precision == Precision::kBf16) continue;
         rates.contenders.push_back({.kernel = kernel, .threads = static_cast<int>(threads)});
       }
     }
@@ -68,6 +70,7 @@ class TaskBench {
     for (std::size_t k = 0; k < rates.contenders.size(); ++k) {
       auto row = describe(workload_, rates.mode, rates.batch_size, rates.contenders[k]);
       row.update(rows.is_array() ? rows[k] : rows);
+      row["share_done"] = share_of_products(layers_, rates.mode);
       if (settings_.has_part("memory") && !row.contains("error")) {
         row.update(memory_of(rates.mode, rates.contenders[k], rates.batch_size));
       }
@@ -101,10 +104,15 @@ class TaskBench {
   }
 
   void add_latency() {
-    announce("one jet at a time");
+    for (const auto nodes : settings_.nodes) add_latency(nodes);
+  }
+
+  void add_latency(std::int64_t nodes) {
+    announce(fmt::format("one jet of {} nodes at a time", nodes));
     const auto rows = result_or_error([&] {
-      return measure_latency(workload_,
-                             {.calls = settings_.latency_calls, .kernels = settings_.kernels});
+      return measure_latency(
+          workload_,
+          {.nodes = nodes, .calls = settings_.latency_calls, .kernels = settings_.kernels});
     });
     for (std::size_t k = 0; k < settings_.kernels.size(); ++k) {
       Json row{{"task", workload_.task.name}};
@@ -133,6 +141,7 @@ class TaskBench {
 
   const Settings& settings_;
   const Workload& workload_;
+  Json layers_;  ///< densities()
   const std::function<void(const std::string&)>& progress_;
   Json& results_;
 };
@@ -146,13 +155,16 @@ Json measure(const Settings& settings, const std::function<void(const std::strin
     results[part] = Json::array();
   }
   for (const auto* task : settings.tasks) {
-    const auto workload = load_workload(*task, settings.datadir, settings.checkpoint);
+    const auto workload = load_workload(*task, settings.datadir, settings.checkpoint,
+                                        settings.n_hidden, settings.n_layers);
+    const auto layers = in_child([&] { return densities(workload); });
     results["data"].push_back({{"task", task->name},
                                {"jets", workload.train.num_jets()},
                                {"hidden", workload.options.n_hidden},
                                {"layers", workload.options.n_layers},
+                               {"densities", layers},
                                {"reading_jets_per_s", workload.reading_jets_per_s}});
-    TaskBench(settings, workload, progress, results).run();
+    TaskBench(settings, workload, layers, progress, results).run();
   }
   return results;
 }

@@ -53,6 +53,12 @@ Json measure_rates(const Workload& workload, const RateSettings& settings);
 Json describe(const Workload& workload, Mode mode, std::int64_t batch_size,
               const Contender& contender);
 
+/// Shares of elements above zero of each layer, in jets of average size: "z" of phi_e's batch norm,
+/// "e" of phi_e's output, "y" of phi_x.0 (not in the last layer).
+Json densities(const Workload& workload);
+/// Of the products that counted_flops() counts, the share of those with a factor that is not zero.
+double share_of_products(const Json& densities, Mode mode);
+
 struct EndToEndSettings {
   Mode mode = Mode::kInference;
   std::int64_t batch_size = 32;

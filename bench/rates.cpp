@@ -39,8 +39,7 @@ void play_round(Entry& entry, const RateSettings& settings, const std::vector<Ba
                 int round) {
   const auto& contender = entry.contender;
   const auto peak = [&] {
-    return measure_fma_peak(contender.kernel.isa, contender.kernel.precision, contender.threads,
-                            kPeakSeconds);
+    return measure_fma_peak(contender.kernel.isa, contender.threads, kPeakSeconds);
   };
   at::set_num_threads(contender.threads);
   const auto before = peak();

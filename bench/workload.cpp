@@ -44,21 +44,18 @@ std::vector<std::int64_t> order_by_size(const JetSet& set) {
 
 std::string name(Mode mode) { return mode == Mode::kTraining ? "training" : "inference"; }
 
-std::string name(Precision precision) { return precision == Precision::kBf16 ? "bf16" : "fp32"; }
-
 std::string label(const Kernel& kernel) {
   if (!kernel.fused) return "plain";
-  return "fused " + std::string(name(kernel.isa)) + " " + name(kernel.precision);
+  return "fused " + std::string(name(kernel.isa));
 }
 
 Json to_json(const Kernel& kernel) {
-  return {{"kernel", kernel.fused ? "fused" : "plain"},
-          {"isa", name(kernel.isa)},
-          {"precision", name(kernel.precision)}};
+  return {{"kernel", kernel.fused ? "fused" : "plain"}, {"isa", name(kernel.isa)}};
 }
 
 Workload load_workload(const Task& task, const std::filesystem::path& datadir,
-                       const std::filesystem::path& checkpoint) {
+                       const std::filesystem::path& checkpoint, std::int64_t n_hidden,
+                       std::int64_t n_layers) {
   const auto begin = std::chrono::steady_clock::now();
   auto splits = task.read_splits({.datadir = datadir / task.name});
   const std::chrono::duration<double> seconds = std::chrono::steady_clock::now() - begin;
@@ -72,6 +69,8 @@ Workload load_workload(const Task& task, const std::filesystem::path& datadir,
                     .options = plan.network,
                     .state = {},
                     .reading_jets_per_s = static_cast<double>(jets) / seconds.count()};
+  workload.options.n_hidden = n_hidden;
+  workload.options.n_layers = n_layers;
   if (!checkpoint.empty()) {
     workload.state = read_state_dict(checkpoint);
     workload.options = shape_of(workload.state, workload.options, checkpoint);
@@ -86,7 +85,7 @@ LorentzNet make_network(const Workload& workload, const Kernel& kernel) {
   LorentzNet network(workload.options);
   if (!workload.state.empty()) load_model_state(*network, workload.state, "checkpoint");
   if (kernel.fused) {
-    network->use_fused_kernel(kernel.isa, kernel.precision);
+    network->use_fused_kernel(kernel.isa);
   } else {
     network->use_plain_kernel();
   }

@@ -20,23 +20,20 @@ enum class Mode { kInference, kTraining };
 
 /// "inference" or "training".
 std::string name(Mode mode);
-/// "fp32" or "bf16".
-std::string name(Precision precision);
 
 /// A kernel to measure. `isa` decides the peak that it is compared with; for the plain kernel,
 /// whose instruction set LibTorch chooses, it is the best of this machine.
 struct Kernel {
   bool fused = false;
   Isa isa = Isa::kPortable;
-  Precision precision = Precision::kFp32;
 
   bool operator==(const Kernel&) const = default;
 };
 
-/// "plain", "fused avx512 fp32", ...
+/// "plain", "fused avx512", ...
 std::string label(const Kernel& kernel);
 
-/// {"kernel", "isa", "precision"}
+/// {"kernel", "isa"}
 Json to_json(const Kernel& kernel);
 
 /// What is computed: the jets and the network of a task.
@@ -49,10 +46,11 @@ struct Workload {
   double reading_jets_per_s{};  ///< from the files to JetSets
 };
 
-/// \param checkpoint  the network's weights and shape; empty: the task's default network
+/// \param checkpoint  the network's weights and shape; empty: a network of this shape
 /// \throws InputError if data or checkpoint cannot be used
 Workload load_workload(const Task& task, const std::filesystem::path& datadir,
-                       const std::filesystem::path& checkpoint);
+                       const std::filesystem::path& checkpoint, std::int64_t n_hidden,
+                       std::int64_t n_layers);
 
 /// The workload's network with `kernel`. All networks of a workload are equal.
 /// \throws c10::Error or std::invalid_argument if the kernel cannot compute it

@@ -70,13 +70,13 @@ class LorentzNetImpl : public torch::nn::Module {
   /// A new network has the plain kernel.
   void use_plain_kernel();
   /// \throws c10::Error if the fused kernel cannot compute this network: coordinates in float, a
-  ///         GPU, fewer than 8 or more than 256 channels
-  /// \throws std::invalid_argument if this processor lacks `isa`, or bf16's dot products
-  void use_fused_kernel(Isa isa, Precision precision = Precision::kFp32);
+  ///         GPU, more than 256 channels
+  /// \throws std::invalid_argument if this processor lacks `isa`
+  void use_fused_kernel(Isa isa);
   /// From now on the statistics of batch norms in training are those of the batches of all ranks,
   /// and a backward pass gives this rank's share of the gradient of the sum of the ranks' losses.
   void share_statistics(std::shared_ptr<const Communicator> ranks);
-  /// "plain", "fused avx512", "fused avx512 bf16", ...
+  /// "plain", "fused avx512", ...
   const std::string& kernel_name() const { return kernel_name_; }
 
   const LorentzNetOptions& options() const { return options_; }

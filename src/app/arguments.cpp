@@ -108,16 +108,6 @@ void refuse_contradiction(const Arguments& arguments, const Json& saved,
   }
 }
 
-void check_precision(const Arguments& arguments) {
-  if (arguments.precision == Precision::kFp32) return;
-  if (!arguments.test_mode) {
-    throw InputError("--precision bf16 needs --test_mode: training, with its tests, is in fp32");
-  }
-  if (arguments.kernel == KernelChoice::kPlain) {
-    throw InputError("--precision bf16: --kernel plain has only fp32");
-  }
-}
-
 void check_boost(const Arguments& arguments) {
   if (!arguments.boost.empty()) return;
   for (const std::string flag : {"boost_axis", "rotate", "equivariance"}) {
@@ -175,7 +165,6 @@ void check_network_size(const Arguments& arguments) {
 /// Whether the flags make sense together.
 void check_arguments(const Arguments& arguments) {
   check_network_size(arguments);
-  check_precision(arguments);
   check_boost(arguments);
   check_pooling(arguments);
   check_experiment(arguments);

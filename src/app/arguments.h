@@ -55,7 +55,6 @@ struct Arguments {
   bool with_bc = false;
   std::string device;  ///< "cpu", "cuda", "cuda:1"; empty: a GPU if there is one
   KernelChoice kernel = KernelChoice::kAuto;
-  Precision precision = Precision::kFp32;
   std::vector<double> boost;
   Frame::Axis boost_axis = Frame::Axis::kX;
   bool rotate = false;

@@ -95,8 +95,6 @@ std::vector<Flag> unsaved_flags() {
        "DEVICE"},
       {"Run", "kernel", choice<&A::kernel>({"auto", "plain", "fused"}),
        "plain, fused, or auto: fused if it can compute this network", "KERNEL"},
-      {"Run", "precision", choice<&A::precision>({"fp32", "bf16"}),
-       "precision of --test_mode: fp32, or bf16 with the fused kernel", "TYPE"},
       {"Run", "boost", &A::boost, "test again with all jets boosted, to check the equivariance",
        "BETA[,BETA...]", kAny},
       {"Run", "boost_axis", choice<&A::boost_axis>({axes.begin(), axes.end()}),

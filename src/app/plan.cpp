@@ -14,14 +14,6 @@
 namespace lorentznet {
 namespace {
 
-void check_bf16(Isa isa) {
-  if (!has_bf16_dot()) throw InputError("--precision bf16: this processor has no AVX512-BF16");
-  if (isa != Isa::kAvx512) {
-    throw InputError(
-        fmt::format("--precision bf16: needs avx512, LORENTZNET_ISA says {}", name(isa)));
-  }
-}
-
 /// The task for a network that takes `n_scalar` scalars of a node.
 Task task_for_network(const Task& task, const Arguments& arguments, std::int64_t n_scalar,
                       const std::filesystem::path& args_file) {
@@ -146,17 +138,13 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank) {
 
 ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device) {
   if (arguments.kernel == KernelChoice::kPlain) return {};
-  const bool bf16 = arguments.precision == Precision::kBf16;
   const auto why_plain =
       why_not_fused(device, arguments.coordinates == Coordinates::kDouble, arguments.n_hidden);
   if (!why_plain.empty()) {
-    if (arguments.kernel == KernelChoice::kAuto && !bf16) return {.why_plain = why_plain};
-    throw InputError(fmt::format("--{}: the fused kernel can't be used: {}",
-                                 bf16 ? "precision bf16" : "kernel fused", why_plain));
+    if (arguments.kernel == KernelChoice::kAuto) return {.why_plain = why_plain};
+    throw InputError(fmt::format("--kernel fused: the fused kernel can't be used: {}", why_plain));
   }
-  const auto isa = choose_isa();
-  if (bf16) check_bf16(isa);
-  return {.fused = isa, .precision = arguments.precision};
+  return {.fused = choose_isa()};
 }
 
 Plan make_plan(const Task& task, const Experiment& experiment, const DataSplits& data) {
@@ -182,7 +170,7 @@ void check_checkpoint(const Task& task, const Experiment& experiment) {
 
 std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel) {
   if (kernel.fused) {
-    network.use_fused_kernel(*kernel.fused, kernel.precision);
+    network.use_fused_kernel(*kernel.fused);
   } else {
     network.use_plain_kernel();
   }

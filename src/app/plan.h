@@ -23,11 +23,10 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank = 0);
 /// The kernel of a run.
 struct ChosenKernel {
   std::optional<Isa> fused = {};  ///< instruction set of the fused kernel; empty: the plain kernel
-  Precision precision = Precision::kFp32;
-  std::string why_plain = {};  ///< what the fused kernel cannot compute, if that decided
+  std::string why_plain = {};     ///< what the fused kernel cannot compute, if that decided
 };
 
-/// \throws InputError if --kernel or --precision demand the fused kernel and it cannot compute the
+/// \throws InputError if --kernel demands the fused kernel and it cannot compute the
 ///         network, or as choose_isa()
 ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device);
 

@@ -1,298 +1,292 @@
 #pragma once
 
 #include "engine/edge_forward.h"
-#include "engine/pair_product.h"
 
 namespace lorentznet::fused {
 
-/// What the backward pass over the edges of a jet is given. q is dL/d(output of the batch norm).
-template <typename Simd>
-struct JetGradients {
-  using T = typename Simd::Scalar;
+// The edge part of a layer, backward: chunk by chunk as forward. Every product is over the inputs
+// that are not zero: with weights, a row for each channel of e or y; for the weights' gradients, a
+// row for each edge of the chunk in which the channel of e is not zero.
 
-  const T* message;            ///< [block][H][kLanes] dL/d(sum_j m_ij)
-  const T* phi;                ///< [sender][receiver] dL/d phi_x(m_ij); null in the last layer
-  const Integer<Simd>* signs;  ///< as JetSums::signs; null: computed again
+/// Copies what the forward pass keeps of a chunk's edges, of which `done` precede it.
+/// \param values  where the chunk's begin \return where they end
+template <typename S>
+typename S::Scalar* keep_edges(const EdgeChunk<S>& chunk, long done,
+                               const KeptEdges<typename S::Scalar>& kept,
+                               typename S::Scalar* values) {
+  const int words = chunk.words;
+  const auto bytes = sizeof(std::uint64_t) * static_cast<unsigned long>(chunk.count * words);
+  __builtin_memcpy(kept.e + done * words, chunk.e_mask.get(), bytes);
+  __builtin_memcpy(kept.y + done * words, chunk.y_mask.get(), bytes);
+  for (int k = 0; k < chunk.count; ++k) {
+    kept.gate[done + k] = chunk.gate[k];
+    const auto* const mask = bytes_of(chunk.e_mask.get() + k * words, 0);
+    for (int at = 0; at < chunk.step; at += S::kLanes) {
+      const unsigned bits = bits_at<Vector<S>>(mask, at);
+      S::compress(bits, load<Vector<S>>(chunk.e.get() + k * chunk.step + at), values);
+      values += __builtin_popcount(bits);
+    }
+  }
+  return values;
+}
+
+/// The reverse.
+template <typename S>
+const typename S::Scalar* kept_edges(const KeptEdges<typename S::Scalar>& kept, long done,
+                                     const typename S::Scalar* values, EdgeChunk<S>& chunk) {
+  const int words = chunk.words;
+  const auto bytes = sizeof(std::uint64_t) * static_cast<unsigned long>(chunk.count * words);
+  __builtin_memcpy(chunk.e_mask.get(), kept.e + done * words, bytes);
+  __builtin_memcpy(chunk.y_mask.get(), kept.y + done * words, bytes);
+  for (int k = 0; k < chunk.count; ++k) {
+    chunk.gate[k] = kept.gate[done + k];
+    const auto* const mask = bytes_of(chunk.e_mask.get() + k * words, 0);
+    for (int at = 0; at < chunk.step; at += S::kLanes) {
+      const unsigned bits = bits_at<Vector<S>>(mask, at);
+      store(chunk.e.get() + k * chunk.step + at, S::expand(bits, values));
+      values += __builtin_popcount(bits);
+    }
+  }
+  return values;
+}
+
+/// Bit r of columns[c] is bit c of row r: masks of edges out of masks of channels.
+/// \param rows [count, words] \param columns [kWord * words]
+template <typename S>
+void transpose_masks(const std::uint64_t* rows, int count, int words, std::uint64_t* columns) {
+  for (int word = 0; word < words; ++word, columns += kWord) {
+    for (int row = 0; row < kWord; ++row) columns[row] = row < count ? rows[row * words + word] : 0;
+    std::uint64_t low = 0xffffffffU;  // of each block of 2 * width bits
+    for (int width = kWord / 2; width > 0; width /= 2, low ^= low << static_cast<unsigned>(width)) {
+      for (int block = 0; block < kWord; block += 2 * width) {
+        for (int row = block; row < block + width; ++row) {
+          const auto shift = static_cast<unsigned>(width);
+          const auto swapped = (columns[row] >> shift ^ columns[row + width]) & low;
+          columns[row] ^= swapped << shift;
+          columns[row + width] ^= swapped;
+        }
+      }
+    }
+  }
+}
+
+/// What the backward pass over the edges of a jet is given.
+template <typename T>
+struct EdgePull {
+  const T* message;   ///< [n] rows of H: dL/d(sum_j m_ij)
+  const T* phi;       ///< pairs: dL/d phi_x(m_ij); null in the last layer
+  KeptEdges<T> kept;  ///< null pointers: computed again
 };
 
-/// What it gives, each added to.
-template <typename Simd>
-struct JetEdgeSums {
-  using T = typename Simd::Scalar;
-
-  T* receivers;  ///< [block][H][kLanes] sum_j q_ij
-  T* senders;    ///< [n][whole_vectors(H)] sum_i q_ij
-  T *s, *t;      ///< [sender][receiver] sum_c u_c q_ijc, sum_c v_c q_ijc (u, v of PackedLayer)
+/// What it gives, each added to but s and t. q is dL/d(output of the batch norm).
+template <typename T>
+struct EdgeSums {
+  T *receivers, *senders;  ///< [n] rows of H: sum_j q_ij, sum_i q_ij
+  T *s, *t;                ///< pairs: sum_c u_c q_ijc, sum_c v_c q_ijc (u, v of PackedLayer)
+  T *s_q, *t_q;            ///< row of H: sum of s_ij q_ij, t_ij q_ij
 };
 
-/// Sums over the edges of several jets.
-template <typename Simd>
-struct WeightGradients {
-  using T = typename Simd::Scalar;
-
-  T* edge_out;  ///< [H][paired_channels(H)][2] dL/d(weight of phi_e.3)
-  T* move_in;   ///< same: sum of dL/dphi [y > 0] m^T, which diag(move_out) makes that of phi_x.0
-  T* edge_out_bias;  ///< [H][kLanes], as are the next four
-  T* gate;
-  T* positive;   ///< sum of dL/dphi [y > 0]
-  T *s, *t;      ///< sum of s_ij q_ij, t_ij q_ij
-  T* gate_bias;  ///< [kLanes]
-};
-
-/// The arrays of a chunk of tiles.
-template <typename Simd>
-class Chunk {
- public:
-  using T = typename Simd::Scalar;
-
-  explicit Chunk(int hidden)
-      : rows(whole_vectors<Simd>(hidden)),
-        channels(paired_channels<Simd>(hidden)),
-        inputs(rows * kRow),
-        e(rows * kRow),
-        q(rows * kRow),
-        out_gradient(kRow * kChunk * rows, Unset{}),
-        move_gradient(kRow * kChunk * rows, Unset{}),
-        paired_inputs(kRow * kChunk * channels, Unset{}),
-        paired_m(kRow * kChunk * channels, Unset{}) {}
-
-  static constexpr long kRow = kTileRow<Simd>;
-  int rows, channels;
-  Buffer<Simd, T> inputs, e, q;                 ///< of one tile: [row][kEdgeVectors][kLanes]
-  Buffer<Simd, T> out_gradient, move_gradient;  ///< of all, as PairedTiles::left
-  Buffer<Simd, T> paired_inputs, paired_m;      ///< of all, as PairedTiles::right
-  int tiles = 0;
-  int vectors[kChunk] = {};
-};
-
-/// The backward pass over the edges of one jet; recomputes what the forward pass did not keep.
-template <typename Simd>
+template <typename S>
 class EdgeBackward {
  public:
-  using T = typename Simd::Scalar;
-  using V = Vector<Simd>;
-  static constexpr int N = Simd::kLanes, kRow = kTileRow<Simd>;
+  using T = typename S::Scalar;
+  using V = Vector<S>;
 
-  EdgeBackward(const JetShape<Simd>& shape, const Layer<Simd>& layer, const EdgeTerms<Simd>& terms,
-               const JetGradients<Simd>& in, const JetEdgeSums<Simd>& out,
-               const WeightGradients<Simd>& weights)
-      : shape_(shape),
-        layer_(layer),
+  EdgeBackward(const PackedLayer<T>& layer, int n, const EdgeTerms<T>& terms,
+               const EdgePull<T>& pull, const EdgeSums<T>& sums, const LayerGradients<T>& weights)
+      : layer_(layer),
+        pairs_(pair_step(n)),
         terms_(terms),
-        in_(in),
-        out_(out),
+        pull_(pull),
+        sums_(sums),
         weights_(weights),
-        chunk_(layer.hidden),
-        received_(static_cast<long>(layer.hidden) * kRow, Unset{}),
-        signs_(in.signs == nullptr ? kEdgeVectors * sign_words(layer.hidden) : 0, Unset{}) {}
+        chunk_({0, n}, n, layer.hidden),
+        gradient_(kChunk * chunk_.step),
+        q_(kChunk * chunk_.step),
+        y_gradient_(kChunk * chunk_.step),
+        columns_(static_cast<long>(kWord) * chunk_.words, Unset{}) {}
 
   void run() {
-    for_each_tile(shape_, [&](const EdgeTile<Simd>& tile) {
-      if (tile.vectors == 3) add_tile<3>(tile);
-      if (tile.vectors == 2) add_tile<2>(tile);
-      if (tile.vectors == 1) add_tile<1>(tile);
-      chunk_.vectors[chunk_.tiles] = tile.vectors;
-      if (++chunk_.tiles == kChunk) add_weight_gradients();
-    });
-    add_weight_gradients();
+    const T* values = pull_.kept.values;
+    for (long done = 0; chunk_.next(); done += chunk_.count) {
+      edge_inputs(layer_, pairs_, terms_, chunk_);
+      if (values != nullptr) {
+        values = kept_edges(pull_.kept, done, values, chunk_);
+      } else {
+        edge_embeddings(layer_, chunk_);
+        if (layer_.moves) edge_movements(layer_, chunk_);
+      }
+      for (int k = 0; k < chunk_.count; ++k) {
+        const long pair = chunk_.receiver[k] * pairs_ + chunk_.sender[k];
+        s_[k] = terms_.s[pair];
+        t_[k] = terms_.t[pair];
+        phi_[k] = layer_.moves ? pull_.phi[pair] : 0;
+      }
+      if (layer_.moves) move_gradients();
+      message_gradients();
+      out_gradients();
+      transpose_masks<S>(chunk_.e_mask.get(), chunk_.count, chunk_.words, columns_.get());
+      if (layer_.moves) {
+        add_weights(chunk_.e.get(), y_gradient_.get(), weights_.move_in);
+      }
+      add_weights(gradient_.get(), chunk_.x.get(), weights_.edge_out);
+      input_gradients();
+      add_over_edges();
+    }
   }
 
  private:
-  template <int R>
-  void add_tile(const EdgeTile<Simd>& tile);
-  template <int R>
-  void move_gradients(const EdgeTile<Simd>& tile, const V* gate, T* gradient);
-  template <int R>
-  void message_gradients(const EdgeTile<Simd>& tile, const T* move_gradient, V* gate_gradient);
-  template <int R>
-  void out_gradients(const V* gate, const V* gate_gradient, T* gradient);
-  template <int R>
-  void input_gradients(const EdgeTile<Simd>& tile, const T* gradient);
-  void add_weight_gradients();
+  void message_gradients();
+  void out_gradients();
+  void move_gradients();
+  void add_weights(const T* values, const T* rows, T* gradient);
+  void input_gradients();
+  void add_over_edges();
 
-  const JetShape<Simd>& shape_;
-  const Layer<Simd>& layer_;
-  const EdgeTerms<Simd>& terms_;
-  const JetGradients<Simd>& in_;
-  const JetEdgeSums<Simd>& out_;
-  const WeightGradients<Simd>& weights_;
-  Chunk<Simd> chunk_;
-  Buffer<Simd, T> received_;            ///< dL/d(sum of m) of a flat tile's receivers
-  Buffer<Simd, Integers<Simd>> signs_;  ///< of a tile
+  const PackedLayer<T>& layer_;
+  long pairs_;
+  const EdgeTerms<T>& terms_;
+  const EdgePull<T>& pull_;
+  const EdgeSums<T>& sums_;
+  const LayerGradients<T>& weights_;
+  EdgeChunk<S> chunk_;
+  Buffer<S, T> gradient_;    ///< rows of edges: gate dL/dm, then dL/d(phi_e.3)
+  Buffer<S, T> q_;           ///< rows of edges
+  Buffer<S, T> y_gradient_;  ///< rows of edges: dphi gate [y > 0]
+  Buffer<S, std::uint64_t> columns_;
+  T s_[kChunk], t_[kChunk], phi_[kChunk], logit_[kChunk];
 };
 
-template <typename Simd>
-template <int R>
-void EdgeBackward<Simd>::add_tile(const EdgeTile<Simd>& tile) {
-  T* const out_gradient = chunk_.out_gradient.get() + chunk_.tiles * chunk_.rows * kRow;
-  T* const move_gradient = chunk_.move_gradient.get() + chunk_.tiles * chunk_.rows * kRow;
-  const long paired = chunk_.tiles * chunk_.channels * kRow;
-  V gate[R], one[R], gate_gradient[R];
-  for (auto& value : one) value = V{} + 1;
-
-  edge_inputs<Simd, Simd, R>(tile, shape_, layer_.hidden, terms_, chunk_.inputs.get());
-  edge_embeddings<Simd, R>(tile, layer_, {chunk_.inputs.get(), kRow, N, layer_.hidden},
-                           chunk_.e.get(), gate);
-  transpose_pairs<Simd>(chunk_.inputs.get(), one, chunk_.channels, R,
-                        chunk_.paired_inputs.get() + paired);
-  if (layer_.moves) {
-    transpose_pairs<Simd>(chunk_.e.get(), gate, chunk_.channels, R, chunk_.paired_m.get() + paired);
-    move_gradients<R>(tile, gate, move_gradient);
-  }
-  message_gradients<R>(tile, move_gradient, gate_gradient);
-  for (int r = 0; r < R; ++r) gate_gradient[r] *= gate[r] * (1 - gate[r]);
-  out_gradients<R>(gate, gate_gradient, out_gradient);
-  input_gradients<R>(tile, out_gradient);
-  if (tile.flat) {
-    add_to_receivers(tile, shape_, layer_.hidden, chunk_.q.get(), one, out_.receivers);
-  }
-  add_to_senders(tile, chunk_.rows, chunk_.q.get(), out_.senders);
-}
-
-/// dL/dphi where phi_x.0's output is positive, else 0.
-template <typename Simd>
-template <int R>
-void EdgeBackward<Simd>::move_gradients(const EdgeTile<Simd>& tile, const V* gate, T* gradient) {
-  const int words = sign_words(layer_.hidden);
-  V phi[R];
-  const auto* signs = reinterpret_cast<const Integer<Simd>*>(signs_.get());
-  if (in_.signs != nullptr) {
-    signs = in_.signs + static_cast<long>(tile.first_vector) * words * N;
-  } else {
-    edge_movements<Simd, R, true>(layer_, {chunk_.e.get(), kRow, N, layer_.hidden}, gate, phi,
-                                  signs_.get());
-  }
-  for (int r = 0; r < R; ++r) {
-    phi[r] = from_pairs(tile, r, shape_, in_.phi);
-    if (tile.flat) phi[r] = lane_numbers<Simd>() + r * N < tile.used ? phi[r] : V{};
-  }
-  for (int k = 0; k < layer_.hidden; ++k) {
-    V sum = load<V>(weights_.positive + k * N);
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const auto bits = load<Integers<Simd>>(signs + (r * words + k / kBitsPerWord) * N);
-      const V value = (bits & bit_of<Simd>(k)) != 0 ? phi[r] : V{};
-      store(gradient + k * kRow + r * N, value);
-      sum += value;
-    });
-    store(weights_.positive + k * N, sum);
+/// gate dL/dm, and dL/d(logit of the gate) = (1 - gate) sum_c gate dL/dm_c e_c.
+template <typename S>
+void EdgeBackward<S>::message_gradients() {
+  typename S::Sixteen gate_gradient[kChunk];
+  const long step = chunk_.step;
+  const int words = layer_.moves ? chunk_.words : 0;  // without phi_x nothing is added
+  product<S>(
+      {y_gradient_.get(), step, 1, chunk_.y_mask.get(), words}, chunk_.count, layer_.move_in_rows,
+      layer_.hidden, [](int, int, auto&) {}, [
+        =, receivers = &chunk_.receiver[0], messages = pull_.message, e = chunk_.e.get(),
+        to = gradient_.get(), gates = &chunk_.gate[0], gate_sums = &gate_gradient[0]
+      ](int k, int first, auto& sums) __attribute__((always_inline)) {
+        const long row = k * step + first;
+        const T* const message = messages + receivers[k] * step + first;
+        const V gate = broadcast<V>(gates[k]);
+        auto sum = first == 0 ? typename S::Sixteen{} : gate_sums[k];
+        sums.each([&](auto& part, int at) __attribute__((always_inline)) {
+          using Part = std::remove_reference_t<decltype(part)>;
+          const Part value = S::fma(as<Part>(gate), load<Part>(message + at), part);
+          store(to + row + at, value);
+          sum.add(value, load<Part>(e + row + at), at);
+        });
+        gate_sums[k] = sum;
+      });
+  for (int k = 0; k < chunk_.count; ++k) {
+    logit_[k] = gate_gradient[k].total() * (1 - chunk_.gate[k]);
   }
 }
 
-/// dL/dm of a tile, into q, and sum_c dL/dm_c e_c, the gradient of the gate.
-template <typename Simd>
-template <int R>
-void EdgeBackward<Simd>::message_gradients(const EdgeTile<Simd>& tile, const T* move_gradient,
-                                           V* gate_gradient) {
-  const T* rows = in_.message + static_cast<long>(tile.block) * layer_.hidden * N;
-  int row = N, apart = 0;
-  if (tile.flat) {
-    for (int c = 0; c < layer_.hidden; ++c) {
-      for (int r = 0; r < R; ++r) {
-        store(received_.get() + c * kRow + r * N,
-              Simd::permute(load<V>(rows + c * N), tile.receiver[r]));
-      }
+/// dL/d(output of phi_e.3) before its relu, and what the gate's parameters get.
+template <typename S>
+void EdgeBackward<S>::out_gradients() {
+  for (int at = 0; at < chunk_.step; at += S::kLanes) {
+    const V weight = load<V>(layer_.gate + at);
+    V bias_sum = load<V>(weights_.edge_out_bias + at), gate_sum = load<V>(weights_.gate + at);
+    for (int k = 0; k < chunk_.count; ++k) {
+      T* const to = gradient_.get() + k * chunk_.step + at;
+      const V e = load<V>(chunk_.e.get() + k * chunk_.step + at);
+      const V logit = broadcast<V>(logit_[k]);
+      const V value = S::fma(logit, weight, load<V>(to));
+      const V kept = e <= 0 ? V{} : value;
+      store(to, kept);
+      bias_sum += kept;
+      gate_sum = S::fma(logit, e, gate_sum);
     }
-    rows = received_.get();
-    row = kRow;
-    apart = N;
+    store(weights_.edge_out_bias + at, bias_sum);
+    store(weights_.gate + at, gate_sum);
   }
-  for (int r = 0; r < R; ++r) gate_gradient[r] = V{};
-  T* const dm = chunk_.q.get();
-  const T* const e = chunk_.e.get();
-  const auto finish = [&](int c, const V* sums, V* gates) __attribute__((always_inline)) {
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const V value = sums[r] + load<V>(rows + c * row + r * apart);
-      store(dm + c * kRow + r * N, value);
-      gates[r] += value * load<V>(e + c * kRow + r * N);
-    });
-  };
-  if (layer_.moves) {
-    product<Simd, R>({move_gradient, kRow, N, layer_.hidden}, layer_.move_in_transposed,
-                     layer_.hidden, gate_gradient, finish);
-  } else {
-    const V none[R] = {};
-    for (int c = 0; c < layer_.hidden; ++c) finish(c, none, gate_gradient);
+  for (int k = 0; k < chunk_.count; ++k) *weights_.gate_bias += logit_[k];
+}
+
+template <typename S>
+void EdgeBackward<S>::move_gradients() {
+  for (int at = 0; at < chunk_.step; at += S::kLanes) {
+    V sum = load<V>(weights_.positive + at);
+    for (int k = 0; k < chunk_.count; ++k) {
+      const auto bits = bits_at<V>(bytes_of(chunk_.y_mask.get() + k * chunk_.words, 0), at);
+      const V phi = S::where(bits, broadcast<V>(phi_[k]));
+      store(y_gradient_.get() + k * chunk_.step + at, broadcast<V>(chunk_.gate[k]) * phi);
+      sum += phi;
+    }
+    store(weights_.positive + at, sum);
   }
 }
 
-/// dL/d(output of phi_e.3) before its relu, out of dL/dm in q.
-template <typename Simd>
-template <int R>
-void EdgeBackward<Simd>::out_gradients(const V* gate, const V* gate_gradient, T* gradient) {
-  const T* const dm = chunk_.q.get();
-  const T* const e = chunk_.e.get();
-  for (int c = 0; c < layer_.hidden; ++c) {
-    const V weight = broadcast<V>(layer_.gate[c]);
-    V bias_sum = load<V>(weights_.edge_out_bias + c * N);
-    V gate_sum = load<V>(weights_.gate + c * N);
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const V value = load<V>(e + c * kRow + r * N);
-      const V through_gate = gate[r] * load<V>(dm + c * kRow + r * N) + gate_gradient[r] * weight;
-      const V result = value > 0 ? through_gate : V{};
-      store(gradient + c * kRow + r * N, result);
-      bias_sum += result;
-      gate_sum += gate_gradient[r] * value;
-    });
-    store(weights_.edge_out_bias + c * N, bias_sum);
-    store(weights_.gate + c * N, gate_sum);
-  }
-  V sum = load<V>(weights_.gate_bias);
-  for (int r = 0; r < R; ++r) sum += gate_gradient[r];
-  store(weights_.gate_bias, sum);
+/// gradient[c] += sum over edges k of values[k][c] rows[k].
+template <typename S>
+void EdgeBackward<S>::add_weights(const T* values, const T* rows, T* gradient) {
+  const long step = chunk_.step;
+  product<S>(
+      {values, 1, step, columns_.get(), 1}, layer_.hidden, rows, layer_.hidden,
+      [=](int c, int first, auto& sums)
+          __attribute__((always_inline)) { sums.load_from(gradient + c * step + first); },
+      [=](int c, int first, auto& sums)
+          __attribute__((always_inline)) { sums.store_to(gradient + c * step + first); });
 }
 
-/// q of a tile and its sums over channels and, with s and t, over edges.
-template <typename Simd>
-template <int R>
-void EdgeBackward<Simd>::input_gradients(const EdgeTile<Simd>& tile, const T* gradient) {
-  T* const q = chunk_.q.get();
-  const T* const inputs = chunk_.inputs.get();
-  const auto finish = [&](int c, const V* sums) __attribute__((always_inline)) {
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const V value = load<V>(inputs + c * kRow + r * N) > 0 ? sums[r] : V{};
-      store(q + c * kRow + r * N, value);
-    });
-  };
-  product<Simd, R>({gradient, kRow, N, layer_.hidden}, layer_.edge_out_transposed, layer_.hidden,
-                   finish);
-  // Not in `finish`, where they would be in memory rather than in registers.
-  V s[R], t[R], s_gradient[R] = {}, t_gradient[R] = {};
-  for (int r = 0; r < R; ++r) {
-    s[r] = from_pairs(tile, r, shape_, terms_.s);
-    t[r] = from_pairs(tile, r, shape_, terms_.t);
-  }
-  T* const received = out_.receivers + static_cast<long>(tile.block) * layer_.hidden * N;
-  for (int c = 0; c < layer_.hidden; ++c) {
-    V s_sum = load<V>(weights_.s + c * N), t_sum = load<V>(weights_.t + c * N), sum{};
-    const V u = broadcast<V>(layer_.u[c]), v = broadcast<V>(layer_.v[c]);
-    unroll<R>([&](auto r) __attribute__((always_inline)) {
-      const V value = load<V>(q + c * kRow + r * N);
-      s_gradient[r] += u * value;
-      t_gradient[r] += v * value;
-      s_sum += s[r] * value;
-      t_sum += t[r] * value;
-      sum += value;
-    });
-    store(weights_.s + c * N, s_sum);
-    store(weights_.t + c * N, t_sum);
-    if (!tile.flat) store(received + c * N, load<V>(received + c * N) + sum);
-  }
-  for (int r = 0; r < R; ++r) {
-    to_pairs(tile, r, shape_, s_gradient[r], out_.s);
-    to_pairs(tile, r, shape_, t_gradient[r], out_.t);
+/// q, what the senders get, and its products with u and v.
+template <typename S>
+void EdgeBackward<S>::input_gradients() {
+  typename S::Sixteen s[kChunk], t[kChunk];
+  const auto q = chunk_.of(q_, chunk_.x_mask);
+  product<S>(
+      {gradient_.get(), q.step, 1, chunk_.e_mask.get(), chunk_.words}, chunk_.count,
+      layer_.edge_out_rows, layer_.hidden, [](int, int, auto&) {}, [
+        =, senders = &chunk_.sender[0], rows = sums_.senders, u = layer_.u, v = layer_.v,
+        s_sums = &s[0], t_sums = &t[0]
+      ](int k, int first, auto& sums) __attribute__((always_inline)) {
+        T* const sender = rows + senders[k] * q.step + first;
+        const auto* const mask = bytes_of(q.masks + k * q.words, first);
+        auto s_sum = first == 0 ? typename S::Sixteen{} : s_sums[k];
+        auto t_sum = first == 0 ? typename S::Sixteen{} : t_sums[k];
+        sums.each([&](auto& part, int at) __attribute__((always_inline)) {
+          using Part = std::remove_reference_t<decltype(part)>;
+          const Part value = S::where(bits_at<Part>(mask, at), part);
+          store(q.rows + k * q.step + first + at, value);
+          store(sender + at, load<Part>(sender + at) + value);
+          s_sum.add(value, load<Part>(u + first + at), at);
+          t_sum.add(value, load<Part>(v + first + at), at);
+        });
+        s_sums[k] = s_sum;
+        t_sums[k] = t_sum;
+      });
+  for (int k = 0; k < chunk_.count; ++k) {
+    const long pair = chunk_.receiver[k] * pairs_ + chunk_.sender[k];
+    sums_.s[pair] = s[k].total();
+    sums_.t[pair] = t[k].total();
   }
 }
 
-template <typename Simd>
-void EdgeBackward<Simd>::add_weight_gradients() {
-  const auto add = [&](const Buffer<Simd, T>& left, const Buffer<Simd, T>& right, T* sums) {
-    pair_product<Simd>(
-        {left.get(), right.get(), chunk_.rows, chunk_.channels, chunk_.tiles, chunk_.vectors},
-        layer_.hidden, sums);
-  };
-  add(chunk_.out_gradient, chunk_.paired_inputs, weights_.edge_out);
-  if (layer_.moves) add(chunk_.move_gradient, chunk_.paired_m, weights_.move_in);
-  chunk_.tiles = 0;
+/// What the receivers get, and the sums with s and t.
+template <typename S>
+void EdgeBackward<S>::add_over_edges() {
+  for (int at = 0; at < chunk_.step; at += S::kLanes) {
+    V s_sum = load<V>(sums_.s_q + at), t_sum = load<V>(sums_.t_q + at);
+    for (int k = 0; k < chunk_.count;) {
+      T* const receiver = sums_.receivers + chunk_.receiver[k] * chunk_.step + at;
+      V sum = load<V>(receiver);
+      const int i = chunk_.receiver[k];
+      for (; k < chunk_.count && chunk_.receiver[k] == i; ++k) {
+        const V q = load<V>(q_.get() + k * chunk_.step + at);
+        s_sum = S::fma(broadcast<V>(s_[k]), q, s_sum);
+        t_sum = S::fma(broadcast<V>(t_[k]), q, t_sum);
+        sum += q;
+      }
+      store(receiver, sum);
+    }
+    store(sums_.s_q + at, s_sum);
+    store(sums_.t_q + at, t_sum);
+  }
 }
 
 }  // namespace lorentznet::fused

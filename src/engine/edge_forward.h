@@ -1,126 +1,154 @@
 #pragma once
 
-#include "engine/edge_sums.h"
-#include "engine/packed_layer.h"
-#include "engine/vector_math.h"
+#include "engine/edge_chunk.h"
+#include "engine/engine.h"
+#include "engine/pairs.h"
 
 namespace lorentznet::fused {
 
-template <typename Simd>
-using Layer = PackedLayer<typename Simd::Scalar>;
+// The edge part of a layer, forward. The edges of a jet are sorted by receiver, then by sender, and
+// are done kChunk at a time: relu(z), e, gates, messages, phi.
 
-/// Channels in whole vectors: rows that a tile's arrays have.
-template <typename Simd>
-constexpr int whole_vectors(int hidden) {
-  return (hidden + Simd::kLanes - 1) / Simd::kLanes * Simd::kLanes;
-}
+/// What the nodes and pairs of a jet give to an edge: z_ij = a_i + b_j + u s_ij + v t_ij.
+template <typename T>
+struct EdgeTerms {
+  const T *a, *b;  ///< [n] rows
+  const T *s, *t;  ///< pairs
+};
 
-/// Words of sign bits of an edge: one bit for each channel.
-inline constexpr int kBitsPerWord = 32;
-constexpr int sign_words(int hidden) { return (hidden + kBitsPerWord - 1) / kBitsPerWord; }
-
-template <typename Simd>
-[[gnu::always_inline]] inline Integers<Simd> bit_of(int channel) {
-  return Integers<Simd>{} + static_cast<std::int32_t>(1U << (channel % kBitsPerWord));
-}
-
-/// e_ij = relu(phi_e.3(inputs)) and the gate sigmoid(phi_m(e_ij)) of a tile; unused lanes have the
-/// gate 0, so that they count nowhere.
-template <typename Simd, int R>
-void edge_embeddings(const EdgeTile<Simd>& tile, const Layer<Simd>& layer,
-                     const Inputs<typename Simd::Dot>& inputs, typename Simd::Scalar* e,
-                     Vector<Simd>* gate) {
-  using V = Vector<Simd>;
-  constexpr int N = Simd::kLanes;
-  V logit[R];
-  for (auto& value : logit) value = broadcast<V>(layer.gate_bias);
-  product<typename Simd::Dot, R>(
-      inputs, layer.edge_out, layer.hidden,
-      logit, [&](int k, const V* sums, V* logits) __attribute__((always_inline)) {
-        const V bias = broadcast<V>(layer.edge_out_bias[k]);
-        const V weight = broadcast<V>(layer.gate[k]);
-        unroll<R>([&](auto r) __attribute__((always_inline)) {
-          const V value = Simd::relu(sums[r] + bias);
-          store(e + k * kTileRow<Simd> + r * N, value);
-          logits[r] += weight * value;
-        });
+/// relu(z) of a chunk's edges, some at a time, which share the loads of u and v. (There may be more
+/// than the chunk has; they repeat its last edge.)
+template <typename S>
+void edge_inputs(const PackedLayer<typename S::Scalar>& layer, long pairs,
+                 const EdgeTerms<typename S::Scalar>& terms, EdgeChunk<S>& chunk) {
+  using T = typename S::Scalar;
+  using V = Vector<S>;
+  constexpr int R = S::kLanes == 16 ? 4 : 2;
+  const auto out = chunk.of(chunk.x, chunk.x_mask);
+  for (int k = 0; k < chunk.count; k += R) {
+    const T *a[R], *b[R];
+    T* x[R];
+    unsigned char* bytes[R];
+    V s[R], t[R];
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const long i = chunk.receiver[k + r], j = chunk.sender[k + r];
+      a[r] = terms.a + i * out.step;
+      b[r] = terms.b + j * out.step;
+      s[r] = broadcast<V>(terms.s[i * pairs + j]);
+      t[r] = broadcast<V>(terms.t[i * pairs + j]);
+      x[r] = out.rows + (k + r) * out.step;
+      bytes[r] = bytes_of(out.masks + (k + r) * out.words, 0);
+    });
+    for (long at = 0; at < out.step; at += S::kLanes) {
+      const V u = load<V>(layer.u + at), v = load<V>(layer.v + at);
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        const V nodes = load<V>(a[r] + at) + load<V>(b[r] + at);
+        const V z = S::fma(t[r], v, S::fma(s[r], u, nodes));
+        store(x[r] + at, S::relu(z));
+        put_bits<V>(bytes[r], static_cast<int>(at), S::nonzero(z));
       });
-  for (int r = 0; r < R; ++r) {
-    gate[r] = sigmoid<Simd>(logit[r]);
-    if (tile.flat) gate[r] = lane_numbers<Simd>() + r * N < tile.used ? gate[r] : V{};
+    }
+    unroll<R>([&](auto r) __attribute__((always_inline)) {
+      const T size = s[r][0] + t[r][0];
+      if (size - size == 0) return;  // else the padding, zero times s and t, is not zero
+      out.masks[(k + r) * out.words + out.words - 1] &= chunk.all[out.words - 1];
+    });
   }
 }
 
-/// phi_x(m_ij) of a tile, with m_ij = gate e_ij never formed: phi_x.0 is gate (W e) + bias.
-/// \param signs [R][sign_words] of vectors: a bit for each positive output of phi_x.0; only where
-///              kKeepSigns
-template <typename Simd, int R, bool kKeepSigns>
-void edge_movements(const Layer<Simd>& layer, const Inputs<typename Simd::Dot>& e,
-                    const Vector<Simd>* gate, Vector<Simd>* phi, Integers<Simd>* signs) {
-  using V = Vector<Simd>;
-  const int words = sign_words(layer.hidden);
-  for (int r = 0; r < R; ++r) phi[r] = V{};
-  for (int w = 0; kKeepSigns && w < R * words; ++w) signs[w] = Integers<Simd>{};
-  product<typename Simd::Dot, R>(
-      e, layer.move_in, layer.hidden,
-      phi, [&](int k, const V* sums, V* phis) __attribute__((always_inline)) {
-        const V bias = broadcast<V>(layer.move_in_bias[k]);
-        const V weight = broadcast<V>(layer.move_out[k]);
-        unroll<R>([&](auto r) __attribute__((always_inline)) {
-          const V y = gate[r] * sums[r] + bias;
-          phis[r] += weight * Simd::relu(y);
-          if constexpr (kKeepSigns) {
-            signs[r * words + k / kBitsPerWord] |= (y > 0) & bit_of<Simd>(k);
-          }
-        });
-      });
+/// e_ij = relu(phi_e.3(relu(z_ij))) and the gate sigmoid(phi_m(e_ij)).
+template <typename S>
+void edge_embeddings(const PackedLayer<typename S::Scalar>& layer, EdgeChunk<S>& chunk) {
+  using T = typename S::Scalar;
+  using V = Vector<S>;
+  typename S::Sixteen logits[kChunk];
+  const auto out = chunk.of(chunk.e, chunk.e_mask);
+  const Valid<S> valid(chunk, layer.hidden);
+  product<S>(
+      {chunk.x.get(), chunk.step, 1, chunk.x_mask.get(), chunk.words}, chunk.count, layer.edge_out,
+      layer.hidden,
+      [bias = layer.edge_out_bias](int, int first, auto& sums)
+          __attribute__((always_inline)) { sums.load_from(bias + first); },
+      [ =, weights = layer.gate, logit = &logits[0] ](int k, int first, auto& sums)
+          __attribute__((always_inline)) {
+            auto* const mask = bytes_of(out.masks + k * out.words, first);
+            auto sum = first == 0 ? typename S::Sixteen{} : logit[k];
+            sums.each([&](auto& part, int at) __attribute__((always_inline)) {
+              using Part = std::remove_reference_t<decltype(part)>;
+              const Part e = valid.only(S::relu(part), first, at);
+              store(out.rows + k * out.step + first + at, e);
+              put_bits<Part>(mask, at, S::nonzero(e));
+              sum.add(e, load<Part>(weights + first + at), at);
+            });
+            logit[k] = sum;
+          });
+  alignas(V) T gate[kChunk];
+  for (int k = 0; k < kChunk; ++k) gate[k] = k < chunk.count ? logits[k].total() : 0;
+  const V bias = broadcast<V>(layer.gate_bias);
+  for (int k = 0; k < kChunk; k += S::kLanes) {
+    store(gate + k, sigmoid<S>(load<V>(gate + k) + bias));
+  }
+  __builtin_memcpy(chunk.gate, gate, sizeof(gate));
 }
 
-/// What the edges of a jet give to its nodes.
-template <typename Simd>
-struct JetSums {
-  typename Simd::Scalar* message;  ///< [block][H][kLanes], added to
-  typename Simd::Scalar* phi;      ///< [sender][receiver]; null in the last layer
-  Integer<Simd>* signs;            ///< [edge vector][sign_words][kLanes]; null: not kept
-};
-
-/// The forward pass over the edges of a jet.
-template <typename Simd>
-void edge_pass(const JetShape<Simd>& shape, const Layer<Simd>& layer, const EdgeTerms<Simd>& terms,
-               const JetSums<Simd>& out) {
-  using V = Vector<Simd>;
-  constexpr int N = Simd::kLanes;
-  const int words = sign_words(layer.hidden);
-  const long size = static_cast<long>(whole_vectors<Simd>(layer.hidden)) * kTileRow<Simd>;
-  Buffer<Simd, typename Simd::Scalar> inputs(size), e(size);
-  Buffer<Simd, typename Simd::Scalar> joined(Simd::Dot::kChannels == 1 ? 0 : size / 2, Unset{});
-  constexpr int kChannels = Simd::Dot::kChannels;
-  const Inputs<typename Simd::Dot> of_inputs{inputs.get(), kTileRow<Simd>, N,
-                                             (layer.hidden + kChannels - 1) / kChannels};
-  Buffer<Simd, Integers<Simd>> signs(kEdgeVectors * words, Unset{});
-  const auto run = [&]<int R>(const EdgeTile<Simd>& tile, std::integral_constant<int, R>) {
-    V gate[R], phi[R];
-    edge_inputs<Simd, typename Simd::Dot, R>(tile, shape, layer.hidden, terms, inputs.get());
-    edge_embeddings<Simd, R>(tile, layer, of_inputs, e.get(), gate);
-    add_to_receivers(tile, shape, layer.hidden, e.get(), gate, out.message);
-    if (!layer.moves) return;
-    const auto of_e = dot_inputs<Simd, typename Simd::Dot, R>(
-        {e.get(), kTileRow<Simd>, N, layer.hidden}, joined.get());
-    if (out.signs == nullptr) {
-      edge_movements<Simd, R, false>(layer, of_e, gate, phi, nullptr);
-    } else {
-      edge_movements<Simd, R, true>(layer, of_e, gate, phi, signs.get());
+/// Adds m_ij = gate e_ij to the receivers' rows.
+template <typename S>
+void add_messages(const EdgeChunk<S>& chunk, typename S::Scalar* message) {
+  using V = Vector<S>;
+  for (int first = 0, end; first < chunk.count; first = end) {
+    for (end = first + 1; end < chunk.count && chunk.receiver[end] == chunk.receiver[first];) ++end;
+    for (int at = 0; at < chunk.step; at += S::kLanes) {
+      auto* const to = message + chunk.receiver[first] * chunk.step + at;
+      V sum = load<V>(to);
+      for (int k = first; k < end; ++k) {
+        sum =
+            S::fma(broadcast<V>(chunk.gate[k]), load<V>(chunk.e.get() + k * chunk.step + at), sum);
+      }
+      store(to, sum);
     }
-    for (int q = 0; q < R; ++q) to_pairs(tile, q, shape, phi[q], out.phi);
-    if (out.signs == nullptr) return;
-    auto* kept = out.signs + static_cast<long>(tile.first_vector) * words * N;
-    for (int w = 0; w < R * words; ++w) store(kept + w * N, signs[w]);
-  };
-  for_each_tile(shape, [&](const EdgeTile<Simd>& tile) {
-    if (tile.vectors == 3) return run(tile, std::integral_constant<int, 3>{});
-    if (tile.vectors == 2) return run(tile, std::integral_constant<int, 2>{});
-    run(tile, std::integral_constant<int, 1>{});
-  });
+  }
+}
+
+/// phi_x(m_ij), with m_ij = gate e_ij never formed: phi_x.0 is gate (W e) + bias.
+template <typename S>
+void edge_movements(const PackedLayer<typename S::Scalar>& layer, EdgeChunk<S>& chunk) {
+  using V = Vector<S>;
+  typename S::Sixteen sums_of_phi[kChunk];
+  const auto out = chunk.of(chunk.e, chunk.y_mask);
+  const Valid<S> valid(chunk, layer.hidden);
+  product<S>(
+      {out.rows, out.step, 1, chunk.e_mask.get(), chunk.words}, chunk.count, layer.move_in,
+      layer.hidden, [](int, int, auto&) {}, [
+        =, bias = layer.move_in_bias, weights = layer.move_out, gates = &chunk.gate[0],
+        phi = &sums_of_phi[0]
+      ](int k, int first, auto& sums) __attribute__((always_inline)) {
+        const V gate = broadcast<V>(gates[k]);
+        auto* const mask = bytes_of(out.masks + k * out.words, first);
+        auto sum = first == 0 ? typename S::Sixteen{} : phi[k];
+        sums.each([&](auto& part, int at) __attribute__((always_inline)) {
+          using Part = std::remove_reference_t<decltype(part)>;
+          const Part z = S::fma(as<Part>(gate), part, load<Part>(bias + first + at));
+          const Part y = valid.only(S::relu(z), first, at);
+          put_bits<Part>(mask, at, S::nonzero(y));
+          sum.add(y, load<Part>(weights + first + at), at);
+        });
+        phi[k] = sum;
+      });
+  for (int k = 0; k < chunk.count; ++k) chunk.phi[k] = sums_of_phi[k].total();
+}
+
+/// All of it for a chunk. \param message [n] rows of H, added to \param phi  pairs
+template <typename S, typename T>
+void edge_pass(const PackedLayer<T>& layer, long pairs, const EdgeTerms<T>& terms,
+               EdgeChunk<S>& chunk, T* message, T* phi) {
+  edge_inputs(layer, pairs, terms, chunk);
+  edge_embeddings(layer, chunk);
+  add_messages(chunk, message);
+  if (!layer.moves) return;
+  edge_movements(layer, chunk);
+  for (int k = 0; k < chunk.count; ++k) {
+    phi[chunk.receiver[k] * pairs + chunk.sender[k]] = chunk.phi[k];
+  }
 }
 
 }  // namespace lorentznet::fused

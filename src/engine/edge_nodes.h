@@ -8,33 +8,33 @@ namespace lorentznet::fused {
 // What needs no visit of the edges: closed forms over the nodes and pairs of a jet, in double.
 
 /// Sums of s and t over the pairs of a jet, out of products_of_pairs.
-template <typename Simd>
+template <typename S>
 class PairSums {
  public:
   template <typename T>
-  PairSums(const JetShape<Simd>& shape, const T* s, const T* t)
-      : s_of(shape.padded), t_of(shape.padded) {
-    using D = Doubles<Simd>;
-    D total[5] = {};
-    for_each_pair(
-        shape, [&](int first, int, long place) __attribute__((always_inline)) {
-          const D sij = __builtin_convertvector(load<HalfVector<Simd>>(s + place), D);
-          const D tij = __builtin_convertvector(load<HalfVector<Simd>>(t + place), D);
-          store(s_of.get() + first, load<D>(s_of.get() + first) + sij);
-          store(t_of.get() + first, load<D>(t_of.get() + first) + tij);
-          total[0] += sij;
-          total[1] += tij;
-          total[2] += sij * sij;
-          total[3] += tij * tij;
-          total[4] += sij * tij;
-        });
-    for (int k = 0; k < 5; ++k) {
-      for (int lane = 0; lane < kHalf<Simd>; ++lane) products[k] += total[k][lane];
+  PairSums(int n, const T* s, const T* t) : s_of(n, Unset{}), t_of(n, Unset{}) {
+    EightSums<S> total[5];
+    for (int i = 0; i < n; ++i, s += pair_step(n), t += pair_step(n)) {
+      EightSums<S> s_sum, t_sum;
+      for (int j = 0; j < n; j += kPairs<S>) {
+        const Doubles<S> sij = __builtin_convertvector(load<OfPairs<S>>(s + j), Doubles<S>);
+        const Doubles<S> tij = __builtin_convertvector(load<OfPairs<S>>(t + j), Doubles<S>);
+        s_sum.add(sij, j);
+        t_sum.add(tij, j);
+        total[2].add(sij * sij, j);
+        total[3].add(tij * tij, j);
+        total[4].add(sij * tij, j);
+      }
+      s_of[i] = s_sum.total();
+      t_of[i] = t_sum.total();
+      products[0] += s_of[i];
+      products[1] += t_of[i];
     }
+    for (int k = 2; k < 5; ++k) products[k] = total[k].total();
   }
 
-  Buffer<Simd, double> s_of, t_of;  ///< [n] sum_j s_ij, sum_j t_ij
-  double products[5] = {};          ///< sums of s, t, s^2, t^2, s t
+  Buffer<S, double> s_of, t_of;  ///< [n] sum_j s_ij, sum_j t_ij
+  double products[5] = {};       ///< sums of s, t, s^2, t^2, s t
 };
 
 /// Adds sum z and sum z^2 over the edges of a jet, z_ij = a_i + b_j + u s_ij + v t_ij:
@@ -42,11 +42,11 @@ class PairSums {
 ///   sum z^2 = (n-1) sum_i (a_i^2 + b_i^2) + 2 (A B - sum_i a_i b_i)
 ///             + 2 sum_i (u s_i + v t_i)(a_i + b_i) + u^2 S2 + v^2 T2 + 2 u v ST
 /// with capitals for sums over the jet; s and t are symmetric.
-template <typename Simd, typename T>
-void add_statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
-                    const PairSums<Simd>& pairs, const JetStatistics& sums) {
+template <typename S, typename T>
+void add_statistics(const LayerParameters<T>& p, const JetInput<T>& jet, const PairSums<S>& pairs,
+                    const JetStatistics& sums) {
   const int hidden = p.hidden;
-  Buffer<Simd, double> a_sum(hidden), b_sum(hidden), square(hidden), cross(hidden), mixed(hidden);
+  Buffer<S, double> a_sum(hidden), b_sum(hidden), square(hidden), cross(hidden), mixed(hidden);
   for (int i = 0; i < jet.n; ++i) {
     const T* a = jet.a_b + 2L * hidden * i;
     const T* b = a + hidden;
@@ -70,8 +70,8 @@ void add_statistics(const LayerParameters<T>& p, const JetInput<T>& jet,
 }
 
 /// Adds the sums over a jet's edges that the gradients of phi_e.0 and phi_e.1 are made of.
-template <typename Simd, typename T>
-void add_norm_sums(const LayerParameters<T>& p, const JetInput<T>& jet, const PairSums<Simd>& pairs,
+template <typename S, typename T>
+void add_norm_sums(const LayerParameters<T>& p, const JetInput<T>& jet, const PairSums<S>& pairs,
                    const T* receivers, const T* senders, const LayerGradients<T>& sums) {
   double* __restrict const output = sums.norm_output;
   double* __restrict const with_z = sums.norm_z;
@@ -95,13 +95,13 @@ void add_norm_sums(const LayerParameters<T>& p, const JetInput<T>& jet, const Pa
 }
 
 /// dL/da_i and dL/db_i: dL/dz_ij = scale (q_ij - mean - slope (z_ij - z_mean)), summed over j.
-template <typename Simd, typename T>
+template <typename S, typename T>
 void gradients_of_nodes(const LayerParameters<T>& p, const NormGradient<T>& norm,
-                        const JetInput<T>& jet, const PairSums<Simd>& pairs, const T* receivers,
+                        const JetInput<T>& jet, const PairSums<S>& pairs, const T* receivers,
                         const T* senders, T* gradient) {
   const int hidden = p.hidden;
   const double degree = jet.n - 1;
-  Buffer<Simd, double> a_sum(hidden), b_sum(hidden);
+  Buffer<S, double> a_sum(hidden), b_sum(hidden);
   for (int i = 0; i < jet.n; ++i) {
     for (int c = 0; c < hidden; ++c) {
       a_sum[c] += jet.a_b[2L * hidden * i + c];
@@ -127,17 +127,16 @@ void gradients_of_nodes(const LayerParameters<T>& p, const NormGradient<T>& norm
 
 /// What batch norm's statistics take from the gradient of s_ij (column u) or t_ij (column v),
 ///   sum_c column_c scale_c (mean_c + slope_c (z_ijc - z_mean_c)),
-/// for the edges (i, j) and (j, i) together:
-///   2 constant + of[i] + of[j] + 2 (by_s s_ij + by_t t_ij).
-template <typename Simd>
+/// for the edge (i, j), in the mean with (j, i):
+///   constant + of[i] + of[j] + by_s s_ij + by_t t_ij.
+template <typename S>
 class NormPairTerm {
  public:
   template <typename T>
   NormPairTerm(const LayerParameters<T>& p, const NormGradient<T>& norm, const JetInput<T>& jet,
                const T* column)
-      : of(JetShape<Simd>(jet.n).padded) {
-    constexpr int N = kHalf<Simd>;
-    Buffer<Simd, double> slopes(p.hidden, Unset{});
+      : of(pair_step(jet.n)) {
+    Buffer<S, double> slopes(p.hidden, Unset{});
     for (int c = 0; c < p.hidden; ++c) {
       const double weight = static_cast<double>(column[c]) * p.scale[c];
       slopes[c] = weight * norm.slope[c];
@@ -148,18 +147,19 @@ class NormPairTerm {
     for (int i = 0; i < jet.n; ++i) {
       const T* a = jet.a_b + 2L * p.hidden * i;
       const T* b = a + p.hidden;
-      double lanes[N] = {};
+      constexpr int kLanes = 8;
+      double lanes[kLanes] = {};
       int c = 0;
-      for (; c + N <= p.hidden; c += N) {
-        for (int k = 0; k < N; ++k) lanes[k] += slopes[c + k] * (a[c + k] + b[c + k]);
+      for (; c + kLanes <= p.hidden; c += kLanes) {
+        for (int k = 0; k < kLanes; ++k) lanes[k] += slopes[c + k] * (a[c + k] + b[c + k]);
       }
       for (; c < p.hidden; ++c) lanes[0] += slopes[c] * (a[c] + b[c]);
-      for (const double value : lanes) of[i] += value;
+      for (const double value : lanes) of[i] += value / 2;
     }
   }
 
   double constant = 0, by_s = 0, by_t = 0;
-  Buffer<Simd, double> of;  ///< [n]
+  Buffer<S, double> of;  ///< [n]
 };
 
 }  // namespace lorentznet::fused

@@ -2,19 +2,48 @@
 
 #include <cstdint>
 
-#include "engine/packed_layer.h"
-
 namespace lorentznet::fused {
 
 // What the instruction sets' translation units offer to the others, jet by jet: plain pointers,
-// since nothing with inline functions may stand on both sides. T is the network's type.
+// since nothing with inline functions may stand on both sides. T is the network's type. "Rows of H"
+// are padded with zeros to row_elements(H) elements each, and aligned to kAlignment; [n, H] are
+// contiguous.
+
+/// Elements that may be read or written behind an array of values.
+inline constexpr int kRowPadding = 16;
 
 /// Translations (x_i - x_j) phi_x(m_ij) are clamped to this [GeV], as in the published program.
 inline constexpr double kTranslationBound = 100;
 
-/// Widths H of the networks that an engine computes: its products have blocks of outputs, of which
-/// a narrower one has too few, and no wider one was tested.
-inline constexpr int kNarrowestNetwork = 8, kWidestNetwork = 256;
+/// The widest network H that an engine computes: no wider one was tested.
+inline constexpr int kWidestNetwork = 256;
+
+/// Parameters of an LGEB's edge part: contiguous arrays, as in the state dict.
+template <typename T>
+struct LayerParameters {
+  int hidden;              ///< H
+  const T *u, *v;          ///< [H] the last two columns of phi_e.0
+  const T* scale;          ///< [H] gamma / sigma of the batch norm
+  const T* edge_out;       ///< [H, H]
+  const T* edge_out_bias;  ///< [H]
+  const T* gate;           ///< [H]
+  const T* gate_bias;      ///< [1]
+  const T* move_in;        ///< [H, H]; null in the last layer, as are the next two
+  const T* move_in_bias;   ///< [H]
+  const T* move_out;       ///< [H]
+};
+
+/// The same as the kernel reads it: rows of H.
+template <typename T>
+struct PackedLayer {
+  int hidden;
+  bool moves;  ///< not the last layer
+  T gate_bias;
+  T *u, *v;  ///< times scale
+  T *edge_out_bias, *gate, *move_in_bias, *move_out;
+  T *edge_out, *edge_out_rows;  ///< [H] a row for each input; for each output
+  T *move_in, *move_in_rows;    ///< the same; each output's row times move_out
+};
 
 /// A jet's input. All arrays are rows: one constituent after the other.
 template <typename T>
@@ -35,13 +64,23 @@ struct NormValues {
   const double *mean, *inverse_sigma;  ///< [H]
 };
 
+/// What the backward pass needs of a jet's edges, sorted by receiver, then by sender. It can
+/// compute it again.
+template <typename T>
+struct KeptEdges {
+  std::uint64_t *e, *y;  ///< [edges, mask_words(H)] where e, and where phi_x.0, is not zero
+  T* gate;               ///< [edges]
+  T* values;             ///< the elements of e that are not zero, edge by edge; at most [edges, H],
+                         ///< with room for kRowPadding more
+};
+
 /// What the forward pass gives of a jet.
 template <typename T>
 struct JetForward {
   T* message;           ///< [n, H] sum_j m_ij
-  double* translation;  ///< [n, 4]; null in the last layer
-  T* phi;               ///< [pairs] phi_x(m_ij), for the backward pass
-  std::int32_t* signs;  ///< [signs] for the backward pass; null: not kept
+  double* translation;  ///< [n, 4]; null in the last layer, like phi
+  T* phi;               ///< [pair_elements(n)] phi_x(m_ij), for the backward pass
+  KeptEdges<T> kept;    ///< null pointers: nothing is kept
 };
 
 /// Sums over a jet's edges, for the statistics of batch norm: 2H doubles, sum z and sum z^2.
@@ -56,21 +95,26 @@ struct JetBackward {
   const T* message_gradient;           ///< [n, H]
   const double* translation_gradient;  ///< [n, 4]; null in the last layer
   const T* phi;                        ///< as JetForward::phi
-  const std::int32_t* signs;           ///< as JetForward::signs; null: computed again
+  KeptEdges<T> kept;                   ///< null pointers: computed again
   T *receivers, *senders;              ///< [n, H] sum_j q_ij, sum_i q_ij
-  T *s, *t;                            ///< [pairs] sum_c scale u q_ij, sum_c scale v q_ij
+  T *s, *t;                            ///< [pair_elements(n)] sum_c scale u q_ij, ... v q_ij
 };
 
 /// Gradients of a layer's parameters and sums over edges, of some jets. Added to.
 template <typename T>
 struct LayerGradients {
-  T *edge_out, *edge_out_bias, *gate, *gate_bias;
-  T *move_in, *move_in_bias, *move_out;
-  double* norm_output;  ///< [H] sum q
-  double* norm_z;       ///< [H] sum q (a_i + b_j + u s + v t)
-  double *s_q, *t_q;    ///< [H] sum s q, sum t q
-  double *s_z, *t_z;    ///< [H] sum s (z - u s - v t), sum t (...)
-  double* products;     ///< [5] sum s, t, s^2, t^2, s t
+  T* edge_out;  ///< [H] rows of H
+  /// [H] rows of H: D_ck = sum m_c dphi [y_k > 0] with y = phi_x.0, of which the gradients of
+  /// phi_x's weights are made
+  T* move_in;
+  T *edge_out_bias, *gate;  ///< rows of H
+  T* positive;              ///< row of H: sum dphi [y_k > 0]
+  T* gate_bias;             ///< [1]
+  double* norm_output;      ///< [H] sum q
+  double* norm_z;           ///< [H] sum q (a_i + b_j + u s + v t)
+  double *s_q, *t_q;        ///< [H] sum s q, sum t q
+  double *s_z, *t_z;        ///< [H] sum s (z - u s - v t), sum t (...)
+  double* products;         ///< [5] sum s, t, s^2, t^2, s t
 };
 
 /// dL/dz_ij = scale (q_ij - mean - slope (z_ij - z_mean)): what batch norm in training mode makes
@@ -88,29 +132,33 @@ struct InputGradients {
 };
 
 /// Rows that stand side by side: a row's inputs are those of all pieces. Width 0: none.
+inline constexpr int kMostPieces = 3;
 template <typename T>
 struct RowPieces {
   struct Piece {
     T* rows;  ///< [n, width]
     int width;
   };
-  Piece of[3];
+  Piece of[kMostPieces];
 };
 
 /// A Linear as the products read it.
 template <typename T>
 struct PackedLinear {
   int inputs, outputs;
-  T *forward, *transposed;  ///< [outputs * inputs] elements each
-  const T* bias;            ///< [outputs] or null
+  int widths[kMostPieces];  ///< of the pieces of a row of inputs
+  T* forward;               ///< [inputs] rows of outputs: each input's weights
+  T* backward;              ///< piece by piece, [outputs] rows of its width
+  T* bias;                  ///< row of outputs; zero if it has none
 };
 
 /// The node part of a layer in inference: batch norms are part of the weights.
 template <typename T>
 struct PackedNodes {
-  T *project, *project_bias;  ///< product of [2H, H]: a_i and b_i of the edges; [2H]
-  T *in, *in_bias;            ///< product of [H, 2H+S]; [H]
-  T *out, *out_bias;          ///< product of [H, H]; [H]
+  T *receivers, *receiver_bias;  ///< [H] rows of H: h_i to a_i; row of H
+  T* senders;                    ///< [H] rows of H: h_i to b_i
+  T *in, *in_bias;               ///< [2H+S] rows of H; row of H
+  T *out, *out_bias;             ///< [H] rows of H; row of H
 };
 
 /// A network in inference.
@@ -118,7 +166,7 @@ template <typename T>
 struct PackedNetwork {
   int hidden, scalars, classes, layers;
   double c_weight;
-  T *embedding, *embedding_bias;          ///< product of [H, S]; [H]
+  T *embedding, *embedding_bias;          ///< [S] rows of H; row of H
   const T *decode_in, *decode_in_bias;    ///< [H, H], [H] as in the state dict
   const T *decode_out, *decode_out_bias;  ///< [classes, H], [classes]
   const PackedLayer<T>* edges;            ///< [layers]
@@ -134,34 +182,34 @@ struct JetNodes {
   T n_nodes;         ///< divisor of the pooled embedding
 };
 
-/// Inference for one instruction set; thread-safe.
-template <typename T>
-class InferenceEngine {
- public:
-  virtual ~InferenceEngine() = default;
+/// Nodes first .. end - 1 of a jet.
+struct NodeRange {
+  int first, end;
+};
 
-  /// Fills `packed`, whose arrays are laid out.
-  virtual void pack(const LayerParameters<T>& parameters, PackedLayer<T>& packed) const = 0;
-  /// A product's weights. \param weight [outputs, inputs]
-  virtual void pack_product(const T* weight, int outputs, int inputs, T* packed) const = 0;
-  /// Those of a product that is of bfloat16 where the engine is.
-  virtual void pack_dot(const T* weight, int outputs, int inputs, T* packed) const = 0;
-  /// The logits of a jet.
-  virtual void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, T* logits) const = 0;
+/// Threads that share a jet.
+class Team {
+ public:
+  virtual ~Team() = default;
+  virtual int size() const = 0;
+  /// Calls work(context, part) for each part below size(), at the same time, and waits for all.
+  virtual void run(void (*work)(void* context, int part), void* context) const = 0;
 };
 
 /// The fused kernel for one instruction set; thread-safe.
 template <typename T>
-class Engine : public InferenceEngine<T> {
+class Engine {
  public:
-  /// Elements of JetForward::phi, or of the pair arrays of JetBackward, of a jet.
-  virtual long pairs(int n) const = 0;
-  /// Elements of JetForward::signs.
-  virtual long signs(int n, int hidden) const = 0;
+  virtual ~Engine() = default;
+
+  /// The logits of a jet: the same bits for any team.
+  virtual void infer(const PackedNetwork<T>& network, const JetNodes<T>& jet, const Team& team,
+                     T* logits) const = 0;
 
   virtual void statistics(const LayerParameters<T>& parameters, const JetInput<T>& jet,
                           const JetStatistics& sums) const = 0;
-  virtual void forward(const PackedLayer<T>& layer, const Normalisation<T>& norm,
+  /// \return the number of kept.values
+  virtual long forward(const PackedLayer<T>& layer, const Normalisation<T>& norm,
                        const JetInput<T>& jet, const JetForward<T>& out) const = 0;
   /// First half of the backward pass: over the edges.
   virtual void backward_edges(const LayerParameters<T>& parameters, const PackedLayer<T>& layer,
@@ -173,8 +221,6 @@ class Engine : public InferenceEngine<T> {
                               const JetInput<T>& jet, const JetBackward<T>& arrays,
                               const InputGradients<T>& out) const = 0;
 
-  /// Fills layer.forward and layer.transposed. \param weight [outputs, inputs]
-  virtual void pack_linear(const T* weight, const PackedLinear<T>& layer) const = 0;
   /// out [n, outputs] = in weight^T + bias
   virtual void linear(const PackedLinear<T>& layer, int n, const RowPieces<const T>& in,
                       T* out) const = 0;
@@ -199,7 +245,6 @@ class Engine : public InferenceEngine<T> {
 };
 
 const Engine<float>& avx512_engine();
-const InferenceEngine<float>& avx512_bf16_engine();  ///< products over edges of bfloat16
 const Engine<float>& avx2_engine();
 const Engine<float>& portable_engine();
 const Engine<double>& portable_engine_of_double();

@@ -29,17 +29,4 @@ const fused::Engine<double>& engine_of<double>(Isa isa) {
   return fused::portable_engine_of_double();
 }
 
-template <>
-const fused::InferenceEngine<float>& inference_engine_of<float>(Isa isa, Precision precision) {
-  if (precision == Precision::kFp32) return engine_of<float>(isa);
-  require(isa == Isa::kAvx512 && has_bf16_dot(), "bf16 needs AVX-512 with dot products of bf16");
-  return fused::avx512_bf16_engine();
-}
-
-template <>
-const fused::InferenceEngine<double>& inference_engine_of<double>(Isa isa, Precision precision) {
-  require(precision == Precision::kFp32, "bf16 is for a network of float");
-  return engine_of<double>(isa);
-}
-
 }  // namespace lorentznet

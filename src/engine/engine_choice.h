@@ -11,9 +11,4 @@ namespace lorentznet {
 template <typename T>
 const fused::Engine<T>& engine_of(Isa isa);
 
-/// The engine of inference; bf16 needs AVX-512.
-/// \throws std::invalid_argument if this processor does not run it
-template <typename T>
-const fused::InferenceEngine<T>& inference_engine_of(Isa isa, Precision precision);
-
 }  // namespace lorentznet

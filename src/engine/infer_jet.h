@@ -2,134 +2,194 @@
 
 #include "engine/edge_forward.h"
 #include "engine/engine.h"
-#include "engine/linear_rows.h"
-#include "engine/pairs.h"
 
 namespace lorentznet::fused {
 
-/// Inference of one jet, from the input to the logits. Nodes stay in blocks of lanes all the way:
-/// [block][row][kLanes], the rows being h (H), sum_j m_ij (H) and the scalars (S), which phi_h.0
-/// takes as they stand.
-template <typename Simd>
+/// Inference of one jet, from the input to the logits. Nodes are padded rows. A team shares the
+/// nodes: each thread has all rows, pairs and edges of its receivers, and they wait for each other
+/// once a layer.
+template <typename S>
 class JetInference {
  public:
-  using T = typename Simd::Scalar;
-  using V = Vector<Simd>;
-  static constexpr int N = Simd::kLanes;
+  using T = typename S::Scalar;
+  using V = Vector<S>;
 
-  JetInference(const PackedNetwork<T>& network, const JetNodes<T>& jet)
+  JetInference(const PackedNetwork<T>& network, const JetNodes<T>& jet, const Team& team)
       : network_(network),
         jet_(jet),
-        shape_(jet.n),
+        team_(team),
+        n_(jet.n),
         hidden_(network.hidden),
-        rows_(2 * network.hidden + network.scalars),
-        block_(static_cast<long>(rows_) * N),
-        nodes_(shape_.blocks * block_),
-        a_(static_cast<long>(shape_.blocks) * hidden_ * N),
-        b_(static_cast<long>(shape_.blocks + 1) * hidden_ * N),
-        message_(static_cast<long>(shape_.blocks) * hidden_ * N),
-        s_(static_cast<long>(shape_.n) * shape_.padded),
-        t_(static_cast<long>(shape_.n) * shape_.padded),
-        phi_(static_cast<long>(shape_.n) * shape_.padded),
-        joined_(Simd::Dot::kChannels == 1 ? 0 : kTileRow<Simd> * ((rows_ + 1L) / 2), Unset{}),
-        x_(4L * shape_.n),
-        translation_(4L * shape_.n) {}
+        step_(padded(network.hidden)),
+        h_(n_ * step_),
+        a_(n_ * step_),
+        b_(n_ * step_),
+        next_b_(n_ * step_),
+        message_(n_ * step_),
+        y_(n_ * step_),
+        mask_(static_cast<long>(n_) * words_of(hidden_)),
+        all_hidden_(words_of(hidden_), Unset{}),
+        all_scalars_(words_of(network.scalars), Unset{}),
+        s_(n_ * pair_step(n_)),
+        t_(n_ * pair_step(n_)),
+        phi_(n_ * pair_step(n_)),
+        x_(4L * n_, Unset{}),
+        translation_(4L * n_, Unset{}) {
+    set_all<S>(hidden_, all_hidden_.get());
+    set_all<S>(network.scalars, all_scalars_.get());
+    for (int k = 0; k < 4 * n_; ++k) x_[k] = jet_.x[k];
+  }
 
   void run(T* logits) {
-    for (int k = 0; k < 4 * shape_.n; ++k) x_[k] = jet_.x[k];
-    embed();
+    each_part([this](NodeRange nodes) {
+      rows(nodes, scalars(), network_.embedding, network_.embedding_bias, h_.get());
+      project(nodes, network_.nodes[0], b_.get());
+    });
     for (int layer = 0; layer < network_.layers; ++layer) {
-      edges(network_.edges[layer], network_.nodes[layer]);
-      update_nodes(network_.nodes[layer]);
+      const Coordinates<S> x(n_, x_.get());
+      const bool odd = layer % 2 != 0;
+      T* const b = (odd ? next_b_ : b_).get();
+      T* const next_b = (odd ? b_ : next_b_).get();
+      each_part([&, this](NodeRange nodes) {
+        edges(nodes, network_.edges[layer], x, b);
+        update_nodes(nodes, network_.nodes[layer]);
+        if (layer + 1 < network_.layers) project(nodes, network_.nodes[layer + 1], next_b);
+      });
     }
     decode(logits);
   }
 
  private:
-  T* row(int block, int channel) { return nodes_.get() + block * block_ + channel * N; }
-
-  /// finish(block, k, sums): products of type Dot of `channels` rows from `in` on, in every block.
-  template <typename Dot, typename F>
-  void multiply(const T* in, long block_step, int channels, const T* packed, int outputs,
-                F finish) {
-    const OutputBlocks groups(shape_.blocks, kEdgeVectors);
-    for (int group = 0, first = 0; group < groups.count; ++group) {
-      const int size = groups.size + (group < groups.larger ? 1 : 0);
-      with_vectors(size, [&]<int R>(std::integral_constant<int, R>) {
-        const Inputs<Simd> inputs{in + first * block_step, N, static_cast<int>(block_step),
-                                  channels};
-        product<Dot, R>(
-            dot_inputs<Simd, Dot, R>(inputs, joined_.get()), packed,
-            outputs, [&](int k, const V* sums) __attribute__((always_inline)) {
-              for (int r = 0; r < R; ++r) finish(first + r, k, sums[r]);
-            });
-      });
-      first += size;
-    }
+  /// f(nodes of a part), by all of the team.
+  template <typename F>
+  void each_part(const F& f) {
+    struct Work {
+      const F& f;
+      int n, parts;
+    } work{f, n_, team_.size()};
+    team_.run(
+        [](void* context, int part) {
+          const Work& of = *static_cast<Work*>(context);
+          const long n = of.n, next = part + 1;
+          of.f(NodeRange{static_cast<int>(n * part / of.parts),
+                         static_cast<int>(n * next / of.parts)});
+        },
+        &work);
   }
 
-  void embed() {
-    for (int i = 0; i < shape_.n; ++i) {
-      for (int c = 0; c < network_.scalars; ++c) {
-        row(i / N, 2 * hidden_ + c)[i % N] = jet_.scalars[i * network_.scalars + c];
-      }
-    }
-    multiply<Simd>(
-        row(0, 2 * hidden_), block_, network_.scalars, network_.embedding,
-        hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
-          store(row(block, k), sum + broadcast<V>(network_.embedding_bias[k]));
-        });
+  /// Rows of nodes, as inputs of a product.
+  struct Rows {
+    const T* first;
+    long step;
+    const std::uint64_t* all;  ///< a mask of all inputs
+    int width;
+  };
+  Rows of(const Buffer<S, T>& buffer) const {
+    return {buffer.get(), step_, all_hidden_.get(), hidden_};
+  }
+  Rows scalars() const {
+    return {jet_.scalars, network_.scalars, all_scalars_.get(), network_.scalars};
   }
 
-  void edges(const PackedLayer<T>& layer, const PackedNodes<T>& nodes) {
-    multiply<Simd>(
-        row(0, 0), block_, hidden_, nodes.project,
-        2 * hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
-          T* const to = k < hidden_ ? a_.get() : b_.get() - hidden_ * N;
-          store(to + (static_cast<long>(block) * hidden_ + k) * N,
-                sum + broadcast<V>(nodes.project_bias[k]));
-        });
-    const Coordinates<Simd> x(shape_, x_.get());
-    products_of_pairs(shape_, x, s_.get(), t_.get());
-    message_.clear();
-    edge_pass<Simd>(shape_, layer, {a_.get(), b_.get(), layer.u, layer.v, s_.get(), t_.get()},
-                    {message_.get(), phi_.get(), nullptr});
+  /// out = begin + rows weights; `begin` and `finish` take the place of a node's row of H.
+  template <typename Begin, typename Finish>
+  void multiply(NodeRange nodes, Rows in, const T* weights, const Begin& begin,
+                const Finish& finish) {
+    const long step = step_, from = nodes.first * step;
+    product<S>(
+        {in.first + nodes.first * in.step, in.step, 1, in.all, words_of(in.width), true},
+        nodes.end - nodes.first, weights, hidden_,
+        [&](int i, int first, auto& sums)
+            __attribute__((always_inline)) { begin(from + i * step + first, first, sums); },
+        [&](int i, int first, auto& sums)
+            __attribute__((always_inline)) { finish(from + i * step + first, sums); });
+  }
+  /// out = rows weights + bias
+  void rows(NodeRange nodes, Rows in, const T* weights, const T* bias, T* out) {
+    multiply(
+        nodes, in, weights,
+        [&](long, int first, auto& sums)
+            __attribute__((always_inline)) { sums.load_from(bias + first); },
+        [&](long at, auto& sums) __attribute__((always_inline)) { sums.store_to(out + at); });
+  }
+  /// out += rows weights
+  void add_rows(NodeRange nodes, Rows in, const T* weights, T* out) {
+    multiply(
+        nodes, in, weights,
+        [&](long at, int, auto& sums) __attribute__((always_inline)) { sums.load_from(out + at); },
+        [&](long at, auto& sums) __attribute__((always_inline)) { sums.store_to(out + at); });
+  }
+
+  /// a_i and b_i of a layer.
+  void project(NodeRange nodes, const PackedNodes<T>& layer, T* b) {
+    rows(nodes, of(h_), layer.receivers, layer.receiver_bias, a_.get());
+    multiply(
+        nodes, of(h_), layer.senders, [](long, int, auto&) {},
+        [&](long at, auto& sums) __attribute__((always_inline)) { sums.store_to(b + at); });
+  }
+
+  /// The edges to some receivers; their messages and coordinates.
+  void edges(NodeRange receivers, const PackedLayer<T>& layer, const Coordinates<S>& x,
+             const T* b) {
+    products_of_pairs(receivers, n_, x, s_.get(), t_.get());
+    const long first = receivers.first * step_, end = receivers.end * step_;
+    __builtin_memset(message_.get() + first, 0,
+                     static_cast<unsigned long>(end - first) * sizeof(T));
+    const EdgeTerms<T> terms{a_.get(), b, s_.get(), t_.get()};
+    for (EdgeChunk<S> chunk(receivers, n_, hidden_); chunk.next();) {
+      edge_pass(layer, pair_step(n_), terms, chunk, message_.get(), phi_.get());
+    }
     if (!layer.moves) return;
-    translations(shape_, x, phi_.get(), translation_.get());
-    const double step = network_.c_weight / (shape_.n > 2 ? shape_.n - 1 : 1);
-    for (int k = 0; k < 4 * shape_.n; ++k) x_[k] += step * translation_[k];
+    translations(receivers, n_, x, phi_.get(), translation_.get());
+    const double step = network_.c_weight / (n_ > 2 ? n_ - 1 : 1);
+    for (int k = 4 * receivers.first; k < 4 * receivers.end; ++k) {
+      x_[k] += step * translation_[k];
+    }
   }
 
-  void update_nodes(const PackedNodes<T>& nodes) {
-    const long size = static_cast<long>(hidden_) * N;
-    for (int block = 0; block < shape_.blocks; ++block) {
-      __builtin_memcpy(row(block, hidden_), message_.get() + block * size,
-                       static_cast<unsigned long>(size) * sizeof(T));
+  /// h += phi_h([h, sum_j m_ij, scalars])
+  void update_nodes(NodeRange nodes, const PackedNodes<T>& layer) {
+    const T* const weights = layer.in;
+    rows(nodes, of(h_), weights, layer.in_bias, y_.get());
+    add_rows(nodes, of(message_), weights + hidden_ * step_, y_.get());
+    add_rows(nodes, scalars(), weights + 2 * hidden_ * step_, y_.get());
+    relu_rows(nodes);
+    const int words = words_of(hidden_);
+    product<S>(
+        {y_.get() + nodes.first * step_, step_, 1,
+         mask_.get() + static_cast<long>(nodes.first) * words, words},
+        nodes.end - nodes.first, layer.out, hidden_,
+        [&](int, int first, auto& sums)
+            __attribute__((always_inline)) { sums.load_from(layer.out_bias + first); },
+        [&](int i, int first, auto& sums) __attribute__((always_inline)) {
+          T* const h = h_.get() + (nodes.first + i) * step_ + first;
+          sums.each([&](auto& part, int at) __attribute__((always_inline)) {
+            store(h + at, load<std::remove_reference_t<decltype(part)>>(h + at) + part);
+          });
+        });
+  }
+
+  void relu_rows(NodeRange nodes) {
+    const int words = words_of(hidden_);
+    for (int i = nodes.first; i < nodes.end; ++i) {
+      auto* const mask = mask_.get() + static_cast<long>(i) * words;
+      for (int at = 0; at < step_; at += S::kLanes) {
+        T* const y = y_.get() + i * step_ + at;
+        const V value = load<V>(y);
+        store(y, S::relu(value));
+        put_bits<V>(bytes_of(mask, 0), at, S::nonzero(value));
+      }
+      mask[words - 1] &= all_hidden_[words - 1];
     }
-    T* const y = message_.get();
-    multiply<typename Simd::Dot>(
-        row(0, 0), block_, rows_, nodes.in,
-        hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
-          store(y + block * size + k * N, Simd::relu(sum + broadcast<V>(nodes.in_bias[k])));
-        });
-    multiply<typename Simd::Dot>(
-        y, size, hidden_, nodes.out,
-        hidden_, [&](int block, int k, V sum) __attribute__((always_inline)) {
-          T* const h = row(block, k);
-          store(h, load<V>(h) + sum + broadcast<V>(nodes.out_bias[k]));
-        });
   }
 
   /// graph_dec of sum_i h_i / n_nodes.
   void decode(T* logits) {
-    Buffer<Simd, T> pooled(hidden_), decoded(hidden_);
-    for (int c = 0; c < hidden_; ++c) {
-      V lanes{};
-      for (int block = 0; block < shape_.full; ++block) lanes += load<V>(row(block, c));
-      T sum = sum_of_lanes<Simd>(lanes);
-      for (int lane = 0; lane < shape_.left; ++lane) sum += row(shape_.full, c)[lane];
-      pooled[c] = sum / jet_.n_nodes;
+    Buffer<S, T> pooled(step_), decoded(step_);
+    for (int i = 0; i < n_; ++i) {
+      for (int c = 0; c < hidden_; ++c) pooled[c] += h_[i * step_ + c];
     }
+    for (int c = 0; c < hidden_; ++c) pooled[c] /= jet_.n_nodes;
     for (int k = 0; k < hidden_; ++k) {
       const T value = dot(network_.decode_in + static_cast<long>(k) * hidden_, pooled.get()) +
                       network_.decode_in_bias[k];
@@ -142,20 +202,23 @@ class JetInference {
   }
 
   T dot(const T* weights, const T* values) const {
-    T lanes[N] = {};
-    for (int c = 0; c < hidden_; ++c) lanes[c % N] += weights[c] * values[c];
-    T sum = 0;
-    for (const T value : lanes) sum += value;
-    return sum;
+    T lanes[kRowStep] = {};
+    for (int c = 0; c < hidden_; ++c) lanes[c % kRowStep] += weights[c] * values[c];
+    for (int half = kRowStep / 2; half > 0; half /= 2) {
+      for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
+    }
+    return lanes[0];
   }
 
   const PackedNetwork<T>& network_;
   const JetNodes<T>& jet_;
-  JetShape<Simd> shape_;
-  int hidden_, rows_;
-  long block_;  ///< elements of a block of nodes_
-  Buffer<Simd, T> nodes_, a_, b_, message_, s_, t_, phi_, joined_;
-  Buffer<Simd, double> x_, translation_;
+  const Team& team_;
+  int n_, hidden_;
+  long step_;
+  Buffer<S, T> h_, a_, b_, next_b_, message_, y_;
+  Buffer<S, std::uint64_t> mask_, all_hidden_, all_scalars_;
+  Buffer<S, T> s_, t_, phi_;
+  Buffer<S, double> x_, translation_;
 };
 
 }  // namespace lorentznet::fused

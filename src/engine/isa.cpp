@@ -40,8 +40,6 @@ bool runs_here(Isa isa) {
   return true;
 }
 
-bool has_bf16_dot() { return runs_here(Isa::kAvx512) && __builtin_cpu_supports("avx512bf16") != 0; }
-
 Isa choose_isa() {
   const char* variable = std::getenv("LORENTZNET_ISA");
   const std::string wanted = variable == nullptr ? "" : variable;

@@ -1,165 +1,136 @@
 #pragma once
 
 #include "engine/engine.h"
-#include "engine/pair_product.h"
+#include "engine/product.h"
 
 namespace lorentznet::fused {
 
-// Linear layers over rows (nodes), with the edges' products: kEdgeVectors * kLanes rows are a tile.
+// Linear layers over rows (nodes), kWord rows at a time.
 
-/// Calls f(std::integral_constant<int, vectors>{}).
-template <typename F>
-[[gnu::always_inline]] inline void with_vectors(int vectors, F f) {
-  if (vectors == 3) return f(std::integral_constant<int, 3>{});
-  if (vectors == 2) return f(std::integral_constant<int, 2>{});
-  f(std::integral_constant<int, 1>{});
-}
-
-/// Rows [n, width] into a tile [width][kTileRow]; the last vector's lanes from n on become zero.
-template <typename Simd, typename T>
-void rows_to_tile(const T* rows, int n, int width, T* tile) {
-  constexpr int N = Simd::kLanes;
-  for (int first = 0; first < n; first += N) {
-    rows_to_lanes<Simd>({rows + static_cast<long>(first) * width, width},
-                        n - first < N ? n - first : N, width, {tile + first, kTileRow<Simd>},
-                        [](int, Vector<Simd> lanes) { return lanes; });
+/// Rows [n, width] of a piece from `first` on, padded.
+template <typename S, typename T>
+void copy_rows(const T* rows, int n, int width, T* to) {
+  for (int i = 0; i < n; ++i) {
+    __builtin_memcpy(to + i * static_cast<long>(padded(width)), rows + i * static_cast<long>(width),
+                     static_cast<unsigned long>(width) * sizeof(T));
   }
 }
 
-template <typename Simd, typename T>
-void tile_to_rows(const T* tile, int n, int width, T* rows) {
-  constexpr int N = Simd::kLanes;
-  for (int first = 0; first < n; first += N) {
-    lanes_to_rows<Simd>({tile + first, kTileRow<Simd>}, n - first < N ? n - first : N, width,
-                        {rows + static_cast<long>(first) * width, width});
+/// Padded rows without their padding.
+template <typename S, typename T>
+void copy_back(const T* rows, int n, int width, T* to) {
+  for (int i = 0; i < n; ++i) {
+    __builtin_memcpy(to + i * static_cast<long>(width), rows + i * static_cast<long>(padded(width)),
+                     static_cast<unsigned long>(width) * sizeof(T));
   }
 }
 
-/// The pieces' rows from `first` on, one below the other in a tile.
-template <typename Simd, typename T>
-void pieces_to_tile(const RowPieces<const T>& pieces, int first, int n, T* tile) {
-  for (const auto& piece : pieces.of) {
-    if (piece.width == 0) continue;
-    rows_to_tile<Simd>(piece.rows + static_cast<long>(first) * piece.width, n, piece.width, tile);
-    tile += static_cast<long>(piece.width) * kTileRow<Simd>;
-  }
-}
-
-template <typename Simd>
-int vectors_of_rows(int n) {
-  return (n + Simd::kLanes - 1) / Simd::kLanes;
-}
-
-template <typename Simd>
-void linear_forward(const PackedLinear<typename Simd::Scalar>& layer, int n,
-                    const RowPieces<const typename Simd::Scalar>& in, typename Simd::Scalar* out) {
-  using T = typename Simd::Scalar;
-  using V = Vector<Simd>;
-  constexpr int kRow = kTileRow<Simd>, N = Simd::kLanes;
-  Buffer<Simd, T> inputs(static_cast<long>(layer.inputs) * kRow, Unset{});
-  Buffer<Simd, T> outputs(static_cast<long>(layer.outputs) * kRow, Unset{});
-  for (int first = 0; first < n; first += kRow) {
-    const int rows = n - first < kRow ? n - first : kRow;
-    pieces_to_tile<Simd>(in, first, rows, inputs.get());
-    with_vectors(vectors_of_rows<Simd>(rows), [&]<int R>(std::integral_constant<int, R>) {
-      const auto finish = [&](int k, const V* sums) __attribute__((always_inline)) {
-        const V bias = layer.bias == nullptr ? V{} : broadcast<V>(layer.bias[k]);
-        unroll<R>([&](auto r) __attribute__((always_inline)) {
-          store(outputs.get() + k * kRow + r * N, sums[r] + bias);
-        });
-      };
-      product<Simd, R>({inputs.get(), kRow, N, layer.inputs}, layer.forward, layer.outputs, finish);
-    });
-    tile_to_rows<Simd>(outputs.get(), rows, layer.outputs,
-                       out + static_cast<long>(first) * layer.outputs);
+template <typename S>
+void linear_forward(const PackedLinear<typename S::Scalar>& layer, int n,
+                    const RowPieces<const typename S::Scalar>& in, typename S::Scalar* out) {
+  using T = typename S::Scalar;
+  const long step = padded(layer.outputs);
+  Buffer<S, T> sums(kWord * step);
+  Buffer<S, std::uint64_t> all(words_of(layer.inputs), Unset{});
+  for (int first = 0; first < n; first += kWord) {
+    const int rows = n - first < kWord ? n - first : kWord;
+    for (int i = 0; i < rows; ++i) {
+      __builtin_memcpy(sums.get() + i * step, layer.bias,
+                       static_cast<unsigned long>(step) * sizeof(T));
+    }
+    const T* weights = layer.forward;
+    for (const auto& [x, width] : in.of) {
+      if (width == 0) continue;
+      set_all<S>(width, all.get());
+      product<S>(
+          {x + static_cast<long>(first) * width, width, 1, all.get(), words_of(width), true}, rows,
+          weights, layer.outputs,
+          [&](int i, int k, auto& part)
+              __attribute__((always_inline)) { part.load_from(sums.get() + i * step + k); },
+          [&](int i, int k, auto& part)
+              __attribute__((always_inline)) { part.store_to(sums.get() + i * step + k); });
+      weights += width * step;
+    }
+    copy_back<S>(sums.get(), rows, layer.outputs, out + static_cast<long>(first) * layer.outputs);
   }
 }
 
 /// The backward pass of a Linear over rows; sums of the weights' gradients in memory of its own.
-template <typename Simd>
+template <typename S>
 class LinearBackward {
  public:
-  using T = typename Simd::Scalar;
-  using V = Vector<Simd>;
-  static constexpr int kRow = kTileRow<Simd>, N = Simd::kLanes;
+  using T = typename S::Scalar;
 
   explicit LinearBackward(const PackedLinear<T>& layer)
-      : layer_(layer),
-        channels_(paired_channels<Simd>(layer.inputs)),
-        inputs_(static_cast<long>(channels_) * kRow),
-        in_gradient_(static_cast<long>(layer.inputs) * kRow, Unset{}),
-        out_gradient_(static_cast<long>(kChunk) * layer.outputs * kRow, Unset{}),
-        paired_(static_cast<long>(kChunk) * channels_ * kRow, Unset{}),
-        sums_(2L * layer.outputs * channels_) {}
-
-  void run(int n, const RowPieces<const T>& in, const T* out_gradient,
-           const RowPieces<T>& in_gradient) {
-    for (int first = 0; first < n; first += kRow) {
-      const int rows = n - first < kRow ? n - first : kRow;
-      vectors_[tiles_] = vectors_of_rows<Simd>(rows);
-      T* const left = out_gradient_.get() + static_cast<long>(tiles_) * layer_.outputs * kRow;
-      rows_to_tile<Simd>(out_gradient + static_cast<long>(first) * layer_.outputs, rows,
-                         layer_.outputs, left);
-      pair_inputs(in, first, rows);
-      pull_back(left, in_gradient, first, rows);
-      if (++tiles_ == kChunk) add_chunk();
-    }
-    add_chunk();
+      : layer_(layer), all_(words_of(layer.outputs), Unset{}) {
+    set_all<S>(layer.outputs, all_.get());
+    for (const int width : layer.widths) widths_ += padded(width);
   }
 
-  /// Adds to the gradients. \param weight [outputs, inputs]
-  void add_weights(T* weight) const {
-    for (int k = 0; k < layer_.outputs; ++k) {
-      for (int c = 0; c < layer_.inputs; ++c) {
-        const T* two = sums_.get() + 2L * (static_cast<long>(k) * channels_ + c);
-        weight[static_cast<long>(k) * layer_.inputs + c] += two[0] + two[1];
+  void run(int n, const RowPieces<const T>& in, const T* out_gradient,
+           const RowPieces<T>& in_gradient, T* weight) {
+    Buffer<S, T> sums(widths_ * layer_.outputs);
+    for (int first = 0; first < n; first += kWord) {
+      const int rows = n - first < kWord ? n - first : kWord;
+      const T* const gradient = out_gradient + static_cast<long>(first) * layer_.outputs;
+      long place = 0;  // of the piece, in layer.backward and in the sums
+      for (int piece = 0; piece < kMostPieces; ++piece) {
+        const int width = layer_.widths[piece];
+        if (width == 0) continue;
+        const long begin = static_cast<long>(first) * width;
+        if (in_gradient.of[piece].rows != nullptr) {
+          pull_back(gradient, rows, width, layer_.backward + place,
+                    in_gradient.of[piece].rows + begin);
+        }
+        add_weights(gradient, rows, width, in.of[piece].rows + begin, sums.get() + place);
+        place += static_cast<long>(padded(width)) * layer_.outputs;
       }
     }
+    add_sums(sums.get(), weight);
   }
 
  private:
-  void pair_inputs(const RowPieces<const T>& in, int first, int rows) {
-    V one[kEdgeVectors];
-    for (auto& value : one) value = V{} + 1;
-    pieces_to_tile<Simd>(in, first, rows, inputs_.get());
-    transpose_pairs<Simd>(inputs_.get(), one, channels_, vectors_[tiles_],
-                          paired_.get() + static_cast<long>(tiles_) * channels_ * kRow);
+  void pull_back(const T* gradient, int rows, int width, const T* weights, T* to) {
+    const long step = padded(width);
+    Buffer<S, T> sums(kWord * step, Unset{});
+    product<S>(
+        {gradient, layer_.outputs, 1, all_.get(), words_of(layer_.outputs), true}, rows, weights,
+        width, [](int, int, auto&) {},
+        [&](int i, int c, auto& part)
+            __attribute__((always_inline)) { part.store_to(sums.get() + i * step + c); });
+    copy_back<S>(sums.get(), rows, width, to);
   }
 
-  void pull_back(const T* left, const RowPieces<T>& in_gradient, int first, int rows) {
-    bool wanted = false;
-    for (const auto& piece : in_gradient.of) wanted = wanted || piece.rows != nullptr;
-    if (!wanted) return;
-    with_vectors(vectors_[tiles_], [&]<int R>(std::integral_constant<int, R>) {
-      const auto finish = [&](int c, const V* sums) __attribute__((always_inline)) {
-        unroll<R>([&](auto r) __attribute__((always_inline)) {
-          store(in_gradient_.get() + c * kRow + r * N, sums[r]);
-        });
-      };
-      product<Simd, R>({left, kRow, N, layer_.outputs}, layer_.transposed, layer_.inputs, finish);
-    });
-    const T* from = in_gradient_.get();
-    for (const auto& piece : in_gradient.of) {
-      if (piece.rows != nullptr) {
-        tile_to_rows<Simd>(from, rows, piece.width,
-                           piece.rows + static_cast<long>(first) * piece.width);
+  /// sums[k] += sum over rows i of gradient[i][k] x[i].
+  void add_weights(const T* gradient, int rows, int width, const T* x, T* sums) {
+    const long step = padded(width);
+    Buffer<S, T> lines(kWord * step);
+    copy_rows<S>(x, rows, width, lines.get());
+    std::uint64_t all = 0;
+    set_all<S>(rows, &all);
+    product<S>(
+        {gradient, 1, layer_.outputs, &all, 1, true}, layer_.outputs, lines.get(), width,
+        [&](int k, int c, auto& part)
+            __attribute__((always_inline)) { part.load_from(sums + k * step + c); },
+        [&](int k, int c, auto& part)
+            __attribute__((always_inline)) { part.store_to(sums + k * step + c); });
+  }
+
+  /// \param weight [outputs, inputs]
+  void add_sums(const T* sums, T* weight) const {
+    int column = 0;
+    for (const int width : layer_.widths) {
+      for (int k = 0; k < layer_.outputs; ++k, sums += padded(width)) {
+        T* const to = weight + static_cast<long>(k) * layer_.inputs + column;
+        for (int c = 0; c < width; ++c) to[c] += sums[c];
       }
-      from += static_cast<long>(piece.width) * kRow;
+      column += width;
     }
   }
 
-  void add_chunk() {
-    pair_product<Simd>(
-        {out_gradient_.get(), paired_.get(), layer_.outputs, channels_, tiles_, vectors_},
-        layer_.outputs, sums_.get());
-    tiles_ = 0;
-  }
-
   const PackedLinear<T>& layer_;
-  int channels_;
-  Buffer<Simd, T> inputs_, in_gradient_, out_gradient_, paired_, sums_;
-  int tiles_ = 0;
-  int vectors_[kChunk] = {};
+  long widths_ = 0;
+  Buffer<S, std::uint64_t> all_;
 };
 
 }  // namespace lorentznet::fused

@@ -6,7 +6,7 @@ namespace lorentznet::fused {
 
 // The batch norm and relu between the two Linear layers of phi_h, on rows [n, width] of nodes.
 
-template <typename T>
+template <typename S, typename T>
 void normalise(const Normalisation<T>& norm, int n, int width, const T* z, T* out) {
   for (int i = 0; i < n; ++i, z += width, out += width) {
     for (int c = 0; c < width; ++c) {
@@ -16,7 +16,7 @@ void normalise(const Normalisation<T>& norm, int n, int width, const T* z, T* ou
   }
 }
 
-template <typename T>
+template <typename S, typename T>
 void relu_backward(const NormValues& norm, int n, int width, const T* z, const T* y,
                    T* __restrict gradient, double* __restrict sums) {
   double* __restrict const with_zhat = sums + width;
@@ -30,7 +30,7 @@ void relu_backward(const NormValues& norm, int n, int width, const T* z, const T
   }
 }
 
-template <typename T>
+template <typename S, typename T>
 void norm_backward(const NormValues& norm, const T* scale, const double* means, int n, int width,
                    const T* z, T* __restrict gradient, double* __restrict bias) {
   for (int i = 0; i < n; ++i, z += width, gradient += width) {
@@ -42,7 +42,7 @@ void norm_backward(const NormValues& norm, const T* scale, const double* means, 
   }
 }
 
-template <typename T>
+template <typename S, typename T>
 void add_rows(int n, int width, const T* rows, double* __restrict sums) {
   for (int i = 0; i < n; ++i, rows += width) {
     for (int c = 0; c < width; ++c) sums[c] += rows[c];

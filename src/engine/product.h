@@ -1,154 +1,167 @@
 #pragma once
 
-#include "engine/jet_arrays.h"
+#include "engine/scratch.h"
+#include "engine/simd.h"
 
 namespace lorentznet::fused {
 
-/// Outputs of a product in blocks of nearly equal size, so that none is left with few registers.
-struct OutputBlocks {
-  int count, size;  ///< the first `larger` blocks have one output more than `size`
-  int larger;
+// The one product of the kernel: rows of outputs, each a sum of rows of weights, of which those of
+// inputs that are zero are left out. (fma(0, w, sum) is sum, so this changes no bit.) After a relu
+// most inputs are zero.
 
-  constexpr OutputBlocks(int outputs, int at_most)
-      : count((outputs + at_most - 1) / at_most), size(outputs / count), larger(outputs % count) {}
-};
+/// The sums of U * kUnit channels of a row, in registers.
+template <typename S, int U>
+struct RowSums {
+  using T = typename S::Scalar;
+  using V = Vector<S>;
+  using Half = typename S::Half;
+  static constexpr int N = S::kLanes, kWhole = U * kUnit / N;
+  static constexpr bool kHasHalf = U * kUnit % N != 0;
 
-/// The smallest block of 8 outputs or more.
-template <typename Simd>
-inline constexpr int kFewestOutputs = Simd::kOutputs / 2 + 1;
+  V whole[kWhole == 0 ? 1 : kWhole] = {};
+  Half half{};
 
-/// Weights [outputs, inputs] as a product reads them: block by block of outputs, [inputs][block].
-/// \param row, column  strides of the weight of (output, input)
-template <typename Simd>
-void pack_weights(const typename Simd::Scalar* weights, int row, int column, int outputs,
-                  int inputs, typename Simd::Scalar* packed) {
-  const OutputBlocks blocks(outputs, Simd::kOutputs);
-  for (int block = 0, first = 0; block < blocks.count; ++block) {
-    const int size = blocks.size + (block < blocks.larger);
-    for (int c = 0; c < inputs; ++c) {
-      for (int k = 0; k < size; ++k) *packed++ = weights[(first + k) * row + c * column];
-    }
-    first += size;
+  /// f(vector, its first channel)
+  template <typename F>
+  [[gnu::always_inline]] void each(F f) {
+    unroll<kWhole>([&](auto k) __attribute__((always_inline)) { f(whole[k], k * N); });
+    if constexpr (kHasHalf) f(half, kWhole * N);
   }
-}
-
-/// The same for products of kChannels channels a lane; an odd last channel is joined with zero.
-template <typename Simd>
-void pack_joined(const typename Simd::Scalar* weights, int outputs, int inputs,
-                 typename Simd::Scalar* packed) {
-  if constexpr (Simd::kChannels == 1) {
-    pack_weights<Simd>(weights, inputs, 1, outputs, inputs, packed);
-  } else {
-    using V = Vector<Simd>;
-    const int joined = (inputs + 1) / 2;
-    Buffer<Simd, typename Simd::Scalar> pairs(static_cast<long>(outputs) * joined);
-    for (int k = 0; k < outputs; ++k) {
-      for (int c = 0; c < joined; ++c) {
-        const auto* two = weights + static_cast<long>(k) * inputs + 2 * c;
-        const auto second = 2 * c + 1 < inputs ? two[1] : 0;
-        const V both = Simd::join(broadcast<V>(two[0]), broadcast<V>(second));
-        pairs[k * joined + c] = both[0];
-      }
-    }
-    pack_weights<Simd>(pairs.get(), joined, 1, outputs, joined, packed);
+  /// Adds x * row.
+  [[gnu::always_inline]] void add(T x, const T* row) {
+    const V factor = broadcast<V>(x);
+    unroll<kWhole>([&](auto k) __attribute__((always_inline)) {
+      whole[k] = S::fma(factor, load<V>(row + k * N), whole[k]);
+    });
+    if constexpr (kHasHalf) half = S::fma(S::low(factor), load<Half>(row + kWhole * N), half);
   }
-}
-
-/// R vectors of inputs, `inputs` channels of each: channel c of vector r is at x[c * step + r *
-/// apart], in scalars.
-template <typename Simd>
-struct Inputs {
-  const typename Simd::Scalar* x;
-  int step, apart;
-  int channels;
-};
-
-/// The same inputs as products of type Dot take them: as they are, or two channels joined, in
-/// `joined`, an odd last one with zero.
-template <typename Simd, typename Dot, int R>
-[[gnu::always_inline]] inline Inputs<Dot> dot_inputs(const Inputs<Simd>& in,
-                                                     typename Simd::Scalar* joined) {
-  using V = Vector<Simd>;
-  constexpr int N = Simd::kLanes;
-  if constexpr (Dot::kChannels == 1) {
-    return {in.x, in.step, in.apart, in.channels};
-  } else {
-    auto* to = joined;
-    const auto* x = in.x;
-    for (int c = 0; c < in.channels; c += 2, x += 2 * in.step, to += R * N) {
-      unroll<R>([&](auto r) __attribute__((always_inline)) {
-        const V even = load<V>(x + r * in.apart);
-        const V odd = c + 1 < in.channels ? load<V>(x + in.step + r * in.apart) : V{};
-        store(to + r * N, Dot::join(even, odd));
-      });
-    }
-    return {joined, R * N, N, (in.channels + 1) / 2};
-  }
-}
-
-/// sum_c weights[k][c] x[c] of one block of K outputs and R vectors, handed to
-/// epilogue(k, sums[R], carry[R]) for each k; `carry` goes from output to output in registers.
-template <typename Simd, int R, int K, typename Epilogue>
-[[gnu::always_inline]] inline void product_block(const Inputs<Simd>& in,
-                                                 const typename Simd::Scalar* packed, int first,
-                                                 Vector<Simd>* carry, const Epilogue& epilogue) {
-  using V = Vector<Simd>;
-  V sums[K][R] = {};
-  const auto* x = in.x;
-  for (int c = 0; c < in.channels; ++c, x += in.step, packed += K) {
-    V inputs[R];
-    unroll<R>([&](auto r)
-                  __attribute__((always_inline)) { inputs[r] = load<V>(x + r * in.apart); });
-    unroll<K>([&](auto k) __attribute__((always_inline)) {
-      const V weight = broadcast<V>(packed[k]);
-      unroll<R>([&](auto r) __attribute__((always_inline)) {
-        sums[k][r] = Simd::multiply_add(sums[k][r], weight, inputs[r]);
-      });
+  [[gnu::always_inline]] void load_from(const T* row) {
+    each([&](auto& value, int at) __attribute__((always_inline)) {
+      value = load<std::remove_reference_t<decltype(value)>>(row + at);
     });
   }
-  V carried[R];
-  unroll<R>([&](auto r) __attribute__((always_inline)) { carried[r] = carry[r]; });
-  unroll<K>([&](auto k) __attribute__((always_inline)) { epilogue(first + k, sums[k], carried); });
-  unroll<R>([&](auto r) __attribute__((always_inline)) { carry[r] = carried[r]; });
+  [[gnu::always_inline]] void store_to(T* row) {
+    each([&](auto& value, int at) __attribute__((always_inline)) { store(row + at, value); });
+  }
+};
+
+/// The inputs of `rows` rows: element c of row k is x[k * row_step + c * step], and it is zero
+/// unless bit c of the row's mask is set.
+template <typename T>
+struct Inputs {
+  const T* x;
+  long row_step, step;
+  const std::uint64_t* mask;  ///< row k's at mask + k * words, or, if `one_mask`, at mask
+  int words;
+  bool one_mask = false;
+};
+
+/// f(std::integral_constant<int, units>{}), 1 <= units <= Most.
+template <int Most, typename F>
+[[gnu::always_inline]] inline void with_units(int units, F f) {
+  if constexpr (Most > 1) {
+    if (units < Most) return with_units<Most - 1>(units, f);
+  }
+  f(std::integral_constant<int, Most>{});
 }
 
-/// product_block with `size` outputs, one of kFewestOutputs ... kOutputs.
-template <typename Simd, int R, int K, typename Epilogue>
-[[gnu::always_inline]] inline void product_block_of_size(int size, const Inputs<Simd>& in,
-                                                         const typename Simd::Scalar* packed,
-                                                         int first, Vector<Simd>* carry,
-                                                         const Epilogue& epilogue) {
-  if constexpr (K >= kFewestOutputs<Simd>) {
-    if (size == K) return product_block<Simd, R, K>(in, packed, first, carry, epilogue);
-    product_block_of_size<Simd, R, K - 1>(size, in, packed, first, carry, epilogue);
+/// The outputs from `first` on, of R rows from `row` on, whose inputs are left out if they are zero
+/// in all of them.
+template <typename S, int U, int R, typename Begin, typename Finish>
+[[gnu::always_inline]] inline void product_rows(const Inputs<typename S::Scalar>& in, int row,
+                                                const typename S::Scalar* weights, long weight_step,
+                                                int first, const Begin& begin,
+                                                const Finish& finish) {
+  const auto* const x = in.x + row * in.row_step;
+  const std::uint64_t* const mask = in.mask + (in.one_mask ? 0 : row * in.words);
+  RowSums<S, U> sums[R];
+  unroll<R>([&](auto r) __attribute__((always_inline)) { begin(row + r, first, sums[r]); });
+  for (int word = 0; word < in.words; ++word) {
+    const auto* const inputs = x + word * kWord * in.step;
+    const auto* const lines = weights + first + word * kWord * weight_step;
+    auto bits = mask[word];
+    for (int r = 1; r < R && !in.one_mask; ++r) bits |= mask[r * in.words + word];
+    for (; bits != 0; bits &= bits - 1) {
+      const int c = __builtin_ctzl(bits);
+      unroll<R>([&](auto r) __attribute__((always_inline)) {
+        sums[r].add(inputs[r * in.row_step + c * in.step], lines + c * weight_step);
+      });
+    }
+  }
+  unroll<R>([&](auto r) __attribute__((always_inline)) { finish(row + r, first, sums[r]); });
+}
+
+/// Rows that are done at once: where a row's sums take few registers, several share the loads of
+/// weights and the end of the loop over inputs, which no processor predicts.
+template <typename S, int U>
+inline constexpr int kRowsAtOnce = S::kLanes == 4 ? 1 : (U <= 2 ? 4 : (U <= 4 ? 2 : 1));
+
+/// The same of all rows.
+template <typename S, int U, typename Begin, typename Finish>
+[[gnu::noinline]] void product_block(const Inputs<typename S::Scalar>& in, int rows,
+                                     const typename S::Scalar* weights, long weight_step, int first,
+                                     Begin begin, Finish finish) {
+  constexpr int R = kRowsAtOnce<S, U>;
+  int row = 0;
+  for (; row + R <= rows; row += R) {
+    product_rows<S, U, R>(in, row, weights, weight_step, first, begin, finish);
+  }
+  for (; R > 1 && row < rows; ++row) {
+    product_rows<S, U, 1>(in, row, weights, weight_step, first, begin, finish);
   }
 }
 
-/// All outputs: epilogue(k, sums, carry) with sums[r] = sum_c weights[k][c] x[c] for R vectors.
-/// \param packed  by pack_weights
-/// \param carry   [R] what the epilogue adds up over the outputs
-template <typename Simd, int R, typename Epilogue>
-[[gnu::noinline]] void product(const Inputs<Simd>& in, const typename Simd::Scalar* packed,
-                               int outputs, Vector<Simd>* carry, const Epilogue& epilogue) {
-  const OutputBlocks blocks(outputs, Simd::kOutputs);
-  for (int block = 0, first = 0; block < blocks.count; ++block) {
-    const int size = blocks.size + (block < blocks.larger);
-    product_block_of_size<Simd, R, Simd::kOutputs>(size, in, packed, first, carry, epilogue);
-    packed += size * in.channels;
-    first += size;
+/// For each row begin(row, first, sums), which sets the sums of the outputs from `first` on; then
+/// sums += x[c] weights[c] for the row's inputs c in rising order; then finish(row, first, sums).
+/// All rows are done block by block of outputs, so that a block's weights stay in the cache.
+/// `begin` and `finish` hold what they need by value: stores to masks may alias everything else.
+/// \param weights  rows of padded(outputs)
+template <typename S, typename Begin, typename Finish>
+[[gnu::always_inline]] inline void product(const Inputs<typename S::Scalar>& in, int rows,
+                                           const typename S::Scalar* weights, int outputs,
+                                           const Begin& begin, const Finish& finish) {
+  const int units = (outputs + kUnit - 1) / kUnit;
+  const int blocks = (units + S::kMostUnits - 1) / S::kMostUnits;
+  const int size = (units + 2 * blocks - 1) / (2 * blocks) * 2;  // even: Sixteen's order
+  const long step = padded(outputs);
+  for (int done = 0; done < units; done += size) {
+    with_units<S::kMostUnits>(
+        units - done < size ? units - done : size, [&]<int U>(std::integral_constant<int, U>) {
+          product_block<S, U>(in, rows, weights, step, done * kUnit, begin, finish);
+        });
   }
 }
 
-/// Where the epilogue adds up nothing: epilogue(k, sums).
-template <typename Simd, int R, typename Epilogue>
-[[gnu::always_inline]] inline void product(const Inputs<Simd>& in,
-                                           const typename Simd::Scalar* packed, int outputs,
-                                           const Epilogue& epilogue) {
-  using V = Vector<Simd>;
-  V none[R] = {};
-  product<Simd, R>(
-      in, packed, outputs,
-      none, [&](int k, const V* sums, V*) __attribute__((always_inline)) { epilogue(k, sums); });
+/// A mask of `width` elements, all of them set.
+template <typename S>
+void set_all(int width, std::uint64_t* mask) {
+  for (int word = 0; word < words_of(width); ++word) {
+    const int left = width - word * kWord;
+    mask[word] = left >= kWord ? ~0UL : (1UL << left) - 1;
+  }
+}
+
+/// The bits of a mask from `first` on, a multiple of 8, as bytes.
+[[gnu::always_inline]] inline unsigned char* bytes_of(std::uint64_t* mask, int first) {
+  return reinterpret_cast<unsigned char*>(mask) + first / 8;
+}
+[[gnu::always_inline]] inline const unsigned char* bytes_of(const std::uint64_t* mask, int first) {
+  return reinterpret_cast<const unsigned char*>(mask) + first / 8;
+}
+/// Sets as many bits from `at` on as V has elements, in rising order.
+template <typename V>
+[[gnu::always_inline]] inline void put_bits(unsigned char* bytes, int at, unsigned bits) {
+  constexpr int N = sizeof(V) / sizeof(V{}[0]);
+  bytes += at / 8;
+  if (N == 4 && at % 8 != 0) bits = *bytes | bits << 4U;
+  __builtin_memcpy(bytes, &bits, N == 16 ? 2 : 1);
+}
+template <typename V>
+[[gnu::always_inline]] inline unsigned bits_at(const unsigned char* bytes, int at) {
+  constexpr int N = sizeof(V) / sizeof(V{}[0]);
+  unsigned bits = 0;
+  __builtin_memcpy(&bits, bytes + at / 8, N == 16 ? 2 : 1);
+  return N == 4 ? bits >> static_cast<unsigned>(at % 8) & 15U : bits;
 }
 
 }  // namespace lorentznet::fused

@@ -6,23 +6,12 @@
 
 namespace lorentznet::fused {
 
-/// x[0] + ... + x[kLanes - 1], in this order's binary tree.
-template <typename Simd>
-[[gnu::always_inline]] inline typename Simd::Scalar sum_of_lanes(Vector<Simd> x) {
-  typename Simd::Scalar lanes[Simd::kLanes];
-  __builtin_memcpy(lanes, &x, sizeof(x));
-  for (int half = Simd::kLanes / 2; half > 0; half /= 2) {
-    for (int lane = 0; lane < half; ++lane) lanes[lane] += lanes[lane + half];
-  }
-  return lanes[0];
-}
-
 /// exp(x) of floats to 2 units in the last place; above 88 it stays at exp(88). Polynomial of
 /// Cephes' expf on [-ln(2)/2, ln(2)/2].
-template <typename Simd>
-[[gnu::always_inline]] inline Vector<Simd> exp_of_floats(Vector<Simd> x) {
-  using V = Vector<Simd>;
-  using I = Integers<Simd>;
+template <typename S>
+[[gnu::always_inline]] inline Vector<S> exp_of_floats(Vector<S> x) {
+  using V = Vector<S>;
+  using I = Integers<S>;
   constexpr float kLog2e = 1.44269504F, kLn2High = 0.693359375F, kLn2Low = -2.12194440e-4F;
   constexpr float kRound = 12582912.F;  // 1.5 * 2^23: added, it leaves the nearest integer
   const V bounded = x < -87.F ? V{} - 87.F : (x > 88.F ? V{} + 88.F : x);
@@ -39,11 +28,11 @@ template <typename Simd>
   return x == x ? p * two_to_power : x;
 }
 
-/// log(1 + y) of floats y >= 0. Polynomial of Cephes' logf on [sqrt(1/2), sqrt(2)].
-template <typename Simd>
-[[gnu::always_inline]] inline Vector<Simd> log1p_of_floats(Vector<Simd> y) {
-  using V = Vector<Simd>;
-  using I = Integers<Simd>;
+/// log(1 + y) of floats y >= 0, also infinite. Polynomial of Cephes' logf on [sqrt(1/2), sqrt(2)].
+template <typename S>
+[[gnu::always_inline]] inline Vector<S> log1p_of_floats(Vector<S> y) {
+  using V = Vector<S>;
+  using I = Integers<S>;
   const V u = y + 1.F;
   const V lost = (y - (u - 1.F)) / u;  // what the sum's rounding lost
   const I bits = (I)u;                 // NOLINT: bits of the float
@@ -60,32 +49,33 @@ template <typename Simd>
   p = p * f + 3.3333331174e-1F;
   const V square = f * f;
   const V small = p * f * square - k * 2.12194440e-4F - square * 0.5F + lost;
-  return f + small + k * 0.693359375F;
+  const V infinite = y > 3.402823466e38F ? y : f + small + k * 0.693359375F;
+  return y == y ? infinite : y;
 }
 
-template <typename Simd>
-[[gnu::always_inline]] inline Vector<Simd> sigmoid(Vector<Simd> x) {
-  using V = Vector<Simd>;
-  if constexpr (sizeof(typename Simd::Scalar) == 4) {
-    return 1.F / (exp_of_floats<Simd>(-x) + 1.F);
+template <typename S>
+[[gnu::always_inline]] inline Vector<S> sigmoid(Vector<S> x) {
+  using V = Vector<S>;
+  if constexpr (sizeof(typename S::Scalar) == 4) {
+    return 1.F / (exp_of_floats<S>(-x) + 1.F);
   } else {
     V result{};
-    for (int lane = 0; lane < Simd::kLanes; ++lane) result[lane] = 1 / (1 + std::exp(-x[lane]));
+    for (int lane = 0; lane < S::kLanes; ++lane) result[lane] = 1 / (1 + std::exp(-x[lane]));
     return result;
   }
 }
 
 /// psi(p) = sign(p) log(1 + |p|).
-template <typename Simd>
-[[gnu::always_inline]] inline Vector<Simd> psi(Vector<Simd> p) {
-  using V = Vector<Simd>;
+template <typename S>
+[[gnu::always_inline]] inline Vector<S> psi(Vector<S> p) {
+  using V = Vector<S>;
   const V size = p < 0 ? -p : p;
-  if constexpr (sizeof(typename Simd::Scalar) == 4) {
-    const V value = log1p_of_floats<Simd>(size);
+  if constexpr (sizeof(typename S::Scalar) == 4) {
+    const V value = log1p_of_floats<S>(size);
     return p < 0 ? -value : value;
   } else {
     V result{};
-    for (int lane = 0; lane < Simd::kLanes; ++lane) {
+    for (int lane = 0; lane < S::kLanes; ++lane) {
       result[lane] = std::copysign(std::log1p(size[lane]), p[lane]);
     }
     return result;

@@ -5,35 +5,32 @@
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 
+#include <algorithm>
 #include <utility>
+
+#include "engine/pack.h"
+#include "engine/scratch.h"
 
 namespace lorentznet {
 namespace {
 
-/// Where each of `count` consecutive pieces of memory begins, and where the last ends: at multiples
-/// of what the widest vector needs.
-template <typename Size>
-std::vector<std::int64_t> places(std::int64_t count, Size size) {
-  constexpr std::int64_t kStep = 64;
-  std::vector<std::int64_t> begin{0};
-  for (std::int64_t k = 0; k < count; ++k) {
-    begin.push_back((begin.back() + size(k) + kStep - 1) / kStep * kStep);
-  }
-  return begin;
-}
+std::int64_t num_edges(std::int64_t n) { return n * (n - 1); }
+
+/// Elements of a mask of `width` bits.
+std::int64_t mask_words(std::int64_t width) { return (width + 63) / 64; }
 
 /// One group's fused::LayerGradients in two rows of memory.
 template <typename T>
 fused::LayerGradients<T> gradients_in(T* at, double* sums, std::int64_t h) {
-  const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
+  const auto row = fused::row_elements(static_cast<int>(h));
+  const auto take = [&](std::int64_t rows) { return std::exchange(at, at + rows * row); };
   const auto take_sum = [&](std::int64_t count) { return std::exchange(sums, sums + count); };
-  return {.edge_out = take(h * h),
-          .edge_out_bias = take(h),
-          .gate = take(h),
+  return {.edge_out = take(h),
+          .move_in = take(h),
+          .edge_out_bias = take(1),
+          .gate = take(1),
+          .positive = take(1),
           .gate_bias = take(1),
-          .move_in = take(h * h),
-          .move_in_bias = take(h),
-          .move_out = take(h),
           .norm_output = take_sum(h),
           .norm_z = take_sum(h),
           .s_q = take_sum(h),
@@ -42,41 +39,22 @@ fused::LayerGradients<T> gradients_in(T* at, double* sums, std::int64_t h) {
           .t_z = take_sum(h),
           .products = take_sum(5)};
 }
-std::int64_t gradient_elements(std::int64_t h) { return 2 * h * h + 4 * h + 1; }
+std::int64_t gradient_rows(std::int64_t h) { return 2 * h + 4; }
 std::int64_t sum_elements(std::int64_t h) { return 6 * h + 5; }
 
-/// The parameters of a layer's edge part in an engine's order, and their memory.
+/// The parameters of a layer's edge part in the engine's order, and their memory.
 template <typename T>
 class PackedLayerTensor {
  public:
-  PackedLayerTensor(const fused::Engine<T>& engine, const fused::LayerParameters<T>& parameters,
-                    at::TensorOptions options)
-      : memory_(at::empty({4L * parameters.hidden * parameters.hidden + 6L * parameters.hidden},
-                          options)) {
-    T* at = memory_.mutable_data_ptr<T>();
-    const auto take = [&](std::int64_t count) { return std::exchange(at, at + count); };
-    const std::int64_t h = parameters.hidden;
-    layer_ = {.hidden = parameters.hidden,
-              .moves = parameters.move_in != nullptr,
-              .gate_bias = 0,
-              .u = take(h),
-              .v = take(h),
-              .edge_out_bias = take(h),
-              .gate = take(h),
-              .move_in_bias = take(h),
-              .move_out = take(h),
-              .edge_out = take(h * h),
-              .edge_out_transposed = take(h * h),
-              .move_in = take(h * h),
-              .move_in_transposed = take(h * h)};
-    engine.pack(parameters, layer_);
-  }
+  PackedLayerTensor(const fused::LayerParameters<T>& parameters, at::TensorOptions options)
+      : memory_(at::empty({fused::layer_elements(parameters.hidden)}, options)),
+        layer_(fused::pack_layer(parameters, memory_.mutable_data_ptr<T>())) {}
 
   const fused::PackedLayer<T>& get() const { return layer_; }
 
  private:
   at::Tensor memory_;
-  fused::PackedLayer<T> layer_{};
+  fused::PackedLayer<T> layer_;
 };
 
 }  // namespace
@@ -91,12 +69,12 @@ FusedEdges<T>::FusedEdges(const fused::Engine<T>& engine, const JetGraph& graph,
       arguments_(std::move(arguments)),
       hidden_(arguments_[kU].numel()),
       projection_(engine, {arguments_[kH], arguments_[kProject], at::Tensor()},
-                  /*wants_rows=*/true) {
-  const auto jets = graph.num_jets();
-  const auto n = [&](std::int64_t k) { return static_cast<int>(offsets_[k + 1] - offsets_[k]); };
-  const auto hidden = static_cast<int>(hidden_);
-  pairs_ = places(jets, [&](auto k) { return engine_.pairs(n(k)); });
-  signs_ = places(jets, [&](auto k) { return engine_.signs(n(k), hidden); });
+                  /*wants_rows=*/true),
+      pairs_{0} {
+  for (std::size_t k = 0; k + 1 < offsets_.size(); ++k) {
+    const auto n = offsets_[k + 1] - offsets_[k];
+    pairs_.push_back(pairs_.back() + n * fused::row_elements(static_cast<int>(n)));
+  }
 }
 
 template <typename T>
@@ -141,12 +119,32 @@ at::Tensor FusedEdges<T>::statistics() const {
   return sum_in_order<double>(sums).view({2, hidden_});
 }
 
-/// Bytes of what the backward pass could compute again: the projections and phi_x.0's signs.
 template <typename T>
-std::int64_t FusedEdges<T>::bytes_of_all() const {
-  const auto nodes = 2 * hidden_ * offsets_.back(), edges = signs_.back();
-  return nodes * static_cast<std::int64_t>(sizeof(T)) +
-         edges * static_cast<std::int64_t>(sizeof(std::int32_t));
+fused::KeptEdges<T> FusedEdges<T>::kept(std::int64_t index) const {
+  if (kept_.empty() || kept_[index].masks == nullptr) return {};
+  const auto edges = num_edges(offsets_[index + 1] - offsets_[index]);
+  auto* const masks = kept_[index].masks.get();
+  T* const numbers = kept_[index].numbers.get();
+  return {masks, masks + edges * mask_words(hidden_), numbers, numbers + edges};
+}
+
+/// The forward pass of a jet, which keeps its edges.
+template <typename T>
+void FusedEdges<T>::forward_kept(std::int64_t index, const fused::PackedLayer<T>& layer,
+                                 fused::JetForward<T> out) {
+  const auto edges = num_edges(offsets_[index + 1] - offsets_[index]);
+  const auto words = 2 * edges * mask_words(hidden_);
+  auto& jet_kept = kept_[index];
+  jet_kept.masks = std::make_unique_for_overwrite<std::uint64_t[]>(words);
+  // How many numbers there are is known afterwards.
+  fused::Buffer<FusedEdges, T> numbers(edges * (1 + hidden_) + fused::kRowPadding, fused::Unset{});
+  auto* const masks = jet_kept.masks.get();
+  out.kept = {masks, masks + words / 2, numbers.get(), numbers.get() + edges};
+  const auto count = edges + engine_.forward(layer, norm_.as<T>(), jet(index, a_b_), out);
+  jet_kept.numbers = std::make_unique_for_overwrite<T[]>(count + fused::kRowPadding);
+  std::copy_n(numbers.get(), count, jet_kept.numbers.get());
+  std::fill_n(jet_kept.numbers.get() + count, fused::kRowPadding, T{0});
+  bytes_kept_ += words * 8 + count * static_cast<std::int64_t>(sizeof(T));
 }
 
 template <typename T>
@@ -157,7 +155,6 @@ std::vector<at::Tensor> FusedEdges<T>::forward(torch::nn::BatchNorm1dImpl& norm,
   norm_ = norm.is_training()
               ? batch_norm_of(norm, statistics(), static_cast<double>(num_edges_), ranks)
               : running_norm(norm);
-  const bool keep_all = most_kept && bytes_of_all() <= *most_kept;
   const auto options = arguments_[kU].options();
   const auto nodes = offsets_.back();
   const auto message = at::empty({nodes, hidden_}, options);
@@ -165,10 +162,13 @@ std::vector<at::Tensor> FusedEdges<T>::forward(torch::nn::BatchNorm1dImpl& norm,
   if (moves()) {
     translation = at::empty({nodes, 4}, options.dtype(at::kDouble));
     phi_ = at::empty({pairs_.back()}, options);
-    if (keep_all) kept_signs_ = at::empty({signs_.back()}, options.dtype(at::kInt));
   }
-  const PackedLayerTensor<T> packed(engine_, parameters(), options);
+  const PackedLayerTensor<T> packed(parameters(), options);
   const auto& layer = packed.get();
+  const std::int64_t budget = most_kept.value_or(0);
+  bytes_kept_ = static_cast<std::int64_t>(a_b_.nbytes());
+  const bool keeps_nodes = bytes_kept_ <= budget;
+  if (most_kept) kept_.resize(offsets_.size() - 1);
   schedule_.for_each_jet([&](std::int64_t index) {
     fused::JetForward<T> out{};
     const auto begin = offsets_[index];
@@ -176,11 +176,13 @@ std::vector<at::Tensor> FusedEdges<T>::forward(torch::nn::BatchNorm1dImpl& norm,
     if (moves()) {
       out.translation = translation.mutable_data_ptr<double>() + begin * 4;
       out.phi = phi_.mutable_data_ptr<T>() + pairs_[index];
-      if (keep_all) out.signs = kept_signs_.mutable_data_ptr<std::int32_t>() + signs_[index];
     }
+    const auto most =
+        num_edges(offsets_[index + 1] - begin) * hidden_ * static_cast<std::int64_t>(sizeof(T));
+    if (bytes_kept_ < budget && most <= budget) return forward_kept(index, layer, out);
     engine_.forward(layer, norm_.as<T>(), jet(index, a_b_), out);
   });
-  if (!keep_all) a_b_ = at::Tensor();
+  if (!keeps_nodes) a_b_ = at::Tensor();
   if (!most_kept) phi_ = at::Tensor();
   if (!moves()) return {message};
   return {message, translation};
@@ -242,10 +244,11 @@ std::vector<at::Tensor> FusedEdges<T>::backward(const std::vector<at::Tensor>& g
   const auto options = arguments_[kU].options();
   const auto arrays = backward_arrays(gradients);
   const auto a_b = a_b_.defined() ? a_b_ : projection_.forward();
-  auto rows = at::empty({schedule_.num_groups(), gradient_elements(h)}, options);
+  const std::int64_t width = fused::row_elements(static_cast<int>(h));
+  auto rows = at::empty({schedule_.num_groups(), gradient_rows(h) * width}, options);
   auto sums = at::empty({schedule_.num_groups(), sum_elements(h)}, at::kDouble);
   const auto p = parameters();
-  const PackedLayerTensor<T> packed(engine_, p, options);
+  const PackedLayerTensor<T> packed(p, options);
   const auto& layer = packed.get();
   schedule_.for_each_group([&](std::int64_t group, const std::vector<std::int64_t>& jets) {
     const auto of_group = gradients_in(zero_row<T>(rows, group), zero_row<double>(sums, group), h);
@@ -271,14 +274,32 @@ std::vector<at::Tensor> FusedEdges<T>::backward(const std::vector<at::Tensor>& g
   const auto project = projection_.backward({a_b_gradient});
   std::vector<at::Tensor> result{project[0], x_gradient, project[1], norm.u,
                                  norm.v,     norm.gamma, norm.beta};
-  std::int64_t place = 0;  // of the others, in gradients_in()'s order
-  const std::vector<std::int64_t> shapes[]{{h, h}, {h}, {1, h}, {1}, {h, h}, {h}, {1, h}};
-  for (const auto& shape : shapes) {
-    const auto count = c10::multiply_integers(shape);
-    if (result.size() == arguments_.size()) break;  // a last layer has no phi_x
-    result.push_back(rows.narrow(0, std::exchange(place, place + count), count).view(shape));
-  }
+  add_weight_gradients(rows.view({gradient_rows(h), width}).narrow(1, 0, h), result);
   return result;
+}
+
+/// Appends the gradients of the weights from kEdgeOut on.
+/// \param rows  [gradient_rows(H), H] in gradients_in()'s order
+template <typename T>
+void FusedEdges<T>::add_weight_gradients(const at::Tensor& rows,
+                                         std::vector<at::Tensor>& result) const {
+  const auto h = hidden_;
+  const auto row = [&](std::int64_t which) { return rows.narrow(0, 2 * h + which, 1); };
+  result.push_back(rows.narrow(0, 0, h).contiguous());
+  result.push_back(row(0).reshape({h}));
+  result.push_back(row(1).contiguous());
+  result.push_back(row(3).reshape({h}).narrow(0, 0, 1).clone());
+  if (!moves()) return;
+  // With D_kc = sum dphi [y_k > 0] m_c: d(move_in) = diag(move_out) D; y = move_in m + bias, hence
+  // d(move_out)_k = sum dphi relu(y_k) = sum_c move_in_kc D_kc + bias_k sum dphi [y_k > 0].
+  const auto type = rows.scalar_type();
+  const auto sums = rows.narrow(0, h, h).t().to(at::kDouble);
+  const auto positive = row(2).reshape({h}).to(at::kDouble);
+  const auto weights = arguments_[kMoveOut].reshape({h}).to(at::kDouble);
+  const auto move_out = (sums * arguments_[kMoveIn]).sum(1) + positive * arguments_[kMoveInBias];
+  result.push_back((sums * weights.unsqueeze(1)).to(type).contiguous());
+  result.push_back((positive * weights).to(type));
+  result.push_back(move_out.to(type).view({1, h}));
 }
 
 template <typename T>
@@ -309,10 +330,8 @@ fused::JetBackward<T> FusedEdges<T>::BackwardArrays::of(const FusedEdges& batch,
   if (batch.moves()) {
     jet.translation_gradient = translation.const_data_ptr<double>() + 4 * begin;
     jet.phi = batch.phi_.template const_data_ptr<T>() + pairs;
-    if (batch.kept_signs_.defined()) {
-      jet.signs = batch.kept_signs_.template const_data_ptr<std::int32_t>() + batch.signs_[index];
-    }
   }
+  jet.kept = batch.kept(index);
   jet.receivers = receivers.mutable_data_ptr<T>() + rows;
   jet.senders = senders.mutable_data_ptr<T>() + rows;
   jet.s = s.mutable_data_ptr<T>() + pairs;

@@ -3,6 +3,7 @@
 #include <ATen/core/Tensor.h>
 #include <torch/nn/modules/batchnorm.h>
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -44,7 +45,8 @@ class FusedEdges {
 
   /// {message, translation}, or {message} in a last layer.
   /// \param most_kept  bytes that may be kept for the backward pass besides what it cannot compute
-  ///                   again; none: no backward pass follows
+  ///                   again: of the first jets, until there are so many; none: no backward pass
+  ///                   follows
   std::vector<at::Tensor> forward(torch::nn::BatchNorm1dImpl& norm,
                                   const std::shared_ptr<const Communicator>& ranks,
                                   std::optional<std::int64_t> most_kept);
@@ -59,26 +61,37 @@ class FusedEdges {
     fused::JetBackward<T> of(const FusedEdges& batch, std::int64_t index) const;
   };
 
+  /// What is kept of a jet's edges, if it is, in memory of its size.
+  struct KeptJet {
+    std::unique_ptr<std::uint64_t[]> masks;
+    std::unique_ptr<T[]> numbers;  ///< gates, then the elements of e
+  };
+
   bool moves() const { return arguments_.size() == kNumEdgeArguments; }
   const T* data(EdgeArgument which) const;
   fused::LayerParameters<T> parameters() const;
   fused::JetInput<T> jet(std::int64_t index, const at::Tensor& a_b) const;
   at::Tensor statistics() const;
-  std::int64_t bytes_of_all() const;
+  fused::KeptEdges<T> kept(std::int64_t index) const;
+  void forward_kept(std::int64_t index, const fused::PackedLayer<T>& layer,
+                    fused::JetForward<T> out);
   BackwardArrays backward_arrays(const std::vector<at::Tensor>& gradients) const;
+  void add_weight_gradients(const at::Tensor& rows, std::vector<at::Tensor>& result) const;
 
   const fused::Engine<T>& engine_;
   std::vector<std::int64_t> offsets_;
-  std::vector<std::int64_t> pairs_, signs_;  ///< [J+1] where each jet's arrays begin
   std::int64_t num_edges_;
   JetSchedule schedule_;
   std::vector<at::Tensor> arguments_;
   std::int64_t hidden_;
   FusedNorm norm_;
   FusedLinear<T> projection_;
+  std::vector<std::int64_t> pairs_;  ///< [J+1] where each jet's pairs begin
   /// [P, 2H] W_a h_i and W_b h_j of all nodes; undefined after the forward pass unless it is kept.
   at::Tensor a_b_;
-  at::Tensor phi_, kept_signs_;  ///< of JetForward, if they are kept
+  at::Tensor phi_;             ///< of JetForward, if it is kept
+  std::vector<KeptJet> kept_;  ///< [J]
+  std::atomic<std::int64_t> bytes_kept_ = 0;
 };
 
 }  // namespace lorentznet

@@ -1,7 +1,6 @@
 #include "kernels/fused_kernel.h"
 
 #include <ATen/ops/cat.h>
-#include <ATen/ops/constant_pad_nd.h>
 #include <torch/autograd.h>
 #include <torch/csrc/autograd/functions/utils.h>
 #include <torch/utils.h>
@@ -87,11 +86,10 @@ std::string why_not_fused(const at::Device& device, bool double_coordinates,
                           std::int64_t n_hidden) {
   if (!device.is_cpu()) return "device " + device.str();
   if (!double_coordinates) return "coordinates in float";
-  const auto hidden = "n_hidden " + std::to_string(n_hidden);
-  using fused::kNarrowestNetwork, fused::kWidestNetwork;
-  if (n_hidden < kNarrowestNetwork)
-    return hidden + " is below " + std::to_string(kNarrowestNetwork);
-  if (n_hidden > kWidestNetwork) return hidden + " is above " + std::to_string(kWidestNetwork);
+  using fused::kWidestNetwork;
+  if (n_hidden > kWidestNetwork) {
+    return "n_hidden " + std::to_string(n_hidden) + " is above " + std::to_string(kWidestNetwork);
+  }
   return "";
 }
 
@@ -155,21 +153,14 @@ at::Tensor FusedNodeKernel::forward(const NodeParameters& parameters, const at::
 
 at::Tensor FusedNodeKernel::linear(torch::nn::LinearImpl& layer, const at::Tensor& rows) const {
   check_rows(layer, rows);
-  constexpr std::int64_t kFewest = fused::kNarrowestNetwork;  // outputs of the engine's products
-  const auto outputs = layer.weight.size(0);
-  const auto missing = std::max<std::int64_t>(0, kFewest - outputs);
   TORCH_CHECK(layer.weight.is_cpu(), "the fused kernel computes on the CPU, the network is on ",
               layer.weight.device());
-  TORCH_CHECK(!rows.requires_grad() || rows.size(1) >= kFewest,
-              "the fused kernel gives no gradient of fewer than ", kFewest, " inputs");
-  const Tensors arguments{rows, at::constant_pad_nd(layer.weight, {0, 0, 0, missing}),
-                          at::constant_pad_nd(layer.bias, {0, missing})};
-  const auto result = with_engine(rows, isa_, [&]<typename T>(const fused::Engine<T>& engine) {
+  const Tensors arguments{rows, layer.weight, layer.bias};
+  return with_engine(rows, isa_, [&]<typename T>(const fused::Engine<T>& engine) {
     return run_part(
         std::make_unique<FusedLinear<T>>(engine, detached(arguments), rows.requires_grad()),
         arguments, [](FusedLinear<T>& linear, bool) -> Tensors { return {linear.forward()}; });
   })[0];
-  return result.narrow(1, 0, outputs);
 }
 
 LGEBKernels fused_kernels(Isa isa, const std::shared_ptr<const Communicator>& ranks) {

@@ -16,12 +16,13 @@ namespace lorentznet {
 std::string why_not_fused(const at::Device& device, bool double_coordinates, std::int64_t n_hidden);
 
 /// Bytes per layer that a forward pass keeps for the backward pass instead of having it compute
-/// them again: enough for a batch of tens of jets; a batch of hundreds keeps nothing. The results
-/// are the same.
-inline constexpr std::int64_t kMostKeptOfEdges = 16 << 20, kMostKeptOfNodes = 4 << 20;
+/// them again: enough for a batch of 32 top jets at the start of a training, when half of e is not
+/// zero. Of a larger batch the other jets' edges are computed again. The results are the same.
+inline constexpr std::int64_t kMostKeptOfEdges = 26 << 20, kMostKeptOfNodes = 4 << 20;
 
-/// The edge part in one pass over the edges each way, on the CPU; nothing of size edges x H is
-/// stored. Coordinates are in double, the network in float, or with Isa::kPortable in double too.
+/// The edge part in one pass over the edges each way, on the CPU; of size edges x H only what is
+/// not zero of e is stored. Coordinates are in double, the network in float, or with Isa::kPortable
+/// in double too.
 class FusedEdgeKernel final : public EdgeKernel {
  public:
   explicit FusedEdgeKernel(Isa isa, std::int64_t most_kept = kMostKeptOfEdges,

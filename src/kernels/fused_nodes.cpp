@@ -7,19 +7,35 @@
 
 #include <utility>
 
+#include "engine/pack.h"
+
 namespace lorentznet {
 
 template <typename T>
-PackedLinearTensor<T>::PackedLinearTensor(const fused::Engine<T>& engine, const at::Tensor& weight,
-                                          const at::Tensor& bias)
-    : memory_(at::empty({2, weight.numel()}, weight.options())), bias_(bias) {
-  T* const packed = memory_.mutable_data_ptr<T>();
-  linear_ = {.inputs = static_cast<int>(weight.size(1)),
-             .outputs = static_cast<int>(weight.size(0)),
-             .forward = packed,
-             .transposed = packed + weight.numel(),
-             .bias = bias.defined() ? bias_.const_data_ptr<T>() : nullptr};
-  engine.pack_linear(weight.const_data_ptr<T>(), linear_);
+PackedLinearTensor<T>::PackedLinearTensor(const at::Tensor& weight, const at::Tensor& bias,
+                                          const std::vector<std::int64_t>& widths) {
+  const auto outputs = static_cast<int>(weight.size(0)), inputs = static_cast<int>(weight.size(1));
+  linear_.inputs = inputs;
+  linear_.outputs = outputs;
+  const std::int64_t row = fused::row_elements(outputs);
+  std::int64_t elements = (inputs + 1) * row;
+  for (std::size_t k = 0; k < widths.size(); ++k) {
+    linear_.widths[k] = static_cast<int>(widths[k]);
+    elements += outputs * fused::row_elements(linear_.widths[k]);
+  }
+  memory_ = at::zeros({elements}, weight.options());
+  linear_.forward = memory_.mutable_data_ptr<T>();
+  linear_.bias = linear_.forward + inputs * row;
+  linear_.backward = linear_.bias + row;
+  fused::pack_inputs(weight.const_data_ptr<T>(), outputs, inputs, linear_.forward);
+  if (bias.defined()) fused::pack_rows(bias.const_data_ptr<T>(), 1, outputs, linear_.bias);
+  T* to = linear_.backward;
+  std::int64_t column = 0;
+  for (const auto width : widths) {
+    const auto piece = weight.narrow(1, std::exchange(column, column + width), width).contiguous();
+    fused::pack_rows(piece.const_data_ptr<T>(), outputs, static_cast<int>(width), to);
+    to += outputs * fused::row_elements(static_cast<int>(width));
+  }
 }
 
 template <typename T>
@@ -29,7 +45,7 @@ FusedLinear<T>::FusedLinear(const fused::Engine<T>& engine, std::vector<at::Tens
       wants_rows_(wants_rows),
       arguments_(std::move(arguments)),
       groups_(row_groups(arguments_[kRows].size(0))),
-      linear_(engine, arguments_[kWeight], arguments_[kLinearBias]) {}
+      linear_(arguments_[kWeight], arguments_[kLinearBias], {arguments_[kWeight].size(1)}) {}
 
 template <typename T>
 fused::RowPieces<const T> FusedLinear<T>::rows_of(const RowGroup& group) const {
@@ -78,8 +94,9 @@ FusedNodes<T>::FusedNodes(const fused::Engine<T>& engine, std::vector<at::Tensor
       arguments_(std::move(arguments)),
       hidden_(arguments_[kNodeH].size(1)),
       no_message_(at::zeros({hidden_}, arguments_[kNodeH].options())),
-      in_(engine, arguments_[kNodeIn], arguments_[kNodeInBias]),
-      out_(engine, arguments_[kNodeOut], arguments_[kNodeOutBias]) {
+      in_(arguments_[kNodeIn], arguments_[kNodeInBias],
+          {hidden_, hidden_, arguments_[kNodeScalars].size(1)}),
+      out_(arguments_[kNodeOut], arguments_[kNodeOutBias], {hidden_}) {
   const auto rows = arguments_[kNodeH].size(0);
   const auto full = ghost_weight > 0 ? rows - 1 : rows;
   for (const auto& group : row_groups(full)) groups_.push_back({group, false, 1});

@@ -18,18 +18,19 @@ namespace lorentznet {
 // pointers on the other. Arguments are contiguous tensors outside autograd's graph; backward()
 // gives their gradients in the same order.
 
-/// The weights of a Linear in an engine's order, and their memory.
+/// The weights of a Linear in the engine's order, and their memory.
 template <typename T>
 class PackedLinearTensor {
  public:
   /// \param weight [outputs, inputs] \param bias [outputs], or undefined
-  PackedLinearTensor(const fused::Engine<T>& engine, const at::Tensor& weight,
-                     const at::Tensor& bias);
+  /// \param widths  of the pieces that a row of inputs consists of
+  PackedLinearTensor(const at::Tensor& weight, const at::Tensor& bias,
+                     const std::vector<std::int64_t>& widths);
 
   const fused::PackedLinear<T>& get() const { return linear_; }
 
  private:
-  at::Tensor memory_, bias_;
+  at::Tensor memory_;
   fused::PackedLinear<T> linear_{};
 };
 

@@ -9,9 +9,10 @@ namespace lorentznet {
 
 std::vector<RowGroup> row_groups(std::int64_t rows) {
   // Adding up a group's weight gradients costs more than it gains for fewer rows than kFewest.
-  constexpr std::int64_t kRowsOfTile = 48, kFewest = 2 * kRowsOfTile, kMostGroups = 32;
-  const auto tiles = (rows + kRowsOfTile - 1) / kRowsOfTile;
-  const auto step = std::max(kFewest, (tiles + kMostGroups - 1) / kMostGroups * kRowsOfTile);
+  // The engine does 64 rows at a time.
+  constexpr std::int64_t kRowsOfChunk = 64, kFewest = 2 * kRowsOfChunk, kMostGroups = 32;
+  const auto chunks = (rows + kRowsOfChunk - 1) / kRowsOfChunk;
+  const auto step = std::max(kFewest, (chunks + kMostGroups - 1) / kMostGroups * kRowsOfChunk);
   std::vector<RowGroup> groups;
   for (std::int64_t first = 0; first < rows; first += step) {
     groups.push_back({first, std::min(step, rows - first)});

@@ -20,7 +20,7 @@ struct RowGroup {
   std::int64_t first, count;
 };
 
-/// `rows` rows in groups of whole tiles.
+/// `rows` rows in groups of whole chunks.
 std::vector<RowGroup> row_groups(std::int64_t rows);
 
 /// Calls f(group, its number) for every group, in several threads.

@@ -1,7 +1,9 @@
 #include "model/inference.h"
 
+#include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "kernels/groups.h"
@@ -9,6 +11,33 @@
 
 namespace lorentznet {
 namespace {
+
+/// The threads of a parallel region.
+class TeamOfThreads final : public fused::Team {
+ public:
+  explicit TeamOfThreads(int nodes) : size_(std::min(at::get_num_threads(), nodes)) {}
+  int size() const override { return size_; }
+  void run(void (*work)(void*, int), void* context) const override {
+    at::parallel_for(0, size_, 1, [&](std::int64_t begin, std::int64_t end) {
+      for (auto part = begin; part < end; ++part) work(context, static_cast<int>(part));
+    });
+  }
+
+ private:
+  int size_;
+};
+
+/// Calls f(jet, its team) for every jet of a batch: several at a time, or, where there are fewer of
+/// them than threads, one after the other.
+template <typename F>
+void for_each_jet(const Batch& batch, const F& f) {
+  if (batch.num_jets() >= at::get_num_threads()) {
+    return JetSchedule(batch.offsets).for_each_jet([&](std::int64_t jet) { f(jet, OneThread{}); });
+  }
+  for (std::int64_t jet = 0; jet < batch.num_jets(); ++jet) {
+    f(jet, TeamOfThreads(static_cast<int>(batch.offsets[jet + 1] - batch.offsets[jet])));
+  }
+}
 
 template <typename T>
 at::Tensor logits_of(const Network<T>& network, const Batch& batch) {
@@ -18,22 +47,22 @@ at::Tensor logits_of(const Network<T>& network, const Batch& batch) {
   const auto n_nodes = batch.n_nodes.to(type).contiguous();
   const auto& shape = network.shape();
   const auto logits = at::empty({batch.num_jets(), shape.classes}, scalars.options());
-  JetSchedule(batch.offsets).for_each_jet([&](std::int64_t jet) {
+  for_each_jet(batch, [&](std::int64_t jet, const fused::Team& team) {
     const auto begin = batch.offsets[jet];
     const fused::JetNodes<T> nodes{
         .n = static_cast<int>(batch.offsets[jet + 1] - begin),
         .x = p4.const_data_ptr<double>() + 4 * begin,
         .scalars = scalars.template const_data_ptr<T>() + shape.scalars * begin,
         .n_nodes = n_nodes.template const_data_ptr<T>()[jet]};
-    network.logits(nodes, logits.template mutable_data_ptr<T>() + shape.classes * jet);
+    network.logits(nodes, team, logits.template mutable_data_ptr<T>() + shape.classes * jet);
   });
   return logits;
 }
 
 }  // namespace
 
-FusedInference::FusedInference(NamedTensors tensors, double c_weight, Isa isa, Precision precision)
-    : tensors_(std::move(tensors)), c_weight_(c_weight), isa_(isa), precision_(precision) {}
+FusedInference::FusedInference(NamedTensors tensors, double c_weight, Isa isa)
+    : tensors_(std::move(tensors)), c_weight_(c_weight), isa_(isa) {}
 
 at::Tensor FusedInference::logits(const Batch& batch) {
   const auto& embedding = tensors_.front().second;
@@ -53,7 +82,7 @@ std::shared_ptr<const FusedInference::Packed> FusedInference::packed() {
   }
   if (packed_ == nullptr || !known || versions != versions_) {
     const auto make = [&]<typename T>(std::in_place_type_t<Network<T>> type) {
-      return std::make_shared<const Packed>(type, arrays_of(tensors_), c_weight_, isa_, precision_,
+      return std::make_shared<const Packed>(type, arrays_of(tensors_), c_weight_, isa_,
                                             "the network");
     };
     const bool in_double = tensors_.front().second.scalar_type() == at::kDouble;

@@ -17,7 +17,7 @@ namespace lorentznet {
 class FusedInference {
  public:
   /// \param tensors  of the network, by named_tensors()
-  FusedInference(NamedTensors tensors, double c_weight, Isa isa, Precision precision);
+  FusedInference(NamedTensors tensors, double c_weight, Isa isa);
 
   /// Logits [J, classes] of the batch's jets, in the network's type.
   /// \throws InputError  as LorentzNetImpl::forward()
@@ -39,7 +39,6 @@ class FusedInference {
   NamedTensors tensors_;
   double c_weight_;
   Isa isa_;
-  Precision precision_;
   std::mutex mutex_;
   std::vector<Version> versions_;  ///< of the tensors that packed_ was made from
   std::shared_ptr<const Packed> packed_;

@@ -70,17 +70,15 @@ void LorentzNetImpl::use_plain_kernel() {
   inference_ = nullptr;
 }
 
-void LorentzNetImpl::use_fused_kernel(Isa isa, Precision precision) {
+void LorentzNetImpl::use_fused_kernel(Isa isa) {
   const auto obstacle = why_not_fused(
       embedding_->weight.device(), options_.coordinates == Coordinates::kDouble, options_.n_hidden);
   TORCH_CHECK(obstacle.empty(), "the fused kernel cannot be used: ", obstacle);
-  inference_engine_of<float>(isa, precision);  // throws if this processor has none
+  engine_of<float>(isa);  // throws if this processor has none
   fused_ = isa;
   make_kernels();
-  kernel_name_ = "fused " + std::string(lorentznet::name(isa)) +
-                 (precision == Precision::kBf16 ? " bf16" : "");
-  inference_ =
-      std::make_shared<FusedInference>(named_tensors(*this), options_.c_weight, isa, precision);
+  kernel_name_ = "fused " + std::string(lorentznet::name(isa));
+  inference_ = std::make_shared<FusedInference>(named_tensors(*this), options_.c_weight, isa);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,

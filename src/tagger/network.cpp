@@ -5,6 +5,7 @@
 #include <map>
 
 #include "engine/engine_choice.h"
+#include "engine/pack.h"
 #include "io/message.h"
 #include "lorentznet/error.h"
 
@@ -118,13 +119,12 @@ struct FoldedNorm {
 template <typename T>
 class Packer {
  public:
-  Packer(const fused::InferenceEngine<T>& engine, const StateDict& state, const std::string& file)
-      : engine_(engine), arrays_(state, file), shape_(shape_of(arrays_)) {
-    using fused::kNarrowestNetwork, fused::kWidestNetwork;
-    if (shape_.hidden >= kNarrowestNetwork && shape_.hidden <= kWidestNetwork) return;
+  Packer(const StateDict& state, const std::string& file)
+      : arrays_(state, file), shape_(shape_of(arrays_)) {
+    if (shape_.hidden <= fused::kWidestNetwork) return;
     throw_file_error(file, "n_hidden is " + std::to_string(shape_.hidden) +
-                               ", the fused kernel computes " + std::to_string(kNarrowestNetwork) +
-                               " to " + std::to_string(kWidestNetwork));
+                               ", the fused kernel computes up to " +
+                               std::to_string(fused::kWidestNetwork));
   }
 
   PackedWeights<T> pack(double c_weight) {
@@ -137,8 +137,8 @@ class Packer {
         .classes = static_cast<int>(classes),
         .layers = static_cast<int>(shape_.layers),
         .c_weight = c_weight,
-        .embedding = keep_product(take("embedding.weight", {hidden, shape_.scalars}), hidden),
-        .embedding_bias = keep(take("embedding.bias", {hidden})),
+        .embedding = keep_inputs(take("embedding.weight", {hidden, shape_.scalars}), hidden),
+        .embedding_bias = keep_row(take("embedding.bias", {hidden})),
         .decode_in = keep(take("graph_dec.0.weight", {hidden, hidden})),
         .decode_in_bias = keep(take("graph_dec.0.bias", {hidden})),
         .decode_out = keep(take("graph_dec.3.weight", {classes, hidden})),
@@ -166,21 +166,15 @@ class Packer {
     std::copy(values.begin(), values.end(), memory);
     return memory;
   }
-  T* keep_product(const Values& weight, std::int64_t outputs) {
-    T* const packed = allocate(static_cast<std::int64_t>(weight.size()));
-    engine_.pack_product(weight.data(), static_cast<int>(outputs), inputs_of(weight, outputs),
-                         packed);
+  /// A row for each input.
+  T* keep_inputs(const Values& weight, std::int64_t outputs) {
+    const auto inputs = static_cast<std::int64_t>(weight.size()) / outputs;
+    const auto columns = static_cast<int>(outputs);
+    T* const packed = allocate(inputs * fused::row_elements(columns));
+    fused::pack_inputs(weight.data(), columns, static_cast<int>(inputs), packed);
     return packed;
   }
-  /// In bfloat16 where the engine multiplies in it.
-  T* keep_dot(const Values& weight, std::int64_t outputs) {
-    T* const packed = allocate(static_cast<std::int64_t>(weight.size()));
-    engine_.pack_dot(weight.data(), static_cast<int>(outputs), inputs_of(weight, outputs), packed);
-    return packed;
-  }
-  static int inputs_of(const Values& weight, std::int64_t outputs) {
-    return static_cast<int>(static_cast<std::int64_t>(weight.size()) / outputs);
-  }
+  T* keep_row(const Values& values) { return keep_inputs(values, std::ssize(values)); }
 
   void pack_layer(std::int64_t layer) {
     const auto prefix = layer_prefix(layer);
@@ -200,10 +194,7 @@ class Packer {
     norm.scale_rows(receiver);
     norm.scale_rows(sender);
     pack_edges(prefix, layer + 1 < shape_.layers, u, v, norm.scale);
-    receiver.insert(receiver.end(), sender.begin(), sender.end());
-    auto project_bias = norm.shift;
-    project_bias.resize(project_bias.size() * 2);
-    pack_nodes(prefix, receiver, project_bias);
+    pack_nodes(prefix, receiver, norm.shift, sender);
   }
 
   void pack_edges(const std::string& prefix, bool moves, const Values& u, const Values& v,
@@ -233,26 +224,13 @@ class Packer {
                                                .move_in = data(move_in),
                                                .move_in_bias = data(move_in_bias),
                                                .move_out = data(move_out)};
-    auto& packed =
-        weights_.edges.emplace_back(fused::PackedLayer<T>{.hidden = static_cast<int>(h),
-                                                          .moves = moves,
-                                                          .gate_bias = 0,
-                                                          .u = allocate(h),
-                                                          .v = allocate(h),
-                                                          .edge_out_bias = allocate(h),
-                                                          .gate = allocate(h),
-                                                          .move_in_bias = allocate(h),
-                                                          .move_out = allocate(h),
-                                                          .edge_out = allocate(h * h),
-                                                          .edge_out_transposed = allocate(h * h),
-                                                          .move_in = allocate(h * h),
-                                                          .move_in_transposed = allocate(h * h)});
-    engine_.pack(parameters, packed);
+    T* const memory = allocate(fused::layer_elements(parameters.hidden));
+    weights_.edges.push_back(fused::pack_layer(parameters, memory));
   }
 
-  /// The projections stay in float with bf16: rounding them moved probabilities more than rounding
-  /// everything else, for 1 % of the time.
-  void pack_nodes(const std::string& prefix, const Values& project, const Values& project_bias) {
+  /// \param receivers, senders  [H, H] from h to a and b
+  void pack_nodes(const std::string& prefix, const Values& receivers, const Values& receiver_bias,
+                  const Values& senders) {
     const auto hidden = shape_.hidden;
     const FoldedNorm<T> norm(arrays_, prefix + "phi_h.1.", hidden);
     auto in = take(prefix + "phi_h.0.weight", {hidden, 2 * hidden + shape_.scalars});
@@ -261,15 +239,15 @@ class Packer {
     norm.scale_rows(in_bias);
     for (std::size_t c = 0; c < in_bias.size(); ++c) in_bias[c] += norm.shift[c];
     weights_.nodes.push_back(
-        {.project = keep_product(project, 2 * hidden),
-         .project_bias = keep(project_bias),
-         .in = keep_dot(in, hidden),
-         .in_bias = keep(in_bias),
-         .out = keep_dot(take(prefix + "phi_h.3.weight", {hidden, hidden}), hidden),
-         .out_bias = keep(take(prefix + "phi_h.3.bias", {hidden}))});
+        {.receivers = keep_inputs(receivers, hidden),
+         .receiver_bias = keep_row(receiver_bias),
+         .senders = keep_inputs(senders, hidden),
+         .in = keep_inputs(in, hidden),
+         .in_bias = keep_row(in_bias),
+         .out = keep_inputs(take(prefix + "phi_h.3.weight", {hidden, hidden}), hidden),
+         .out_bias = keep_row(take(prefix + "phi_h.3.bias", {hidden}))});
   }
 
-  const fused::InferenceEngine<T>& engine_;
   Arrays arrays_;
   NetworkShape shape_;
   PackedWeights<T> weights_;
@@ -282,10 +260,8 @@ NetworkShape network_shape(const StateDict& state, const std::string& file) {
 }
 
 template <typename T>
-Network<T>::Network(const StateDict& state, double c_weight, Isa isa, Precision precision,
-                    const std::string& file)
-    : engine_(inference_engine_of<T>(isa, precision)),
-      weights_(Packer<T>(engine_, state, file).pack(c_weight)) {}
+Network<T>::Network(const StateDict& state, double c_weight, Isa isa, const std::string& file)
+    : engine_(engine_of<T>(isa)), weights_(Packer<T>(state, file).pack(c_weight)) {}
 
 void check_jet(int n, double n_nodes, const void* x, const void* scalars, const void* out) {
   if (n < 1) throw InputError("a jet of " + std::to_string(n) + " nodes: it needs at least one");

@@ -41,6 +41,12 @@ struct PackedWeights {
 /// \throws InputError if a jet has no nodes, a divisor that is not positive, or a null array
 void check_jet(int n, double n_nodes, const void* x, const void* scalars, const void* out);
 
+class OneThread final : public fused::Team {
+ public:
+  int size() const override { return 1; }
+  void run(void (*work)(void*, int), void* context) const override { work(context, 0); }
+};
+
 /// A LorentzNet for inference in T, float or double. The batch norms' running statistics are part
 /// of its weights. It keeps nothing of the state dict that it is made from.
 template <typename T>
@@ -50,22 +56,22 @@ class Network {
   /// \param c_weight  weight of the coordinate updates
   /// \param file      where the state came from, for messages
   /// \throws InputError naming the tensor that is missing, left over or of another shape, or a
-  /// width
-  ///         that the engine does not compute
-  /// \throws std::invalid_argument if the processor or T does not support `isa` or `precision`
-  Network(const StateDict& state, double c_weight, Isa isa, Precision precision,
-          const std::string& file);
+  ///         width that the engine does not compute
+  /// \throws std::invalid_argument if the processor or T does not support `isa`
+  Network(const StateDict& state, double c_weight, Isa isa, const std::string& file);
 
   const NetworkShape& shape() const { return weights_.shape; }
-  /// The logits [classes] of one jet. Thread-safe.
+  /// The logits [classes] of one jet, computed by the calling thread. Thread-safe.
   /// \throws InputError  as check_jet()
-  void logits(const fused::JetNodes<T>& jet, T* out) const {
+  void logits(const fused::JetNodes<T>& jet, T* out) const { logits(jet, OneThread{}, out); }
+  /// The same bits, computed by several threads.
+  void logits(const fused::JetNodes<T>& jet, const fused::Team& team, T* out) const {
     check_jet(jet.n, static_cast<double>(jet.n_nodes), jet.x, jet.scalars, out);
-    engine_.infer(weights_.network, jet, out);
+    engine_.infer(weights_.network, jet, team, out);
   }
 
  private:
-  const fused::InferenceEngine<T>& engine_;
+  const fused::Engine<T>& engine_;
   PackedWeights<T> weights_;
 };
 

@@ -24,17 +24,15 @@ const at::Device kGpu(at::kCUDA, 1);
 
 TEST_CASE("by default the fused kernel computes what it can") {
   const auto portable = isa_variable("portable");
-  for (const auto* hidden : {"8", "72", "256"}) {
+  for (const auto* hidden : {"1", "4", "72", "256"}) {
     const auto choice = choose({"--n_hidden", hidden});
     CHECK(choice.fused == Isa::kPortable);
-    CHECK(choice.precision == Precision::kFp32);
     CHECK(choice.why_plain.empty());
   }
   CHECK(choose({"--kernel", "fused"}).fused == Isa::kPortable);
 }
 
 TEST_CASE("the plain kernel computes the rest, and the reason is told") {
-  CHECK(choose({"--n_hidden", "7"}).why_plain == "n_hidden 7 is below 8");
   CHECK(choose({"--n_hidden", "257"}).why_plain == "n_hidden 257 is above 256");
   CHECK(choose({"--coordinates", "float"}).why_plain == "coordinates in float");
   CHECK(choose({}, kGpu).why_plain == "device cuda:1");
@@ -43,31 +41,9 @@ TEST_CASE("the plain kernel computes the rest, and the reason is told") {
 
 TEST_CASE("the fused kernel where it can't be used is an error with the reason") {
   const std::string cant = "--kernel fused: the fused kernel can't be used: ";
-  CHECK(message({"--kernel", "fused", "--n_hidden", "7"}) == cant + "n_hidden 7 is below 8");
   CHECK(message({"--kernel", "fused", "--n_hidden", "257"}) == cant + "n_hidden 257 is above 256");
   CHECK(message({"--kernel", "fused", "--coordinates", "float"}) == cant + "coordinates in float");
   CHECK(message({"--kernel", "fused"}, kGpu) == cant + "device cuda:1");
-}
-
-TEST_CASE("bf16 needs the fused kernel, test mode and a processor that has it") {
-  using Catch::Contains;
-  const std::vector<std::string> words{"--precision", "bf16", "--test_mode", "--exp_name", "x"};
-  const auto with = [&](std::vector<std::string> more) {
-    more.insert(more.begin(), words.begin(), words.end());
-    return more;
-  };
-  CHECK_THAT(message({"--precision", "bf16"}), Contains("--test_mode") && Contains("training"));
-  CHECK_THAT(message(with({"--kernel", "plain"})), Contains("--kernel plain"));
-  CHECK(message(with({"--coordinates", "float"})) ==
-        "--precision bf16: the fused kernel can't be used: coordinates in float");
-  CHECK_THAT(message(words, kGpu), Contains("device cuda:1"));
-  {
-    const auto portable = isa_variable("portable");
-    CHECK_THAT(message(words),
-               Contains(has_bf16_dot() ? "LORENTZNET_ISA says portable" : "no AVX512-BF16"));
-  }
-  const auto best = isa_variable("");  // all tests may be run with another
-  if (has_bf16_dot()) CHECK(choose(words).precision == Precision::kBf16);
 }
 
 TEST_CASE("LORENTZNET_ISA is read where the fused kernel runs, and only there") {

@@ -8,7 +8,6 @@ DEFAULTS = {
     "batch_size": "32", "epochs": "35", "warmup_epochs": "5", "seed": "99", "log_interval": "100",
     "val_interval": "1", "dropout": "0.2", "lr": "0.001", "n_hidden": "72", "n_layers": "6",
     "num_workers": "4", "weight_decay": "0.01", "local_rank": "0", "kernel": "auto",
-    "precision": "fp32",
 }  # fmt: skip
 OF_TASK = {
     "top": {"num_train": "-1", "c_weight": "0.005", "datadir": "./data/top",
@@ -34,7 +33,6 @@ WRONG_VALUES = {
     "--pooling": ("sum",),
     "--coordinates": ("half",),
     "--kernel": ("fast", "", "Fused"),
-    "--precision": ("fp16", "double"),
     "--device": ("gpu", "cuda:99"),
     "--boost": ("1", "0.3,", "nan"),
     "--exp_name": ("a/../../b", "/absolute", "."),

@@ -65,7 +65,7 @@ class ReportTest(harness.ProgramTest):
         args = harness.read_json(self.trained / "args.json")
         for name in ("n_hidden", "lr", "epochs"):
             self.assertRegex(page, rf"<td>{name}</td><td>{args[name]}</td>")
-        for words in ("0.9156", "42.4 ± 0.4", "LibTorch", "Test jets</td><td>600", "plain"):
+        for words in ("0.9156", "42.4 ± 0.4", "LibTorch", "Test jets</td><td>600", "Kernel</td><td>fused"):
             self.assertIn(words, page)
 
     def test_scripts_are_not_there(self):

@@ -227,7 +227,7 @@ std::vector<Isa> instruction_sets_here() {
 void check_network(const StateDict& state, double float_tolerance) {
   const PlainNetwork plain(state);
   const auto shape = network_shape(state, kFile);
-  const Network<double> in_double(state, kCWeight, Isa::kPortable, Precision::kFp32, kFile);
+  const Network<double> in_double(state, kCWeight, Isa::kPortable, kFile);
   for (const int n : {1, 2, 3, 8, 17, 33}) {
     CAPTURE(n);
     const auto jet = random_jet(n, shape.scalars, static_cast<unsigned>(n));
@@ -235,7 +235,7 @@ void check_network(const StateDict& state, double float_tolerance) {
     check_close(logits_of(in_double, jet), expected, 1e-11);
     for (const auto isa : instruction_sets_here()) {
       CAPTURE(name(isa));
-      const Network<float> network(state, kCWeight, isa, Precision::kFp32, kFile);
+      const Network<float> network(state, kCWeight, isa, kFile);
       check_close(logits_of(network, jet), expected, float_tolerance);
     }
   }
@@ -244,8 +244,8 @@ void check_network(const StateDict& state, double float_tolerance) {
 std::string error_without(const std::string& name) {
   auto state = random_state({.scalars = 2, .hidden = 12, .classes = 2, .layers = 2});
   std::erase_if(state, [&](const auto& entry) { return entry.first == name; });
-  return input_error_naming(
-      kFile, [&] { Network<double>(state, kCWeight, Isa::kPortable, Precision::kFp32, kFile); });
+  return input_error_naming(kFile,
+                            [&] { Network<double>(state, kCWeight, Isa::kPortable, kFile); });
 }
 
 std::string error_with(const std::string& name, const Array& array) {
@@ -257,8 +257,8 @@ std::string error_with(const std::string& name, const Array& array) {
   } else {
     state.emplace_back(name, array);
   }
-  return input_error_naming(
-      kFile, [&] { Network<double>(state, kCWeight, Isa::kPortable, Precision::kFp32, kFile); });
+  return input_error_naming(kFile,
+                            [&] { Network<double>(state, kCWeight, Isa::kPortable, kFile); });
 }
 
 }  // namespace
@@ -288,7 +288,7 @@ TEST_CASE("packed network: its shape is that of the arrays") {
 
 TEST_CASE("packed network: several threads share one") {
   const auto state = random_state({.scalars = 3, .hidden = 20, .classes = 4, .layers = 3});
-  const Network<float> network(state, kCWeight, choose_isa(), Precision::kFp32, kFile);
+  const Network<float> network(state, kCWeight, choose_isa(), kFile);
   const auto jet = random_jet(30, 3, 1);
   const auto expected = logits_of(network, jet);
   std::vector<Values> found(8);
@@ -324,22 +324,22 @@ TEST_CASE("packed network: a tensor that is missing, left over or of another sha
              Contains("[1, 5000], expected a matrix of 1 to 4096"));
 }
 
-TEST_CASE("packed network: a width that the engine's products leave out is refused") {
-  for (const std::int64_t hidden : {1, 2, 4, 5, 7, 257}) {
+TEST_CASE("packed network: a width that was not tested is refused") {
+  for (const std::int64_t hidden : {257, 300}) {
     const auto state = random_state({.scalars = 2, .hidden = hidden, .classes = 2, .layers = 2});
     for (const auto isa : instruction_sets_here()) {
       CAPTURE(hidden, name(isa));
-      const auto error = input_error_naming(
-          kFile, [&] { Network<float>(state, kCWeight, isa, Precision::kFp32, kFile); });
+      const auto error =
+          input_error_naming(kFile, [&] { Network<float>(state, kCWeight, isa, kFile); });
       CHECK_THAT(error, Contains("n_hidden is " + std::to_string(hidden) +
-                                 ", the fused kernel computes 8 to 256"));
+                                 ", the fused kernel computes up to 256"));
     }
   }
 }
 
 TEST_CASE("packed network: a jet that can't be scored is refused, and others are not") {
   const auto state = random_state({.scalars = 2, .hidden = 8, .classes = 2, .layers = 2});
-  const Network<float> network(state, kCWeight, choose_isa(), Precision::kFp32, kFile);
+  const Network<float> network(state, kCWeight, choose_isa(), kFile);
   const auto refused = [&](const Jet& jet, const std::string& text) {
     CHECK_THROWS_AS(logits_of(network, jet), InputError);
     CHECK_THROWS_WITH(logits_of(network, jet), Contains(text));
