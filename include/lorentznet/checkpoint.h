@@ -54,7 +54,7 @@ using StateDict = std::vector<std::pair<std::string, Array>>;
 ///
 /// The file need not be trusted: nothing in it is executed, every length is checked before it is
 /// used, and the arrays take no more memory than the file has bytes (but up to 256 MiB from a
-/// smaller file, which may be compressed; twice as much of half and bfloat16).
+/// smaller file, whose tensors may share memory; twice as much of half and bfloat16).
 /// \throws InputError, one line that begins with the file's name, for anything else
 StateDict read_state_dict(const std::filesystem::path& path);
 

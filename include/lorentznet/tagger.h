@@ -58,7 +58,7 @@ enum class JetStatus : std::uint8_t {
   kMemory,           ///< the workspace could not grow
 };
 
-inline constexpr std::int64_t kMostConstituents = 4096;
+inline constexpr std::int64_t kMostConstituents = 4096;  ///< of a jet
 
 /// The reason in a few words, "no constituents"; "" if it was scored.
 [[gnu::visibility("default")]] std::string_view reason(JetStatus status) noexcept;

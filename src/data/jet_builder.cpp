@@ -10,21 +10,9 @@
 namespace lorentznet {
 namespace {
 
-constexpr double kMaxEnergy = 1e12;   // [GeV] above any accelerator or cosmic ray
-constexpr double kMinEnergy = 1e-15;  // [GeV] far below a photon of visible light
-
 std::string describe(const double* p4) {
   return "(" + format_number(p4[0]) + ", " + format_number(p4[1]) + ", " + format_number(p4[2]) +
          ", " + format_number(p4[3]) + ")";
-}
-
-/// False also if a number is not finite. The limit on the momentum allows for files with few
-/// digits, but still finds (px, py, pz, E) or (pT, y, phi, id) in place of (E, px, py, pz).
-bool is_four_momentum(const double* p4) {
-  constexpr double kRounding = 1.01;
-  const double momentum2 = p4[1] * p4[1] + p4[2] * p4[2] + p4[3] * p4[3];
-  return p4[0] >= kMinEnergy && p4[0] <= kMaxEnergy &&
-         momentum2 <= kRounding * kRounding * p4[0] * p4[0];
 }
 
 template <typename T>
@@ -50,25 +38,26 @@ JetBuilder::JetBuilder(std::string file, std::int64_t rows, const BadJetRule& ru
     : file_(std::move(file)), rows_(rows), rule_(rule) {}
 
 void JetBuilder::add_constituent(std::int64_t column, const double* p4) {
-  if (!is_four_momentum(p4)) refuse(column, p4);
+  if (const auto fault = fault_of(p4); fault != MomentumFault::kNone) refuse(column, p4, fault);
   p4_.insert(p4_.end(), p4, p4 + 4);
   const auto place = static_cast<std::int64_t>(column_.size()) - offsets_.back();
   column_.push_back(static_cast<std::int16_t>(place));
 }
 
-void JetBuilder::refuse(std::int64_t column, const double* p4) const {
+void JetBuilder::refuse(std::int64_t column, const double* p4, MomentumFault fault) const {
   const auto in_column = " in column " + std::to_string(column);
-  if (!std::all_of(p4, p4 + 4, [](double value) { return std::isfinite(value); })) {
-    fail("the four-momentum " + describe(p4) + in_column + " is not finite");
+  const auto energy = "energy " + format_number(p4[0]) + " GeV" + in_column;
+  switch (fault) {
+    case MomentumFault::kNotFinite:
+      fail("the four-momentum " + describe(p4) + in_column + " is not finite");
+    case MomentumFault::kNotPositive:
+      fail(energy + " is not positive");
+    case MomentumFault::kOutOfRange:
+      fail(energy + " is not between " + format_number(kMinEnergy) + " and " +
+           format_number(kMaxEnergy));
+    default:
+      fail("(E, px, py, pz) = " + describe(p4) + in_column + " has more momentum than energy");
   }
-  if (!(p4[0] > 0)) {
-    fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not positive");
-  }
-  if (p4[0] > kMaxEnergy || p4[0] < kMinEnergy) {
-    fail("energy " + format_number(p4[0]) + " GeV" + in_column + " is not between " +
-         format_number(kMinEnergy) + " and " + format_number(kMaxEnergy));
-  }
-  fail("(E, px, py, pz) = " + describe(p4) + in_column + " has more momentum than energy");
 }
 
 void JetBuilder::add_constituent(std::int64_t column, const double* p4, int species) {

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/constituents.h"
 #include "lorentznet/error.h"
 #include "lorentznet/jets.h"
 
@@ -86,7 +87,7 @@ class JetBuilder {
   /// exist, and how much memory they take.
   static constexpr std::int64_t kFirstPart = 16;
 
-  [[noreturn]] void refuse(std::int64_t column, const double* p4) const;
+  [[noreturn]] void refuse(std::int64_t column, const double* p4, MomentumFault fault) const;
   void reserve();
   void skip(const BadJet& bad);
   void remove_unfinished();

@@ -1,15 +1,11 @@
 #include "data/masses.h"
 
 #include <algorithm>
-#include <cmath>
 #include <vector>
 
-namespace lorentznet {
+#include "data/constituents.h"
 
-double invariant_mass(const double* p4) {
-  const double sum = p4[0] * p4[0] + p4[1] * p4[1] + p4[2] * p4[2] + p4[3] * p4[3];
-  return std::sqrt(std::abs(2 * (p4[0] * p4[0]) - sum));
-}
+namespace lorentznet {
 
 std::optional<MassQuartiles> mass_quartiles(const JetSet& jets) {
   constexpr std::int64_t kMostJets = 2000;

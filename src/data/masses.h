@@ -7,11 +7,6 @@
 
 namespace lorentznet {
 
-/// |m|, in GeV, of a four-momentum (E, px, py, pz). Towers are massless up to rounding, so the
-/// result depends on the order of the operations. It is the published program's,
-/// 2 E^2 - (E^2 + px^2 + py^2 + pz^2), in double from the stored values.
-double invariant_mass(const double* p4);
-
 /// The quartiles of at most 2,000 jets, spread evenly over the set. Empty if a network does not see
 /// the masses: the jets have scalars of their own, or species instead.
 std::optional<MassQuartiles> mass_quartiles(const JetSet& jets);

@@ -1,19 +1,12 @@
 #include "data/nodes.h"
 
 #include <algorithm>
-#include <array>
-#include <numbers>
 
+#include "data/constituents.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
 namespace {
-
-constexpr std::int64_t kNumBeams = 2;
-
-/// The beams' four-momenta: mass 1, along z (the published program's choice).
-constexpr std::array<std::array<double, 4>, kNumBeams> kBeams = {
-    {{std::numbers::sqrt2, 0, 0, 1}, {std::numbers::sqrt2, 0, 0, -1}}};
 
 void require_count(const std::string& what, std::size_t count, const std::string& of,
                    std::int64_t expected) {

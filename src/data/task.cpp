@@ -1,10 +1,9 @@
 #include "lorentznet/task.h"
 
 #include <algorithm>
-#include <cmath>
 
+#include "data/constituents.h"
 #include "data/jet_cache.h"
-#include "data/masses.h"
 #include "data/particles.h"
 #include "lorentznet/error.h"
 #include "lorentznet/readers.h"
@@ -12,21 +11,14 @@
 namespace lorentznet {
 namespace {
 
-/// psi(p) = sign(p) log(1 + |p|) for p >= 0.
-double psi_of_mass(double mass) { return std::log1p(mass); }
-
 /// The constituent's own scalars, or its mass if the file has none; then 0: not a beam.
 void encode_top(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
-  std::fill(scalars.begin(), scalars.end(), 0.0);
-  const auto given = jets.num_scalars();
-  if (given == 0) {
-    scalars[0] = psi_of_mass(invariant_mass(&jets.p4[static_cast<std::size_t>(4 * constituent)]));
-  }
-  std::copy_n(jets.scalars.begin() + given * constituent, given, scalars.begin());
+  const auto given = static_cast<std::size_t>(jets.num_scalars());
+  const auto row = static_cast<std::size_t>(constituent);
+  encode_top_constituent(&jets.p4[4 * row], {jets.scalars.data() + given * row, given}, scalars);
 }
 
 void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<double> scalars) {
-  std::fill(scalars.begin(), scalars.end(), 0.0);
   if (jets.species.empty()) {
     throw InputError("jets: 0 species of " + std::to_string(jets.num_constituents()) +
                      " constituents");
@@ -37,7 +29,7 @@ void encode_quark_gluon(const JetSet& jets, std::int64_t constituent, std::span<
                      std::to_string(constituent) + " is not one of 0 to " +
                      std::to_string(kNumSpecies - 1) + ", or -1");
   }
-  if (species >= 0) scalars[static_cast<std::size_t>(species)] = 1;
+  encode_species(species, scalars);
 }
 
 /// read(files, max_jets, rule), through the cache if the selection says so; adds the jets that were
@@ -110,8 +102,8 @@ Task top_tagging_of(std::int64_t num_scalars, bool beams) {
   task.n_scalar = std::max<std::int64_t>(num_scalars, 1) + (beams ? 1 : 0);
   task.beam_scalars.clear();
   if (!beams) return task;
-  task.beam_scalars.resize(static_cast<std::size_t>(task.n_scalar), 0.0);
-  task.beam_scalars.back() = psi_of_mass(1);
+  task.beam_scalars.resize(static_cast<std::size_t>(task.n_scalar));
+  encode_top_beam(task.beam_scalars);
   return task;
 }
 

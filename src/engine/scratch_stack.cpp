@@ -4,6 +4,7 @@
 #include <vector>
 
 #include "engine/scratch.h"
+#include "engine/workspace.h"
 
 namespace lorentznet::fused {
 namespace {
@@ -33,6 +34,8 @@ class Chunk {
   char *begin_, *next_, *end_;
 };
 
+}  // namespace
+
 /// Chunks that follow one another; once all is given back, one as large as all of them is left.
 class ScratchStack {
  public:
@@ -59,7 +62,12 @@ class ScratchStack {
   unsigned long largest_ = 0;  ///< bytes that were in use at once, at most
 };
 
+namespace {
+
+thread_local ScratchStack* stack_of_owner = nullptr;  ///< of the innermost ScratchScope
+
 ScratchStack& stack_of_thread() {
+  if (stack_of_owner != nullptr) return *stack_of_owner;
   thread_local ScratchStack stack;
   return stack;
 }
@@ -68,5 +76,12 @@ ScratchStack& stack_of_thread() {
 
 void* take_scratch(unsigned long bytes) { return stack_of_thread().take(bytes); }
 void give_back_scratch(void* memory) { stack_of_thread().give_back(memory); }
+
+ScratchOwner::ScratchOwner() : stack_(new ScratchStack) {}
+ScratchOwner::~ScratchOwner() { delete stack_; }
+
+ScratchScope::ScratchScope(const ScratchOwner& owner)
+    : before_(std::exchange(stack_of_owner, owner.stack_)) {}
+ScratchScope::~ScratchScope() { stack_of_owner = before_; }
 
 }  // namespace lorentznet::fused

@@ -12,6 +12,15 @@ namespace lorentznet {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
+constexpr std::size_t kMostTests = 100;
+
+Json to_json(const TestVector& test) {
+  Json json{{"p4", test.p4}};
+  if (!test.pdg_id.empty()) json["pdg_id"] = test.pdg_id;
+  if (!test.scalars.empty()) json["scalars"] = test.scalars;
+  json["probabilities"] = test.probabilities;
+  return json;
+}
 
 /// Reads the values of a description; each that is missing or of another kind is an InputError.
 class DescriptionReader {
@@ -60,8 +69,35 @@ class DescriptionReader {
                          .median = value[1].get<double>(),
                          .upper = value[2].get<double>()};
   }
+  /// Empty for a checkpoint from before there were any.
+  std::vector<TestVector> tests() const {
+    std::vector<TestVector> tests;
+    const auto found = json_.find("tests");
+    if (found == json_.end()) return tests;
+    if (!found->is_array() || found->size() > kMostTests) fail("tests", *found, "a few jets");
+    for (const auto& test : *found) {
+      tests.push_back({.p4 = numbers<double>(test, "p4"),
+                       .pdg_id = numbers<std::int32_t>(test, "pdg_id"),
+                       .scalars = numbers<double>(test, "scalars"),
+                       .probabilities = numbers<float>(test, "probabilities")});
+    }
+    return tests;
+  }
 
  private:
+  template <typename T>
+  std::vector<T> numbers(const Json& test, const char* name) const {
+    std::vector<T> values;
+    if (!test.is_object()) fail("tests", test, "jets");
+    const auto found = test.find(name);
+    if (found == test.end()) return values;
+    if (!found->is_array()) fail(name, *found, "numbers");
+    for (const auto& value : *found) {
+      if (!value.is_number()) fail(name, value, "a number");
+      values.push_back(value.get<T>());
+    }
+    return values;
+  }
   const Json& get(const char* name) const {
     const auto found = json_.find(name);
     if (found == json_.end())
@@ -80,7 +116,7 @@ class DescriptionReader {
 }  // namespace
 
 std::string to_text(const NetworkDescription& description) {
-  const auto& [task, shape, rule, c_weight, beams, coordinates, masses] = description;
+  const auto& [task, shape, rule, c_weight, beams, coordinates, masses, tests] = description;
   Json json{{"format", kFormat},
             {"program", std::string("lorentznet ") + LORENTZNET_VERSION},
             {"task", task},
@@ -95,7 +131,9 @@ std::string to_text(const NetworkDescription& description) {
             {"coordinates", coordinates},
             {"masses", nullptr}};
   if (masses) json["masses"] = {masses->lower, masses->median, masses->upper};
-  return json.dump(1);
+  json["tests"] = Json::array();
+  for (const auto& test : tests) json["tests"].push_back(to_json(test));
+  return json.dump();
 }
 
 std::optional<NetworkDescription> read_description(const std::filesystem::path& checkpoint) {
@@ -118,7 +156,19 @@ std::optional<NetworkDescription> read_description(const std::filesystem::path& 
       .c_weight = reader.real("c_weight"),
       .beams = reader.boolean("beams"),
       .coordinates = std::string(kCoordinates.at(reader.word("coordinates", kCoordinates))),
-      .masses = reader.masses()};
+      .masses = reader.masses(),
+      .tests = reader.tests()};
+}
+
+OwnInput own_input(const NetworkDescription& description) {
+  if (description.task == "qg") return OwnInput::kPdgIds;
+  return own_scalars(description) > 0 ? OwnInput::kScalars : OwnInput::kNothing;
+}
+
+std::int64_t own_scalars(const NetworkDescription& description) {
+  if (description.task == "qg") return 0;
+  if (description.masses) return 0;
+  return description.shape.scalars - (description.beams ? 1 : 0);  // the last one is the beams'
 }
 
 }  // namespace lorentznet

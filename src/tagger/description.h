@@ -1,13 +1,23 @@
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "lorentznet/task.h"
 #include "tagger/network.h"
 
 namespace lorentznet {
+
+/// A jet of n constituents and what the network gives for it, to the bit.
+struct TestVector {
+  std::vector<double> p4;            ///< [n, 4]
+  std::vector<std::int32_t> pdg_id;  ///< [n], if the network takes PDG ids
+  std::vector<double> scalars;       ///< [n, S], if it takes scalars of the user's own
+  std::vector<float> probabilities;  ///< [classes]
+};
 
 /// What a network computes besides its weights, and what it was trained on: the entry
 /// "lorentznet.json" that a training adds to its checkpoints. Python's torch.load passes over it.
@@ -19,7 +29,14 @@ struct NetworkDescription {
   bool beams;                           ///< whether two beams stand before each jet's constituents
   std::string coordinates;              ///< "double", or "float" as in the Python program
   std::optional<MassQuartiles> masses;  ///< of the training jets; empty: the network sees none
+  std::vector<TestVector> tests = {};   ///< empty: the engine does not compute the network
 };
+
+/// What the network takes besides four-momenta.
+enum class OwnInput { kNothing, kPdgIds, kScalars };
+OwnInput own_input(const NetworkDescription& description);
+/// S of OwnInput::kScalars, else 0.
+std::int64_t own_scalars(const NetworkDescription& description);
 
 /// The entry's contents, JSON. Equal descriptions give equal texts.
 std::string to_text(const NetworkDescription& description);

@@ -11,7 +11,7 @@
 #include <set>
 
 #include "io/message.h"
-#include "io/zip.h"
+#include "io/stored_zip.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "tagger/pickle.h"
@@ -132,7 +132,7 @@ class ArrayReader {
  public:
   /// `folder` is the one that all entries of `archive` are in. `archive` and `pickle` must outlive
   /// the reader.
-  ArrayReader(const ZipArchive& archive, std::string folder, const Pickle& pickle,
+  ArrayReader(const StoredZip& archive, std::string folder, const Pickle& pickle,
               std::uint64_t file_size)
       : archive_(archive),
         folder_(std::move(folder)),
@@ -212,7 +212,7 @@ class ArrayReader {
   const Storage& load(const std::string& key, const StorageType& type, std::int64_t count,
                       const std::string& what) {
     const std::string entry = folder_ + "/data/" + key;
-    const std::uint64_t found = archive_.announced_size(entry), item = type.item_size;
+    const std::uint64_t found = archive_.size(entry), item = type.item_size;
     // Divided, since count * item may overflow.
     if (found % item != 0 || found / item != static_cast<std::uint64_t>(count)) {
       throw InputError(what + " has a storage of " + std::to_string(count) + " elements of " +
@@ -247,7 +247,7 @@ class ArrayReader {
                      " bytes or more, expected at most " + std::to_string(most_bytes_));
   }
 
-  const ZipArchive& archive_;
+  const StoredZip& archive_;
   std::string folder_;
   const Pickle& pickle_;
   std::map<std::string, Storage, std::less<>> storages_;  // by key
@@ -257,7 +257,7 @@ class ArrayReader {
 };
 
 /// The folder that all entries are in; torch.save names it after the file.
-std::string find_folder(const ZipArchive& archive) {
+std::string find_folder(const StoredZip& archive) {
   const std::string file = archive.path().string();
   std::optional<std::string> folder;
   for (const std::string& name : archive.names()) {
@@ -272,7 +272,7 @@ std::string find_folder(const ZipArchive& archive) {
   return *folder;
 }
 
-void check_format(const ZipArchive& archive, const std::string& folder) {
+void check_format(const StoredZip& archive, const std::string& folder) {
   const std::string file = archive.path().string();
   constexpr std::uint64_t kMaxBytes = 16;
   const std::string version = archive.read(folder + "/version", kMaxBytes);
@@ -322,7 +322,7 @@ float from_bfloat16(std::uint16_t bits) {
 }
 
 std::optional<std::string> read_description_text(const std::filesystem::path& checkpoint) {
-  const ZipArchive archive(checkpoint);
+  const StoredZip archive(checkpoint);
   const auto entry = find_folder(archive) + "/" + std::string(kDescriptionEntry);
   constexpr std::uint64_t kMaxBytes = 1 << 20;
   if (!archive.has(entry)) return std::nullopt;
@@ -330,13 +330,12 @@ std::optional<std::string> read_description_text(const std::filesystem::path& ch
 }
 
 StateDict read_state_dict(const std::filesystem::path& path) {
-  const ZipArchive archive(path);
+  const StoredZip archive(path);
   const std::string file = path.string();
   const std::string folder = find_folder(archive);
   check_format(archive, folder);
   const std::string entry = folder + std::string(kDataPickle);
-  const std::string bytes =
-      archive.read(entry, archive.is_compressed(entry) ? kMaxUnpackedPickle : kMaxPickleBytes);
+  const std::string bytes = archive.read(entry, kMaxPickleBytes);
   const Pickle pickle = parse_pickle(bytes, file + ": " + entry, kAllowedGlobals);
   const PickleValue& root = pickle.at(pickle.root);
   if (root.kind != Kind::kDict) {

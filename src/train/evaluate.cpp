@@ -4,7 +4,6 @@
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
 #include <ATen/ops/cross_entropy_loss.h>
-#include <ATen/ops/softmax.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
 
@@ -17,6 +16,7 @@
 #include "lorentznet/error.h"
 #include "model/frame.h"
 #include "parallel/collectives.h"
+#include "tagger/probabilities.h"
 #include "train/loader.h"
 #include "train/pass.h"
 
@@ -30,13 +30,11 @@ class SharedScores {
   SharedScores(std::int64_t jets, std::int64_t classes, std::int64_t batches)
       : classes_(classes),
         logits_(static_cast<std::size_t>(jets * classes)),
-        probability_(logits_.size()),
         figures_(static_cast<std::size_t>(batches * kFigures)) {}
 
   void add(std::int64_t index, const Batch& batch, const at::Tensor& logits,
            const BatchFigures& figures) {
     copy_rows(logits, batch, logits_);
-    copy_rows(at::softmax(logits, 1), batch, probability_);
     auto* const row = figures_.data() + index * kFigures;
     row[0] = figures.loss;
     row[1] = figures.correct;
@@ -59,8 +57,11 @@ class SharedScores {
   std::pair<std::vector<float>, std::vector<float>> take_logits_and_probabilities(
       const Communicator& ranks) {
     sum_values(ranks, std::span(logits_));
-    sum_values(ranks, std::span(probability_));
-    return {std::move(logits_), std::move(probability_)};
+    std::vector<float> probability(logits_.size());
+    for (std::size_t at = 0; at < logits_.size(); at += static_cast<std::size_t>(classes_)) {
+      probabilities_of(&logits_[at], static_cast<int>(classes_), &probability[at]);
+    }
+    return {std::move(logits_), std::move(probability)};
   }
 
  private:
@@ -73,9 +74,8 @@ class SharedScores {
 
   static constexpr std::int64_t kFigures = 4;  // loss, correct, weight, jets
   std::int64_t classes_;
-  std::vector<float> logits_;       // [N, K]
-  std::vector<float> probability_;  // [N, K]
-  std::vector<double> figures_;     // [batches, 4]
+  std::vector<float> logits_;    // [N, K]
+  std::vector<double> figures_;  // [batches, 4]
 };
 
 void check_pass(const PassOptions& options, const JetSet& set, std::int64_t n_class) {

@@ -18,6 +18,7 @@
 #include "parallel/collectives.h"
 #include "report/result_files.h"
 #include "tagger/description.h"
+#include "tagger/jet_model.h"
 #include "train/loader.h"
 #include "train/pass.h"
 #include "train/training_jets.h"
@@ -36,19 +37,19 @@ double gradient_norm(LorentzNetImpl& model) {
 }
 
 /// What the checkpoints say of their network.
-std::string describe(const LorentzNetImpl& model, const Trainer::Data& data) {
+NetworkDescription describe(const LorentzNetImpl& model, const Trainer::Data& data) {
   const auto& options = model.options();
   const auto coordinates = kCoordinatesNames.at(static_cast<std::size_t>(options.coordinates));
-  return to_text({.task = data.task.name,
-                  .shape = {.scalars = options.n_scalar,
-                            .hidden = options.n_hidden,
-                            .classes = options.n_class,
-                            .layers = options.n_layers},
-                  .rule = data.rule,
-                  .c_weight = options.c_weight,
-                  .beams = !data.task.beam_scalars.empty(),
-                  .coordinates = std::string(coordinates),
-                  .masses = mass_quartiles(data.train)});
+  return {.task = data.task.name,
+          .shape = {.scalars = options.n_scalar,
+                    .hidden = options.n_hidden,
+                    .classes = options.n_class,
+                    .layers = options.n_layers},
+          .rule = data.rule,
+          .c_weight = options.c_weight,
+          .beams = !data.task.beam_scalars.empty(),
+          .coordinates = std::string(coordinates),
+          .masses = mass_quartiles(data.train)};
 }
 
 /// Of the translations of the first validation jets. They are so few that it costs less than a
@@ -115,7 +116,10 @@ class Trainer::Course {
   void observe_step(const Pass& pass, double gradient_norm) const;
   void observe_epoch(const Scores& validation);
   void save_network(const std::filesystem::path& file) {
-    write_state_dict(file, model_state(*model_), description_);
+    const auto state = model_state(*model_);
+    auto described = description_;
+    described.tests = make_tests(described, state);
+    write_state_dict(file, state, to_text(described));
   }
   void save_state() {
     write_training_state(folder_.training_state(), *model_, optimizer_, progress_, setup_, ranks());
@@ -147,7 +151,7 @@ class Trainer::Course {
   Log log_;
   torch::optim::AdamW optimizer_;
   TrainingSetup setup_;
-  std::string description_;  ///< of the network, for its checkpoints
+  NetworkDescription description_;  ///< of the network, for its checkpoints
   TrainingProgress progress_ = {};
   bool begun_ = false;                             ///< all ranks have the same weights
   std::unique_ptr<const JetsOnDevice> on_device_;  ///< null: batches come from the CPU

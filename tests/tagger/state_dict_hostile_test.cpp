@@ -267,9 +267,9 @@ TEST_CASE("memory is bounded whatever is announced") {
   bomb.method = 8;
   bomb.size = zeros;
   entries[0] = bomb;
-  CHECK_THAT(error_of(entries), Contains("expected at most 1048576"));
-  entries[0].size = 1000;
-  CHECK_THAT(error_of(entries), Contains("more than the 1000 bytes"));
+  CHECK_THAT(error_of(entries), Contains("is compressed"));
+  entries[0].method = 0;  // more bytes than the file has
+  CHECK_THAT(error_of(entries), Contains("expected at most 8388608"));
 
   bomb.name = "top/data/0";
   const auto elements = static_cast<std::int64_t>(zeros / 4);
@@ -281,7 +281,7 @@ TEST_CASE("memory is bounded whatever is announced") {
   entries = entries_of(pickle_of({{"w", {}}}));
   bomb.size = 24;
   entries[1] = bomb;
-  CHECK_THAT(error_of(entries), Contains("more than the 24 bytes"));
+  CHECK_THAT(error_of(entries), Contains("is compressed"));
 
   // A thousand tensors of one storage.
   std::vector<std::pair<std::string, Description>> many;
@@ -319,8 +319,7 @@ TEST_CASE("storages are bounded together, before they are unpacked") {
   };
   auto entries = entries_of(pickle_of({{"a", of_storage("0", few)}, {"b", of_storage("1", many)}}));
   entries[1] = ZipBytes("top/data/0", std::string(4 * few, '\0'));
-  ZipBytes announced("top/data/1", deflated_zeros(1));
-  announced.method = 8;
+  ZipBytes announced("top/data/1", "few bytes");
   announced.size = 4 * many;
   entries.push_back(announced);
   CHECK_THAT(error_of(entries), Contains("'b'") && Contains("expected at most 268435456"));
