@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 
 namespace lorentznet {
@@ -51,6 +52,12 @@ std::optional<double> particle_mass(int abs_pdg_id) {
 int species_index(int abs_pdg_id) {
   const auto* found = std::find(kSpeciesIds.begin(), kSpeciesIds.end(), abs_pdg_id);
   return found == kSpeciesIds.end() ? -1 : static_cast<int>(found - kSpeciesIds.begin());
+}
+
+std::array<double, 4> four_momentum(double pt, double rapidity, double phi, double mass) {
+  const double transverse_energy = std::sqrt(pt * pt + mass * mass);
+  return {transverse_energy * std::cosh(rapidity), pt * std::cos(phi), pt * std::sin(phi),
+          transverse_energy * std::sinh(rapidity)};
 }
 
 }  // namespace lorentznet

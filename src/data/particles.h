@@ -1,5 +1,6 @@
 #pragma once
 
+#include <array>
 #include <optional>
 
 namespace lorentznet {
@@ -16,5 +17,11 @@ std::optional<double> particle_mass(int abs_pdg_id);
 /// neutron and the proton, in the order {11, 13, 22, 130, 211, 321, 2112, 2212}; -1 for every
 /// other id.
 int species_index(int abs_pdg_id);
+
+/// Four-momentum (E, px, py, pz) [GeV] from transverse momentum [GeV], rapidity, azimuth and mass
+/// [GeV], in double: with E_T = sqrt(pT^2 + m^2), E = E_T cosh y, px = pT cos phi, py = pT sin phi
+/// and pz = E_T sinh y. The inputs of the published network were computed with these operations in
+/// this order.
+std::array<double, 4> four_momentum(double pt, double rapidity, double phi, double mass);
 
 }  // namespace lorentznet

@@ -130,12 +130,6 @@ Path datasets_of(const Path& datadir) { return datadir / "datasets"; }
 
 }  // namespace
 
-std::array<double, 4> four_momentum(double pt, double rapidity, double phi, double mass) {
-  const double transverse_energy = std::sqrt(pt * pt + mass * mass);
-  return {transverse_energy * std::cosh(rapidity), pt * std::cos(phi), pt * std::sin(phi),
-          transverse_energy * std::sinh(rapidity)};
-}
-
 void append_quark_gluon_jet(JetBuilder& builder, const double* constituents, std::int64_t width,
                             std::optional<double> label) {
   for (std::int64_t column = 0; column < width; ++column) {

@@ -4,6 +4,7 @@
 #include <span>
 #include <vector>
 
+#include "data/particles.h"
 #include "data/quark_gluon_jets.h"
 #include "data/test_files.h"
 #include "io/arrays.h"
