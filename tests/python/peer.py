@@ -63,7 +63,7 @@ class LGEB(nn.Module):
 
 
 class LorentzNet(nn.Module):
-    def __init__(self, n_scalar: int, n_hidden: int, n_layers: int, c_weight: float):
+    def __init__(self, n_scalar: int, n_hidden: int, n_layers: int, c_weight: float, n_class: int = 2):
         super().__init__()
         self.embedding = nn.Linear(n_scalar, n_hidden)
         self.LGEBs = nn.ModuleList(
@@ -71,10 +71,10 @@ class LorentzNet(nn.Module):
             for layer in range(n_layers)
         )
         self.graph_dec = nn.Sequential(nn.Linear(n_hidden, n_hidden), nn.ReLU(), nn.Dropout(0.2),
-                                       nn.Linear(n_hidden, 2))  # fmt: skip
+                                       nn.Linear(n_hidden, n_class))  # fmt: skip
 
     def forward(self, jet: Jet, n_nodes: int):
-        """Logits [2] of one jet."""
+        """Logits [K] of one jet."""
         x, scalars = torch.from_numpy(jet.p4), torch.from_numpy(jet.scalars)
         h = self.embedding(scalars)
         for layer in self.LGEBs:
