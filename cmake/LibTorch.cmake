@@ -1,8 +1,11 @@
 # Defines the target `libtorch`: libtorch_cpu and libc10, and with LORENTZNET_CUDA=ON libtorch_cuda and
 # libc10_cuda too. Torch's own CMake package is not used: it insists on the whole CUDA toolkit, also
 # for a build without CUDA where the wheel was built with it.
-# LibTorch is looked for in CMAKE_PREFIX_PATH, then where scripts/setup.sh puts it.
-set(LORENTZNET_DEPS ${PROJECT_SOURCE_DIR}/.deps/python)
+# LibTorch is looked for in CMAKE_PREFIX_PATH, then where scripts/setup.sh puts it. (The installed package
+# lorentznet includes this file too.)
+if(NOT DEFINED LORENTZNET_DEPS)
+  set(LORENTZNET_DEPS ${PROJECT_SOURCE_DIR}/.deps/python)
+endif()
 # at::parallel_for is code in a header: without OpenMP it silently runs in one thread. LibTorch
 # brings a libgomp.so.1 of its own, found first by its rpath: one runtime, one set of threads.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
@@ -13,7 +16,7 @@ find_path(TORCH_INCLUDE_DIR torch/csrc/api/include/torch/nn.h
 find_library(TORCH_CPU_LIBRARY torch_cpu PATH_SUFFIXES lib torch/lib HINTS ${LORENTZNET_DEPS} REQUIRED)
 find_library(C10_LIBRARY c10 PATH_SUFFIXES lib torch/lib HINTS ${LORENTZNET_DEPS} REQUIRED)
 
-add_library(libtorch INTERFACE)
+add_library(libtorch INTERFACE IMPORTED GLOBAL)
 target_include_directories(libtorch SYSTEM INTERFACE
                            ${TORCH_INCLUDE_DIR} ${TORCH_INCLUDE_DIR}/torch/csrc/api/include)
 # libtorch_cpu of a CUDA wheel depends on the CUDA runtime, which is found at run time by its own
