@@ -191,6 +191,7 @@ main() {
   fi
   if ((tests_wanted)); then
     ensure "the tests' Python packages (a download of about 90 MB)" requirements-test.txt python-test
+    ensure "ROOT, for a test (a download of about 250 MB)" requirements-root.txt python-root
   fi
   say "everything needed for the build is installed (checked in $SECONDS s)"
 }

@@ -1,5 +1,5 @@
-// A tagger for RDataFrame::DefineSlot: one workspace a slot. It includes no header of ROOT, and needs
-// C++17, as ROOT's interpreter often is no newer.
+// A tagger for RDataFrame::DefineSlot: one workspace a slot. It includes no header of ROOT, and
+// needs C++17, as ROOT's interpreter often is no newer.
 #ifndef SLOT_TAGGER_H
 #define SLOT_TAGGER_H
 
@@ -30,8 +30,9 @@ class SlotTagger {
 
   bool takes_pdg_ids() const { return inputs_.constituents == LORENTZNET_PDG_IDS; }
 
-  /// The probabilities of the jet's classes; NaN if it cannot be scored (no constituents, NaN, ...).
-  /// A column is anything with size() and [], E, px, py and pz in GeV; pdg_id is for quark/gluon.
+  /// The probabilities of the jet's classes; NaN if it cannot be scored (no constituents, NaN,
+  /// ...). A column is anything with size() and [], E, px, py and pz in GeV; pdg_id is for
+  /// quark/gluon.
   template <class Column, class Ids = std::vector<std::int32_t>>
   std::vector<float> operator()(unsigned number, const Column& E, const Column& px,
                                 const Column& py, const Column& pz, const Ids& pdg_id = {}) const {
@@ -45,7 +46,8 @@ class SlotTagger {
       slot.p4.insert(slot.p4.end(), {double(E[i]), double(px[i]), double(py[i]), double(pz[i])});
     }
     slot.pdg_id.assign(pdg_id.begin(), pdg_id.end());
-    const lorentznet_jet jet = {static_cast<std::int64_t>(n), slot.p4.data(), slot.pdg_id.data(), nullptr};
+    const lorentznet_jet jet = {static_cast<std::int64_t>(n), slot.p4.data(), slot.pdg_id.data(),
+                                nullptr};
     lorentznet_score(tagger_.get(), &jet, probabilities.data(), slot.workspace.get());
     return probabilities;
   }

@@ -15,12 +15,14 @@ WARNINGS = "-Wall -Wextra -Werror"
 
 
 class ExamplesTest(installed.InstalledTest):
+    components = ("tagger",)
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.text = {task: cls.folder / f"{task}.txt" for task in ("top", "qg")}
         for task, file in cls.text.items():
-            file.write_text("".join(cls.jets(task)[0].text()))
+            file.write_text("".join(installed.sample_scores(task)[0].text()))
 
     @classmethod
     def cmake_build(cls, name: str, flags: str):
@@ -39,7 +41,7 @@ class ExamplesTest(installed.InstalledTest):
 
     def assert_same_bits(self, result: subprocess.CompletedProcess, task: str):
         self.assertEqual(result.returncode, 0, result.stderr)
-        found, expected = installed.probabilities_in(result.stdout), self.jets(task)[1]
+        found, expected = installed.probabilities_in(result.stdout), installed.sample_scores(task)[1]
         self.assertEqual(found.shape, expected.shape)
         self.assertEqual(found.tobytes(), expected.tobytes())
 
@@ -85,7 +87,7 @@ class ExamplesTest(installed.InstalledTest):
     def test_event_loop(self):
         program = self.cmake_build("event_loop", f"-O2 {WARNINGS}") / "event_loop"
         for task, file in self.text.items():
-            expected = self.jets(task)[1]
+            expected = installed.sample_scores(task)[1]
             tagged = np.count_nonzero(expected[:, 1] > 0.5)
             for threads, jets_per_event in ((1, 1), (2, 4), (8, 3), (3, 1000)):
                 result = self.run_program(program, installed.checkpoint(task), file, threads, jets_per_event)
@@ -97,7 +99,7 @@ class ExamplesTest(installed.InstalledTest):
 
     def test_bad_jets_among_others(self):
         program = self.cmake_build("event_loop", f"-O2 {WARNINGS}") / "event_loop"
-        jets, expected = self.jets("top")
+        jets, expected = installed.sample_scores("top")
         file = self.folder / "bad.txt"
         first, *rest = jets.text()
         file.write_text("".join([first, "0\n", "1\n1.0 3.0 4.0 0.0\n", *rest]))
@@ -113,7 +115,7 @@ class ExamplesTest(installed.InstalledTest):
     def test_jets_that_come_along(self):
         """top.txt and quark_gluon.txt are the first two jets of the samples."""
         for task, name in (("top", "top.txt"), ("qg", "quark_gluon.txt")):
-            self.assertEqual((installed.EXAMPLES / name).read_text(), "".join(self.jets(task)[0].text()[:2]), name)
+            self.assertEqual((installed.EXAMPLES / name).read_text(), "".join(installed.sample_scores(task)[0].text()[:2]), name)
 
     def test_pages_show_them_as_they_are(self):
         """Each block of docs/embedding.md that begins with an example's first line is that file."""

@@ -34,8 +34,10 @@ def write_tree(file, jets: installed.Jets):
 
 
 class RootTest(installed.InstalledTest):
+    components = ("tagger",)
+
     def score(self, task: str, checkpoint) -> subprocess.CompletedProcess:
-        write_tree(self.folder / f"{task}.root", self.jets(task)[0])
+        write_tree(self.folder / f"{task}.root", installed.sample_scores(task)[0])
         env = self.environment() | {"PYTHONPATH": str(ROOT_FOLDER), "PYTHONWARNINGS": "ignore"}
         words = [self.examples / "root" / "score_tree.py", checkpoint, f"{task}.root", f"{task}-scores.root"]
         return subprocess.run([sys.executable, *map(str, words)], env=env, cwd=self.folder, capture_output=True,
@@ -47,7 +49,7 @@ class RootTest(installed.InstalledTest):
             tree = uproot.open(self.folder / f"{task}-scores.root")["jets"]
             order = np.argsort(tree["jet"].array())
             found = np.array(tree["probabilities"].array(), dtype=np.float32)[order]
-            expected = self.jets(task)[1]
+            expected = installed.sample_scores(task)[1]
             self.assertEqual(found.shape, (len(expected) + 1, 2))
             self.assertEqual(found[:-1].tobytes(), expected.tobytes())
             self.assertTrue(np.isnan(found[-1]).all(), "the jet without constituents")

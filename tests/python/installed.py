@@ -97,11 +97,14 @@ def checked(words: list, **options) -> subprocess.CompletedProcess:
 class InstalledTest(harness.ProgramTest):
     """A test class with the library installed in `self.prefix` and copies of examples/ in `self.examples`."""
 
+    components = ("tagger", "torch")
+
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
         cls.prefix = cls.folder / "prefix"
-        checked(["cmake", "--install", harness.OPTIONS.bin.parent, "--prefix", cls.prefix])
+        for component in cls.components:
+            checked(["cmake", "--install", harness.OPTIONS.bin.parent, "--prefix", cls.prefix, "--component", component])
         cls.examples = Path(shutil.copytree(EXAMPLES, cls.folder / "examples"))
 
     @classmethod
@@ -110,14 +113,10 @@ class InstalledTest(harness.ProgramTest):
         (packages,) = cls.prefix.rglob("lorentznet.pc")
         return harness.environment(PKG_CONFIG_PATH=str(packages.parent))
 
-    @classmethod
-    def jets(cls, task: str) -> tuple[Jets, np.ndarray]:
-        """Sample jets, and the probabilities that test mode gives them."""
-        return _jets(task)
-
 
 @functools.cache
-def _jets(task: str) -> tuple[Jets, np.ndarray]:
+def sample_scores(task: str) -> tuple[Jets, np.ndarray]:
+    """Sample jets, and the probabilities that test mode gives them."""
     jets = sample_jets(task)
     with tempfile.TemporaryDirectory(prefix="lorentznet-") as folder:
         return jets, scores_of_test_mode(jets, Path(folder))
