@@ -39,6 +39,7 @@ PUBLIC_HEADERS = {
     "isa": "engine",
     "checkpoint": "tagger",
     "tagger": "tagger",
+    "c": "tagger",
     "metrics": "report",
     "records": "report",
     "communicator": "parallel",
