@@ -161,7 +161,7 @@ def export_onnx(words: argparse.Namespace) -> None:
     try:
         from lorentznet import onnx
     except ImportError as error:
-        raise ValueError(f"export-onnx needs the package onnx (pip install onnx): {files.one_line(error)}") from None
+        raise ValueError(files.one_line(error)) from None
     onnx.export(tagger, words.onnx, float32=words.float)
     print(words.onnx)
 

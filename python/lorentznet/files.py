@@ -132,30 +132,28 @@ def _open_own(path: str, arrays: Any, names: Collection[str], inputs: Inputs) ->
     return JetFile(path, read, len(p4), _columns(path, arrays, names, len(p4)))
 
 
+def _refuse_rows(rows: Array, bad: Array, reason: Callable[[Array], str]) -> None:
+    """`bad` [N, M]; the reason is told of a row (pT, y, phi, PDG id)."""
+    if bad.any():
+        jet, column = np.argwhere(bad)[0]
+        raise JetError(int(jet), f"{reason(rows[jet, column])} in column {column}")
+
+
 def four_momenta(rows: Array) -> tuple[Array, Array]:
     """p4 [N, M, 4] and PDG ids [N, M] of EnergyFlow's (pT, y, phi, PDG id) [N, M, 4], the programs' bits."""
     rows = rows.astype(np.float64)
     filled = (rows != 0).any(axis=2)
-    for value, is_good in (
-        ("(pT, y, phi)", np.isfinite(rows[..., :3]).all(axis=2)),
-        ("pT", rows[..., 0] > 0),
-        ("PDG id", (np.abs(rows[..., 3]) <= LARGEST_ID) & (rows[..., 3] == np.floor(rows[..., 3]))),
-    ):
-        bad = filled & ~is_good
-        if bad.any():
-            jet, column = np.argwhere(bad)[0]
-            text = ", ".join(f"{x:.6g}" for x in rows[jet, column])
-            raise JetError(int(jet), f"bad {value} in column {column}: (pT, y, phi, PDG id) = ({text})")
-    ids = np.zeros(filled.shape, np.int32)
-    ids[filled] = rows[filled, 3]
+    pt, ids = rows[..., 0], rows[..., 3]
+    finite = np.isfinite(rows[..., :3]).all(axis=2)
+    _refuse_rows(rows, ~finite, lambda row: "(pT, y, phi) = ({:g}, {:g}, {:g}) is not finite".format(*row[:3]))
+    _refuse_rows(rows, filled & ~(pt > 0), lambda row: f"pT {row[0]:g} GeV is not positive")
+    whole = (np.abs(ids) <= LARGEST_ID) & (ids == np.floor(ids))
+    _refuse_rows(rows, ~whole, lambda row: f"PDG id {row[3]:g} is not an integer")
     p4 = np.zeros(rows.shape)
-    found = _tagger.four_momenta(np.ascontiguousarray(rows[filled, :3]), ids[filled])
-    unknown = np.isnan(found[:, 0]) | (ids[filled] == 0)
-    if unknown.any():
-        jet, column = np.argwhere(filled)[np.argmax(unknown)]
-        raise JetError(int(jet), f"unknown PDG id {rows[jet, column, 3]:.0f} in column {column}")
-    p4[filled] = found
-    return p4, ids
+    p4[filled] = _tagger.four_momenta(np.ascontiguousarray(rows[filled, :3]), ids[filled].astype(np.int32))
+    unknown = filled & (np.isnan(p4[..., 0]) | (ids == 0))
+    _refuse_rows(rows, unknown, lambda row: f"unknown PDG id {row[3]:.0f}")
+    return p4, ids.astype(np.int32)
 
 
 def _open_quark_gluon(path: str, arrays: Any, names: Collection[str]) -> JetFile:
