@@ -111,7 +111,7 @@ std::filesystem::path with_description(const TemporaryFolder& folder, Change cha
 TEST_CASE("the tagger computes what the programs compute, bit for bit, one by one and together") {
   for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
     CAPTURE(task->name);
-    const Jets jets(jets_of(*task, 40));
+    const Jets jets(jets_of(*task, 20));
     const Network<float> network(read_state_dict(shipped(*task)), task->c_weight, Isa::kPortable,
                                  "shipped");
     for (const auto isa : {"portable", "avx2", "avx512"}) {
@@ -121,10 +121,10 @@ TEST_CASE("the tagger computes what the programs compute, bit for bit, one by on
       const auto tagger = Tagger::open(shipped(*task), {.args_json = {}, .instruction_set = isa});
       CHECK(tagger.instruction_set() == isa);
       Workspace workspace;
-      std::vector<float> together(80), p(2);
+      std::vector<float> together(40), p(2);
       REQUIRE(tagger.score(jets.all(), together, workspace) == 0);
       const auto step = std::string(isa) == "portable" ? 10 : 1;  // it is slow
-      for (std::int64_t jet = 0; jet < 40; jet += step) {
+      for (std::int64_t jet = 0; jet < 20; jet += step) {
         REQUIRE(tagger.score(jets.view(jet), p, workspace) == JetStatus::kScored);
         CHECK(same_bits(p, expected(*task, network, jets.set, jet)));
         CHECK(same_bits(p, std::span(together).subspan(2 * static_cast<std::size_t>(jet), 2)));
