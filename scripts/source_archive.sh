@@ -9,7 +9,7 @@ source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 main() {
   local commit=${1:-HEAD} folder=${2:-.} version name
-  (($# <= 2)) && [[ $commit != -* ]] || die "usage: scripts/source_archive.sh [COMMIT [FOLDER]]"
+  if (($# > 2)) || [[ $commit == -* ]]; then die "usage: scripts/source_archive.sh [COMMIT [FOLDER]]"; fi
   [[ -d $folder ]] || die "there is no folder $folder"
   git -C "$PROJECT_DIR" rev-parse --quiet --verify "$commit^{commit}" >/dev/null ||
     die "$PROJECT_DIR is no git checkout, or $commit no commit of it"
