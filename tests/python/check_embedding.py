@@ -2,6 +2,8 @@
 docs/embedding.md, and its examples print the probabilities of test mode. The page's Python example does too.
 """
 
+import contextlib
+import io
 import re
 import subprocess
 import tarfile
@@ -11,6 +13,7 @@ import numpy as np
 
 import harness
 import installed
+import python_package
 
 PAGE = (harness.PROJECT / "docs" / "embedding.md").read_text()
 JETS = 2  # in each of the files that come along
@@ -67,6 +70,18 @@ class EmbeddingTest(harness.ProgramTest):
                  and not file.is_relative_to(self.tree / "build")}  # fmt: skip
         made = {"recorded.txt", "examples/c/score_jets"}  # by the commands
         self.assertEqual(found - made, set(git("ls-files").splitlines()))
+
+
+class PythonTest(unittest.TestCase):
+    def test_python(self):
+        """The page's Python example gives the probabilities of the first jet."""
+        (example,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "lorentznet.Tagger" in block]
+        python_package.make_importable()
+        names = {}
+        with contextlib.chdir(harness.PROJECT), contextlib.redirect_stdout(io.StringIO()) as printed:
+            exec(compile(example, "docs/embedding.md", "exec"), names)
+        self.assertEqual(names["probabilities"].tobytes(), installed.sample_scores("top")[1][:1].tobytes())
+        self.assertTrue(printed.getvalue())
 
 
 if __name__ == "__main__":
