@@ -492,6 +492,13 @@ class ExamplesTest(PackageTest):
             self.assertIn(">>> ", thing.__doc__, thing)
         self.assertGreater(examples, 20)
 
+    def test_readme(self):
+        readme = (harness.PROJECT / "README.md").read_text()
+        example, _ = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)  # the second: check_readme.py
+        names = {}
+        exec(compile(example, "README.md", "exec"), names)
+        self.assert_same(names["probability"], self.top(names["p4"]))
+
     def test_page(self):
         page = (harness.PROJECT / "docs" / "python.md").read_text()
         blocks = re.findall(r"```python\n(.*?)```", page, re.DOTALL)

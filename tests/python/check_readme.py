@@ -73,7 +73,7 @@ def run_cpp_example(binaries: pathlib.Path) -> None:
 
 def run_python_example() -> None:
     torch = harness.load_torch()
-    (example,) = blocks("python")
+    _, example = blocks("python")  # the first: check_python_package.py
     os.chdir(ROOT)
     names: dict = {}
     exec(example, names)
