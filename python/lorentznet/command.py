@@ -5,6 +5,7 @@ Unusable input is one line on standard error and exit status 2, every other erro
 
 import argparse
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -17,7 +18,7 @@ from typing import Any, NoReturn
 import numpy as np
 
 from lorentznet import Tagger, __version__, files
-from lorentznet.jets import Array, JetError
+from lorentznet.jets import Array
 
 NAME = "lorentznet"
 INPUT_STATUS, OTHER_STATUS = 2, 1
@@ -66,8 +67,8 @@ class Progress:
             sys.stderr.flush()
 
 
-def _check_writable(path: str) -> None:
-    """Before hours of scoring: whether a file can be written there."""
+def _check_writable(path: str, read: Sequence[str]) -> None:
+    """Before hours of scoring: whether a file can be written there that is none of those to read."""
     folder = os.path.dirname(path) or "."
     if os.path.isdir(path):
         raise ValueError(f"{path}: is a folder")
@@ -75,6 +76,9 @@ def _check_writable(path: str) -> None:
         raise ValueError(f"{path}: there is no folder {folder}")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise ValueError(f"{path}: cannot write to the folder {folder}")
+    for name in read:
+        if os.path.exists(path) and os.path.exists(name) and os.path.samefile(path, name):
+            raise ValueError(f"{path}: would replace the file {name}, which is read")
 
 
 def _write_whole(path: str, arrays: dict[str, Array]) -> None:
@@ -98,7 +102,7 @@ def _score_file(tagger: Tagger, file: files.JetFile, threads: int, progress: Pro
         try:
             jets = file.read(begin, min(begin + JETS_AT_A_TIME, file.count))
             parts.append(tagger._score(jets, threads, lambda count: progress.add(count, file.path)))
-        except JetError as error:
+        except files.DAMAGED as error:
             raise file.fail(error, begin) from None
     return np.concatenate(parts)
 
@@ -117,7 +121,7 @@ def _joined(jet_files: Sequence[files.JetFile], name: str, missing: int | None) 
 
 
 def score(words: argparse.Namespace) -> None:
-    _check_writable(words.out)
+    _check_writable(words.out, [*words.files, words.model])
     tagger = Tagger(words.model)
     jet_files = [files.open_jets(path, tagger.inputs) for path in words.files]
     arrays = {}
@@ -156,7 +160,7 @@ def info(words: argparse.Namespace) -> None:
 
 
 def export_onnx(words: argparse.Namespace) -> None:
-    _check_writable(words.onnx)
+    _check_writable(words.onnx, [words.model])
     tagger = Tagger(words.model)
     try:
         from lorentznet import onnx
@@ -207,6 +211,8 @@ def _refuse(status: int, error: BaseException) -> int:
 
 def main() -> int:
     words = _parser().parse_args()
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files may hold any bytes
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # removes what is half written
     try:
         words.function(words)

@@ -15,6 +15,7 @@ from lorentznet.tagger import Inputs
 OWN_ARRAYS = ("X", "y", "scalars", "weight", "id")
 CONVERTED_ARRAYS = ("Nobj", "Pmu", "label", "is_signal")
 TABLE = "table/table"
+BLOCKS = ("values_block_0", "values_block_1")
 TRUTH_VALUES = 4  # of the generated top quark, after the particles of a row of the table
 MOST_LABELS = 127
 DAMAGED = (OSError, ValueError, KeyError, EOFError, MemoryError, NotImplementedError, zipfile.BadZipFile, zlib.error)
@@ -35,8 +36,11 @@ class JetFile:
         self.weight = columns.get("weight")
         self.id = columns.get("id")
 
-    def fail(self, error: JetError, begin: int) -> ValueError:
-        return ValueError(f"{self.path}: jet {begin + error.jet} (counted from 0): {error.reason}")
+    def fail(self, error: Exception, begin: int) -> ValueError:
+        """What was found in jets from `begin` on, as an error of the file."""
+        if isinstance(error, JetError):
+            return _fail(self.path, f"jet {begin + error.jet} (counted from 0): {error.reason}")
+        return _fail(self.path, one_line(error).removeprefix(f"{self.path}: "))
 
 
 def open_jets(path: str, inputs: Inputs) -> JetFile:
@@ -51,8 +55,7 @@ def open_jets(path: str, inputs: Inputs) -> JetFile:
     except FileNotFoundError:
         raise ValueError(f"{path}: there is no such file") from None
     except DAMAGED as error:
-        text = one_line(error.__cause__ or error)
-        raise ValueError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
+        raise _fail(path, one_line(error).removeprefix(f"{path}: ")) from None
     raise ValueError(f"{path}: neither an .npz nor an HDF5 file")
 
 
@@ -193,16 +196,22 @@ def _open_hdf5(path: str, inputs: Inputs) -> JetFile:
     file = h5py.File(path, "r")
     names = list(file)
     if "X" in names:
-        return _open_own(path, file, names, inputs)
+        return _open_own(path, {name: _dataset(path, file, name) for name in names}, names, inputs)
     if inputs.constituents == SCALARS:
         raise _fail(path, f"it holds no 'scalars', but the network takes {inputs.scalars} scalars")
     if TABLE in file:
-        return _open_table(path, file[TABLE])
+        return _open_table(path, _dataset(path, file, TABLE))
     if set(CONVERTED_ARRAYS) <= set(names):
-        return _open_converted(path, file)
+        return _open_converted(path, {name: _dataset(path, file, name) for name in CONVERTED_ARRAYS})
     raise _fail(
         path, f"neither Nobj, Pmu, label and is_signal, nor X, nor the table /{TABLE}; the file holds {_names(names)}"
     )
+
+
+def _dataset(path: str, file: Any, name: str) -> Any:
+    if not hasattr(file[name], "dtype"):
+        raise _fail(path, f"'{name}' is a group, expected an array")
+    return file[name]
 
 
 def _open_converted(path: str, file: Any) -> JetFile:
@@ -230,13 +239,14 @@ def _open_converted(path: str, file: Any) -> JetFile:
 def _open_table(path: str, table: Any) -> JetFile:
     """The published table: rows of 4 M values and those of the top quark, and of two flags, the second is_signal."""
     fields = table.dtype.fields or {}
-    if "values_block_0" not in fields or "values_block_1" not in fields:
-        raise _fail(path, f"the table has the columns {_names(fields)}, expected values_block_0 and values_block_1")
-    length = table.dtype["values_block_0"].shape[0] - TRUTH_VALUES
-    if length < 4 or length % 4 or len(table) == 0:
+    sizes = [fields[name][0].shape for name in BLOCKS if name in fields]
+    length, flags = (sizes[0][0] - TRUTH_VALUES, sizes[1]) if list(map(len, sizes)) == [1, 1] else (0, ())
+    if length < 4 or length % 4 or flags != (2,):
         raise _fail(
-            path, f"the table has {len(table)} rows of {length + TRUTH_VALUES} values, expected 4 M + {TRUTH_VALUES}"
+            path, f"the table has rows {table.dtype}, expected {BLOCKS[0]} [4 M + {TRUTH_VALUES}], {BLOCKS[1]} [2]"
         )
+    if len(table) == 0:
+        raise _fail(path, "no jets")
 
     def rows(name: str, begin: int, end: int) -> Array:
         try:
@@ -245,7 +255,7 @@ def _open_table(path: str, table: Any) -> JetFile:
             raise _fail(path, f"{one_line(error)} (tables compressed with blosc need the package hdf5plugin)") from None
 
     def read(begin: int, end: int) -> Jets:
-        return PaddedJets(rows("values_block_0", begin, end)[:, :length].reshape(end - begin, -1, 4))
+        return PaddedJets(rows(BLOCKS[0], begin, end)[:, :length].reshape(end - begin, -1, 4))
 
-    label = rows("values_block_1", 0, len(table))[:, 1]
+    label = rows(BLOCKS[1], 0, len(table))[:, 1]
     return JetFile(path, read, len(table), _columns(path, {"y": label}, {"y"}, len(table)))

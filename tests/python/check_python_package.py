@@ -419,17 +419,50 @@ class CommandTest(PackageTest):
                 self.assert_command_refused(self.score(file, *model), *expected)
                 self.assertEqual((self.folder / "scores.npz").read_bytes(), b"before")
 
+    def test_bad_hdf5_files(self):
+        model = ("--model", CHECKPOINT["top"])
+        good = harness.top_arrays("test", count=3)
+        row = np.dtype([("values_block_0", "f4", 803), ("values_block_1", "i8", 2)])
+        good_row = np.dtype([("values_block_0", "f4", 804), ("values_block_1", "i8", 2)])
+        gone = good["label"].copy()
+        gone[1, 0] = 0
+        whole = harness.write_h5(self.folder / "whole.h5", good).read_bytes()
+        (self.folder / "cut.h5").write_bytes(whole[: len(whole) // 2])
+        for arrays, *expected in (
+            (good | {"label": gone}, "jet 1 (counted from 0): column 0 has label 0 but energy"),
+            ({"X/inside": good["Pmu"]}, "'X' is a group"),
+            ({"Pmu": good["Pmu"]}, "neither Nobj, Pmu, label and is_signal, nor X", "'Pmu'"),
+            (good | {"label": gone[:2]}, "'label' has shape [2, 200] instead of [3, 200]"),
+            ({"table/table": np.zeros(3, row)}, "the table has rows", "[4 M + 4]"),
+            ({"table/table": np.zeros(3)}, "the table has rows float64"),
+            ({"table/table": np.zeros(0, good_row)}, "no jets"),
+            ({"X": good["Pmu"], "id": np.full(3, 0.5)}, "'id' has elements of type float64"),
+            (None, "cut.h5: "),
+        ):
+            with self.subTest(expected=expected):
+                file = self.folder / "cut.h5" if arrays is None else harness.write_h5(self.folder / "bad.h5", arrays)
+                result = self.score(file, *model, env=with_test_packages())
+                self.assert_command_refused(result, file, *expected)
+        result = self.score(self.folder / "whole.h5", "--model", CHECKPOINT["qg"], env=with_test_packages())
+        self.assert_command_refused(result, "quark/gluon jets are read from .npz files")
+
+    def test_any_name_of_a_file(self):
+        odd = os.fsdecode(os.fsencode(self.folder) + b"/n\xffme.npz")
+        self.write(odd, X=self.p4[:2])
+        out = os.fsdecode(os.fsencode(self.folder) + b"/o\xfft.npz")
+        words = [python_package.venv() / "bin" / "lorentznet", "score", odd, "--model", CHECKPOINT["top"], "--out", out]
+        result = subprocess.run(words, env=python_package.clean_environment(), capture_output=True)
+        self.assertEqual((result.returncode, result.stderr), (0, b""))
+        self.assertIn(b"/o\xfft.npz: 2 jets", result.stdout)
+        with np.load(out) as scores:
+            self.assert_same(scores["probability"], self.top(self.p4[:2]))
+        self.write(odd, X=self.p4[:2, 0])
+        result = self.score(odd, "--model", CHECKPOINT["top"])
+        self.assert_command_refused(result, "n\\udcffme.npz: array 'X' has shape")
+
     def test_without_h5py(self):
         file = harness.write_h5(self.folder / "x.h5", harness.top_arrays("test", count=2))
         self.assert_command_refused(self.score(file, "--model", CHECKPOINT["top"]), "x.h5: ", "h5py")
-        bad = harness.top_arrays("test", count=3)
-        bad["label"][1, 0] = 0
-        file = harness.write_h5(self.folder / "x.h5", bad)
-        result = self.score(file, "--model", CHECKPOINT["top"], env=with_test_packages())
-        self.assert_command_refused(result, "x.h5: jet 1 (counted from 0): column 0 has label 0 but energy")
-        damaged = file.read_bytes()[:3000]
-        file.write_bytes(damaged)
-        self.assert_command_refused(self.score(file, "--model", CHECKPOINT["top"], env=with_test_packages()), "x.h5: ")
 
     def test_bad_words(self):
         good = self.write("good.npz", X=self.p4[:2])
@@ -442,6 +475,8 @@ class CommandTest(PackageTest):
             (("score", good, *model, "--out", self.folder / "none" / "x.npz"), "there is no folder"),
             (("score", good, *model, "--out", self.folder), "is a folder"),
             (("score", good, "--mode", "x", "--out", "x.npz"), "--mode"),
+            (("score", good, *model, "--out", good), "would replace the file", "which is read"),
+            (("export-onnx", CHECKPOINT["top"], CHECKPOINT["top"]), "would replace the file"),
             (("info",), "CHECKPOINT"),
             (("info", self.folder / "missing.pt"), "missing.pt: there is no such file"),
             (("export-onnx", CHECKPOINT["top"], self.folder / "model.onnx"), "the package onnx"),
