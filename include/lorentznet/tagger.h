@@ -32,17 +32,17 @@ struct TaggerInputs {
 
 /// A jet: n constituents, one after the other. The arrays are read only while a call runs.
 struct JetView {
-  std::span<const double> p4;            ///< [n, 4] (E, px, py, pz) in GeV
-  std::span<const std::int32_t> pdg_id;  ///< [n] if the network takes PDG ids, else empty
-  std::span<const double> scalars;       ///< [n, S] if the network takes scalars, else empty
+  std::span<const double> p4;                 ///< [n, 4] (E, px, py, pz) in GeV
+  std::span<const std::int32_t> pdg_id = {};  ///< [n] if the network takes PDG ids, else empty
+  std::span<const double> scalars = {};       ///< [n, S] if the network takes scalars, else empty
 };
 
 /// J jets with P constituents in all: those of jet j are offsets[j] to offsets[j+1] - 1.
 struct JetsView {
-  std::span<const std::int64_t> offsets;  ///< [J+1], from 0 to P, rising
-  std::span<const double> p4;             ///< [P, 4]
-  std::span<const std::int32_t> pdg_id;   ///< [P] or empty
-  std::span<const double> scalars;        ///< [P, S] or empty
+  std::span<const std::int64_t> offsets;      ///< [J+1], from 0 to P, rising
+  std::span<const double> p4;                 ///< [P, 4]
+  std::span<const std::int32_t> pdg_id = {};  ///< [P] or empty
+  std::span<const double> scalars = {};       ///< [P, S] or empty
 };
 
 /// What became of a jet. A jet that is not scored has NaN as its probabilities.
@@ -104,7 +104,8 @@ class [[gnu::visibility("default")]] Tagger {
 
   const TaggerInputs& inputs() const noexcept;
   int classes() const noexcept { return inputs().classes; }
-  /// What the checkpoint says of itself, JSON (docs/embedding.md); "{}" for a published one.
+  /// What the network computes, JSON (docs/embedding.md): what the checkpoint says of itself, or
+  /// args.json of it.
   const std::string& metadata() const noexcept;
   /// SHA-256 of the checkpoint, 64 hexadecimal digits.
   const std::string& fingerprint() const noexcept;

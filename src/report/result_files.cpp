@@ -9,6 +9,7 @@
 #include <stdexcept>
 #include <type_traits>
 
+#include "data/probabilities.h"
 #include "io/file.h"
 #include "io/npy.h"
 #include "io/zip.h"
@@ -79,13 +80,7 @@ std::int64_t as_extent(std::size_t size) { return static_cast<std::int64_t>(size
 std::vector<double> softmax(std::span<const float> logits, std::size_t classes) {
   std::vector<double> probability(logits.size());
   for (std::size_t row = 0; row < logits.size(); row += classes) {
-    const auto of_jet = logits.subspan(row, classes);
-    const double largest = *std::max_element(of_jet.begin(), of_jet.end());
-    double sum = 0;
-    for (std::size_t k = 0; k < classes; ++k) {
-      sum += probability[row + k] = std::exp(static_cast<double>(of_jet[k]) - largest);
-    }
-    for (std::size_t k = 0; k < classes; ++k) probability[row + k] /= sum;
+    probabilities_of(&logits[row], static_cast<int>(classes), &probability[row]);
   }
   return probability;
 }

@@ -1,6 +1,7 @@
 #include "tagger/jet_model.h"
 
 #include <algorithm>
+#include <cfenv>
 #include <cmath>
 #include <cstdlib>
 #include <cstring>
@@ -10,9 +11,9 @@
 
 #include "data/constituents.h"
 #include "data/particles.h"
+#include "data/probabilities.h"
 #include "io/message.h"
 #include "lorentznet/error.h"
-#include "tagger/probabilities.h"
 
 namespace lorentznet {
 namespace {
@@ -47,6 +48,22 @@ NetworkDescription checked(NetworkDescription description, const StateDict& stat
   check_description(description, state, file);
   return description;
 }
+
+/// The default floating-point environment while it lives: a caller may have another rounding, or
+/// small numbers that are flushed to zero.
+class DefaultFloats {
+ public:
+  DefaultFloats() noexcept {
+    std::fegetenv(&before_);
+    std::fesetenv(FE_DFL_ENV);
+  }
+  DefaultFloats(const DefaultFloats&) = delete;
+  DefaultFloats& operator=(const DefaultFloats&) = delete;
+  ~DefaultFloats() { std::fesetenv(&before_); }
+
+ private:
+  std::fenv_t before_{};
+};
 
 JetStatus status_of(MomentumFault fault) {
   switch (fault) {
@@ -167,6 +184,7 @@ JetStatus JetModel::compute(const JetView& jet, float* probabilities, JetMemory&
 
 JetStatus JetModel::score(const JetView& jet, std::span<float> probabilities,
                           JetMemory& memory) const noexcept {
+  const DefaultFloats floats;
   auto status = JetStatus::kArrays;
   if (probabilities.size() == static_cast<std::size_t>(classes())) {
     try {

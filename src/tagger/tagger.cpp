@@ -139,7 +139,7 @@ Tagger Tagger::open(const std::filesystem::path& checkpoint, const TaggerOptions
                       .scalars = static_cast<int>(own_scalars(description)),
                       .classes = jets.classes()};
   const auto bytes = read_file(checkpoint, std::filesystem::file_size(checkpoint));
-  auto metadata = read_description_text(checkpoint).value_or("{}");
+  auto metadata = read_description_text(checkpoint).value_or(to_text(description));
   return Tagger(std::unique_ptr<const Model>(new Model{std::move(jets), std::move(inputs),
                                                        std::move(metadata), sha256_of(bytes), isa,
                                                        std::move(state)}));

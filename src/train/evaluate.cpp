@@ -16,7 +16,7 @@
 #include "lorentznet/error.h"
 #include "model/frame.h"
 #include "parallel/collectives.h"
-#include "tagger/probabilities.h"
+#include "data/probabilities.h"
 #include "train/loader.h"
 #include "train/pass.h"
 

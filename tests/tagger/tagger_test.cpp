@@ -1,8 +1,13 @@
 // The tagger against the network's own path from files to logits, and its promises.
 #include "lorentznet/tagger.h"
 
+#ifdef __SSE2__
+#include <xmmintrin.h>
+#endif
+
 #include <algorithm>
 #include <catch2/catch.hpp>
+#include <cfenv>
 #include <cmath>
 #include <cstring>
 #include <limits>
@@ -12,6 +17,7 @@
 #include "data/constituents.h"
 #include "data/nodes.h"
 #include "data/particles.h"
+#include "data/probabilities.h"
 #include "io/hash.h"
 #include "io/helpers.h"
 #include "io/json.h"
@@ -20,7 +26,6 @@
 #include "tagger/allocations.h"
 #include "tagger/fingerprint.h"
 #include "tagger/jet_model.h"
-#include "tagger/probabilities.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
@@ -145,6 +150,33 @@ TEST_CASE("the tagger allocates nothing once its workspace has grown") {
   CHECK(allocations() == before);
 }
 
+TEST_CASE("the caller's rounding and flushing to zero change no bit, and stay") {
+  const auto tagger = Tagger::open(shipped(top_tagging()));
+  const Jets jets(jets_of(top_tagging(), 10));
+  Workspace workspace;
+  std::vector<float> expected_bits(20), p(20);
+  REQUIRE(tagger.score(jets.all(), expected_bits, workspace) == 0);
+  std::fenv_t before;
+  std::fegetenv(&before);
+#ifdef __SSE2__
+  const auto control = _mm_getcsr();
+  _mm_setcsr(control | 0x8040U);  // flush to zero, denormals are zero
+#endif
+  std::fesetround(FE_UPWARD);
+  const auto failed = tagger.score(jets.all(), p, workspace);
+  const int rounding = std::fegetround();
+#ifdef __SSE2__
+  const bool flushes = (_mm_getcsr() & 0x8040U) == 0x8040U;
+#else
+  const bool flushes = true;
+#endif
+  std::fesetenv(&before);
+  CHECK(failed == 0);
+  CHECK(rounding == FE_UPWARD);
+  CHECK(flushes);
+  CHECK(same_bits(p, expected_bits));
+}
+
 TEST_CASE("threads share a tagger, each with a workspace") {
   const auto tagger = Tagger::open(shipped(quark_gluon_tagging()));
   const Jets jets(jets_of(quark_gluon_tagging(), 20));
@@ -260,7 +292,7 @@ TEST_CASE("a checkpoint that does not describe itself needs args.json") {
   std::vector<float> p(6), described(6);
   Workspace workspace;
   const auto tagger = Tagger::open(folder / "a.pt");
-  CHECK(tagger.metadata() == "{}");
+  CHECK(Json::parse(tagger.metadata()).at("c_weight") == 0.005);
   CHECK(tagger.score(jets.all(), p, workspace) == 0);
   CHECK(Tagger::open(shipped(top_tagging())).score(jets.all(), described, workspace) == 0);
   CHECK(same_bits(p, described));

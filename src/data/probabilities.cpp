@@ -1,4 +1,4 @@
-#include "tagger/probabilities.h"
+#include "data/probabilities.h"
 
 #include <algorithm>
 #include <bit>
@@ -26,20 +26,29 @@ double exp_of(double x) {
   return sum * std::bit_cast<double>(exponent << 52U);
 }
 
-}  // namespace
-
-void probabilities_of(const float* logits, int classes, float* probabilities) {
+/// The softmax, each rounded once to T.
+template <typename T>
+void softmax(const float* logits, int classes, T* probabilities) {
   const auto finite = [](float logit) { return std::isfinite(logit); };
   if (!std::all_of(logits, logits + classes, finite)) {
-    std::fill_n(probabilities, classes, std::numeric_limits<float>::quiet_NaN());
+    std::fill_n(probabilities, classes, std::numeric_limits<T>::quiet_NaN());
     return;
   }
   const double most = *std::max_element(logits, logits + classes);
   double sum = 0;
   for (int k = 0; k < classes; ++k) sum += exp_of(logits[k] - most);
   for (int k = 0; k < classes; ++k) {
-    probabilities[k] = static_cast<float>(exp_of(logits[k] - most) / sum);
+    probabilities[k] = static_cast<T>(exp_of(logits[k] - most) / sum);
   }
+}
+
+}  // namespace
+
+void probabilities_of(const float* logits, int classes, double* probabilities) {
+  softmax(logits, classes, probabilities);
+}
+void probabilities_of(const float* logits, int classes, float* probabilities) {
+  softmax(logits, classes, probabilities);
 }
 
 }  // namespace lorentznet
