@@ -104,6 +104,7 @@ class _Graph:
         return value if self.coordinates is np.float32 else self("Cast", value, to=TensorProto.DOUBLE)
 
     def to_float(self, value: str) -> str:
+        """Of a value of the coordinates' type."""
         return value if self.coordinates is np.float32 else self("Cast", value, to=TensorProto.FLOAT)
 
     def unsqueeze(self, value: str, *axes: int) -> str:
@@ -152,14 +153,14 @@ class _Pairs:
 def export(model: Exportable, path: str | os.PathLike, float32: bool = False) -> None:
     """Writes `model` as the ONNX file `path`.
 
-    Inputs of the file, all float, for B jets of up to N particles: p4 [B, N, 4], (E, px, py, pz) in GeV; pdgid [B, N]
-    of quark/gluon networks, or scalars [B, N, S] of top networks that were trained with scalars; mask [B, N], 1 for a
-    particle and 0 for padding. Output: probabilities [B, K], NaN for a jet without particles or with inputs that are
-    not finite. A network that divides by the number of nodes of a batch is written with each jet's own, as the Tagger
-    computes.
+    Inputs of the file, all float, for B jets of up to N particles: p4 [B, N, 4], (E, px, py, pz) in GeV, or [B, N, 8]
+    with what rounding to float took from each; pdgid [B, N] of quark/gluon networks, or scalars [B, N, S] of top
+    networks that were trained with scalars; mask [B, N], 1 for a particle and 0 for padding. Output: probabilities
+    [B, K], NaN for a jet without particles or with inputs that are not finite. A network that divides by the number of
+    nodes of a batch is written with each jet's own, as the Tagger computes.
 
     With `float32`, four-momenta and their products are computed in float instead of double, for programs that have no
-    double, such as SOFIE; that changes probabilities, by up to some percent (docs/onnx.md). ValueError if the model's
+    double, such as SOFIE; that changes probabilities (docs/onnx.md). ValueError if the model's
     description lacks something.
     """
     description = _Description.of(model)
@@ -179,38 +180,62 @@ def _make_nodes(g: _Graph, description: _Description) -> _Nodes:
     g.part = "nodes"
     mask = g.unsqueeze("mask", 2)
     particle = g("Greater", mask, _float(0))
-    # Padding may hold anything, even NaN.
-    p4 = g("Where", particle, "p4", _float(0))
+    p4 = "p4" if g.coordinates is np.float32 else _sum_of_parts(g)
+    p4 = g("Where", particle, p4, g.real(0))  # padding may hold anything, even NaN
     mask = g("Where", particle, _float(1), _float(0))
     count = g.sum(mask, 1, keepdims=True)
-    unusable = [g("Sub", p4, p4)]  # 0, or NaN
-    scalars, p4 = _particle_scalars(g, description, particle, p4, unusable)
-    none = g("Sub", g("Div", count, count), _float(1))  # NaN without particles, else 0
-    unusable = [g("Flatten", none)] + [g.unsqueeze(g.sum(values, 1, 2), 1) for values in unusable]
+    unusable = g("Sub", g("Div", count, count), _float(1))  # NaN without particles, else 0
+    unusable = g("Add", g("Flatten", unusable), g.to_float(_nan_if_not_finite(g, p4)))
+    scalars = _particle_scalars(g, description, particle, p4)
+    if description.own_scalars > 0:
+        unusable = g("Add", unusable, _nan_if_not_finite(g, scalars))
     if description.beams:
         p4, scalars, mask = _with_beams(g, description, p4, scalars, mask)
         count = g("Add", count, _float(len(BEAMS)))
-    total = unusable[0]
-    for values in unusable[1:]:
-        total = g("Add", total, values)
-    return _Nodes(p4=p4, scalars=scalars, mask=mask, count=count, unusable=total)
+    return _Nodes(p4=p4, scalars=scalars, mask=mask, count=count, unusable=unusable)
 
 
-def _particle_scalars(g: _Graph, description: _Description, particle: str, p4: str, unusable: list[str]):
-    """Scalars of the particles, in front of those that only beams have, [B, N, S'], and p4 as coordinates. Adds to
-    `unusable` what is NaN if an input is not finite, [B, N, ...]."""
-    x = g.to_coordinates(p4)
+def _sum_of_parts(g: _Graph) -> str:
+    """The input p4 [B, N, 4], or [B, N, 8] with what rounding to float took, as double [B, N, 4]."""
+    shape = g("Shape", "p4")
+    parts = g("Div", g("Gather", shape, _int64(2)), _int64(4))
+    shape = g("Concat", g("Gather", shape, _int64(0, 1)), parts, _int64(4), axis=0)
+    return g.sum(g("Reshape", g.to_coordinates("p4"), shape, allowzero=1), 2)
+
+
+def _nan_if_not_finite(g: _Graph, values: str) -> str:
+    """Of values [B, N, C]: 0, or NaN, [B, 1]."""
+    return g.unsqueeze(g.sum(g("Sub", values, values), 1, 2), 1)
+
+
+def _particle_scalars(g: _Graph, description: _Description, particle: str, p4: str) -> str:
+    """Scalars of the particles, without those that only beams have, [B, N, S'] float."""
     if description.task == "qg":
         one_hot = g("Equal", g("Abs", g.unsqueeze("pdgid", 2)), SPECIES)
         one_hot = g("Where", one_hot, _float(1), _float(0))
-        return g("Where", particle, one_hot, _float(0)), x
+        return g("Where", particle, one_hot, _float(0))
     if description.own_scalars > 0:
-        scalars = g("Where", particle, "scalars", _float(0))
-        unusable.append(g("Sub", scalars, scalars))
-        return scalars, x
-    square = g("MatMul", g("Mul", x, x), g.real(METRIC[:, np.newaxis]))
-    mass = g("Sqrt", g("Abs", square))
-    return g.to_float(g("Log", g("Add", mass, g.real(1)))), x  # psi(m) = log(1 + m)
+        return g("Where", particle, "scalars", _float(0))
+    mass = g("Sqrt", g("Abs", _square_in_float(g, p4) if g.coordinates is np.float32 else _square(g, p4)))
+    return g.to_float(g("Log", g("Add", mass, g.real(1))))  # psi(m) = log(1 + m)
+
+
+def _square(g: _Graph, p4: str) -> str:
+    """E^2 - p^2, [..., 4] -> [..., 1]."""
+    return g("MatMul", g("Mul", p4, p4), g.real(METRIC[:, np.newaxis]))
+
+
+def _square_in_float(g: _Graph, p4: str) -> str:
+    """E^2 - p^2 of particles, to more digits than float has for E^2: the mass of a tower is what rounding has left of it.
+
+    p = a + b, where a are multiples of the same u and E < 2^11 u. Then a^2 are whole multiples of u^2 below 2^24, so
+    that nothing of them or their sums is lost; in the rest, b (2 a + b), digits are lost that are 2^-33 E^2.
+    """
+    size = g("Mul", g("Gather", p4, _int64(0), axis=2), _float(2**13))
+    a = g("Sub", g("Add", p4, size), size)
+    b = g("Sub", p4, a)
+    rest = g("Mul", b, g("Add", g("Add", a, a), b))
+    return g("Add", g("MatMul", rest, _float(METRIC[:, np.newaxis])), _square(g, a))
 
 
 def _with_beams(g: _Graph, description: _Description, p4: str, scalars: str, mask: str):
@@ -327,7 +352,9 @@ def _make_file(g: _Graph, description: _Description, model: Exportable, float32:
     def value(name: str, shape: list, text: str) -> onnx.ValueInfoProto:
         return helper.make_tensor_value_info(name, TensorProto.FLOAT, shape, text)
 
-    inputs = [value("p4", ["B", "N", 4], "(E, px, py, pz) of each particle [GeV]")]
+    # ONNX Runtime warns of optional inputs at each start, so that this is a size of p4.
+    width = 4 if float32 else "4 or 8"
+    inputs = [value("p4", ["B", "N", width], "(E, px, py, pz) of each particle [GeV]; 8: and what rounding them took")]
     if description.task == "qg":
         inputs.append(value("pdgid", ["B", "N"], "PDG id of each particle"))
     if description.own_scalars > 0:
