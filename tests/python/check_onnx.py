@@ -5,6 +5,8 @@ programs; and the example in docs/onnx.md.
 import hashlib
 import importlib.util
 import json
+import re
+import subprocess
 import sys
 import zipfile
 from dataclasses import dataclass
@@ -27,6 +29,7 @@ OPERATORS = {
     "MatMul", "Max", "Min", "Mul", "Neg", "Pad", "Range", "ReduceSum", "Relu", "Reshape", "Shape", "Sigmoid",
     "Softmax", "Sqrt", "Sub", "Unsqueeze", "Where",
 }  # fmt: skip
+PAGE = harness.PROJECT / "docs" / "onnx.md"
 
 
 def load_exporter():
@@ -370,6 +373,27 @@ class FileTest(OnnxTest):
             with self.assertRaisesRegex(ValueError, text):
                 exporter.export(model, file)
         self.assertEqual(list(file.parent.iterdir()), [])
+
+
+class PageTest(OnnxTest):
+    """docs/onnx.md."""
+
+    def test_example(self):
+        page = PAGE.read_text()
+        self.assertIn("lorentznet export-onnx logs/top/pretrained/best-val-model.pt top.onnx\n", page)
+        folder = self.folder / "example"
+        folder.mkdir()
+        (folder / "data").symlink_to(harness.PROJECT / "data")
+        exporter.export(read_model(harness.PROJECT / "logs" / "top" / "pretrained"), folder / "top.onnx")
+        code = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+        self.assertEqual(len(code), 2)
+        result = subprocess.run([sys.executable, "-c", "\n".join(code)], cwd=folder, capture_output=True, text=True)
+        self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_operators(self):
+        """The page lists those that files have."""
+        (listed,) = re.findall(r"^- Operators: (.*?)\.\n", PAGE.read_text(), re.DOTALL | re.MULTILINE)
+        self.assertEqual(set(listed.replace("\n", " ").replace(",", " ").split()), OPERATORS)
 
 
 if __name__ == "__main__":
