@@ -4,10 +4,12 @@ docs/embedding.md, and its examples print the probabilities of test mode. The pa
 
 import contextlib
 import io
+import json
 import re
 import subprocess
 import tarfile
 import unittest
+import zipfile
 
 import numpy as np
 
@@ -72,10 +74,32 @@ class EmbeddingTest(harness.ProgramTest):
         self.assertEqual(found - made, set(git("ls-files").splitlines()))
 
 
+def first_cells(heading: str) -> list[str]:
+    """The words in code in the first column of the table below a heading of the page."""
+    section = PAGE.split(f"## {heading}\n", 1)[1].split("\n## ", 1)[0]
+    rows = [row for row in section.splitlines() if row.startswith("| `")]
+    return [word for row in rows for word in re.findall(r"`(\w+)`", row.split("|")[1])]
+
+
+class TablesTest(unittest.TestCase):
+    def test_keys_of_a_model_file(self):
+        for task in ("top", "qg"):
+            with zipfile.ZipFile(installed.checkpoint(task)) as archive:
+                (entry,) = [name for name in archive.namelist() if name.endswith("lorentznet.json")]
+                self.assertEqual(set(json.loads(archive.read(entry))), set(first_cells("What does a model file hold?")))
+
+    def test_statuses(self):
+        """Those of tagger.h, in its order."""
+        header = (harness.PROJECT / "include" / "lorentznet" / "tagger.h").read_text()
+        (enumeration,) = re.findall(r"enum class JetStatus [^{]*{(.*?)}", header, re.DOTALL)
+        found = re.findall(r"^\s*(k\w+)", enumeration, re.MULTILINE)
+        self.assertEqual(first_cells("Which errors are there?"), found)
+
+
 class PythonTest(unittest.TestCase):
     def test_python(self):
         """The page's Python example gives the probabilities of the first jet."""
-        (example,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "lorentznet.Tagger" in block]
+        (example,) = [block for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL) if "lorentznet.Tagger(" in block]
         python_package.make_importable()
         names = {}
         with contextlib.chdir(harness.PROJECT), contextlib.redirect_stdout(io.StringIO()) as printed:

@@ -529,7 +529,7 @@ class ExamplesTest(PackageTest):
 
     def test_readme(self):
         readme = (harness.PROJECT / "README.md").read_text()
-        example, _ = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)  # the second: check_readme.py
+        (example,) = re.findall(r"```python\n(.*?)```", readme, re.DOTALL)
         names = {}
         exec(compile(example, "README.md", "exec"), names)
         self.assert_same(names["probability"], self.top(names["p4"]))

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Runs the README's commands and its C++ and Python examples in a copy of the folders they write to.
+"""Runs the README's commands in a copy of the folders they write to, and the examples with LibTorch and torch of
+docs/embedding.md. check_python_package.py runs the README's Python example.
 
     check_readme.py --bin DIR [--libtorch DIR --stubs DIR]
 """
@@ -15,14 +16,15 @@ import harness
 
 ROOT = harness.PROJECT
 README = (ROOT / "README.md").read_text()
+EMBEDDING = (ROOT / "docs/embedding.md").read_text()
 TOP_JETS = 60  # of the test file: the shipped network has full size
 # Root may start mpirun in a container, and there may be fewer cores than processes.
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        "OMPI_MCA_rmaps_base_oversubscribe": "1"}  # fmt: skip
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL)
 
 
 def workplace(folder: pathlib.Path, binaries: pathlib.Path) -> None:
@@ -58,9 +60,17 @@ def run_commands(folder: pathlib.Path) -> None:
         assert (folder / "logs" / file).exists(), f"{file} was not written"
 
 
-def run_cpp_example(binaries: pathlib.Path) -> None:
-    program = (ROOT / "docs/embed.cpp").read_text()
+def check_cpp_example() -> None:
+    """Its lines are those of a program that check_examples.py builds and runs."""
+    program = [line.strip() for line in (ROOT / "examples/cpp/score_jets.cpp").read_text().splitlines()]
     (example,) = blocks("cpp")
+    for line in example.splitlines():
+        assert line in program, f"not in examples/cpp/score_jets.cpp: {line}"
+
+
+def run_libtorch_example(binaries: pathlib.Path) -> None:
+    program = (ROOT / "docs/embed.cpp").read_text()
+    (example,) = [block for block in blocks("cpp", EMBEDDING) if "load_model_state" in block]
     for line in example.splitlines():
         assert line in program, f"not in docs/embed.cpp: {line}"
     output = subprocess.run(
@@ -71,9 +81,9 @@ def run_cpp_example(binaries: pathlib.Path) -> None:
     assert len(rows) == 8 and right >= 6, f"{right} of {len(rows)} jets tagged right"
 
 
-def run_python_example() -> None:
+def run_torch_example() -> None:
     torch = harness.load_torch()
-    _, example = blocks("python")  # the first: check_python_package.py
+    (example,) = [block for block in blocks("python", EMBEDDING) if "import torch" in block]
     os.chdir(ROOT)
     names: dict = {}
     exec(example, names)
@@ -86,8 +96,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         workplace(pathlib.Path(folder), binaries)
         run_commands(pathlib.Path(folder))
-    run_cpp_example(binaries)
-    run_python_example()
+    check_cpp_example()
+    run_libtorch_example(binaries)
+    run_torch_example()
 
 
 if __name__ == "__main__":
