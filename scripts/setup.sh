@@ -60,6 +60,10 @@ check_tools() { # on systems without apt-get
 
 needs_pip() { [[ $torch_wanted == 1 || $plots_wanted == 1 ]] && ! python3 -m pip --version &>/dev/null; }
 
+builds_python_modules() {
+  python3 -c 'import ensurepip, sysconfig; open(sysconfig.get_path("include") + "/Python.h")' &>/dev/null
+}
+
 install_debian_packages() {
   local package missing=()
   if [[ ${LORENTZNET_SKIP_PACKAGES:-} == 1 ]]; then return; fi
@@ -68,7 +72,11 @@ install_debian_packages() {
     return
   fi
   if ((${#compiler[@]} == 0)); then missing+=(g++); fi
-  if ((tests_wanted)); then PACKAGES+=("${TEST_PACKAGES[@]}"); fi
+  if ((tests_wanted)); then
+    PACKAGES+=("${TEST_PACKAGES[@]}")
+    # Debian's Python lacks what builds the Python package; one from elsewhere has it.
+    builds_python_modules || PACKAGES+=(python3-dev python3-venv)
+  fi
   for package in "${PACKAGES[@]}"; do
     has_package "$package" || missing+=("$package")
   done
