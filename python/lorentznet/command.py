@@ -25,7 +25,6 @@ INPUT_STATUS, OTHER_STATUS = 2, 1
 JETS_AT_A_TIME = 1024  # read together; the bar moves after each part
 SECONDS_OF_BAR = 0.2
 BAR_WIDTH = 24
-MOST_TEXT = 160  # of a value that `info` shows
 
 
 class Parser(argparse.ArgumentParser):
@@ -152,11 +151,13 @@ def info(words: argparse.Namespace) -> None:
         ("SHA-256", tagger.fingerprint),
         ("computed with", tagger.instruction_set),
     ]
-    lines += sorted((name, value) for name, value in tagger.metadata.items() if name != "task")
+    described = tagger.metadata
+    tests = described.pop("tests", [])
+    lines.append(("test jets", len(tests)))
+    lines += sorted((name, value) for name, value in described.items() if name != "task")
     print(words.model)
     for name, value in lines:
-        text = value if isinstance(value, str) else json.dumps(value)
-        print(f"  {name:<20}{text if len(text) <= MOST_TEXT else text[: MOST_TEXT - 4] + ' ...'}")
+        print(f"  {name:<20}{value if isinstance(value, str) else json.dumps(value)}")
 
 
 def export_onnx(words: argparse.Namespace) -> None:

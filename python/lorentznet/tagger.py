@@ -74,7 +74,7 @@ class Tagger:
 
     @property
     def metadata(self) -> dict[str, Any]:
-        """What the checkpoint says of itself; empty for a published one.
+        """What the checkpoint says of itself, or args.json of a published one: what it computes.
 
         >>> import lorentznet
         >>> lorentznet.Tagger("logs/top/pretrained/best-val-model.pt").metadata["task"]

@@ -103,7 +103,7 @@ class ScoresTest(PackageTest):
             copy = shutil.copytree(run, self.folder / "published" / task)
             p4, ids = files.four_momenta(arrays[task]["X"]) if task == "qg" else (arrays[task]["X"], None)
             tagger = lorentznet.Tagger(copy / "best-val-model.pt")
-            self.assertEqual(tagger.metadata, {})
+            self.assertEqual([tagger.metadata[name] for name in ("task", "tests")], [task, []])
             self.assert_same(tagger(p4, pdgid=ids), self.expected(task, self.folder / "test.npz", copy))
             args = (copy / "args.json").rename(self.folder / f"{task}.json")
             with self.assertRaisesRegex(ValueError, "best-val-model.pt: .*args.json"):
@@ -327,6 +327,15 @@ class RefusalsTest(PackageTest):
             file.seek(len(whole) // 2)
             file.write(b"\xff" * 4)
         self.refuse("damaged.pt: ", lorentznet.Tagger, self.folder / "damaged.pt")
+        with zipfile.ZipFile(CHECKPOINT["top"]) as good, zipfile.ZipFile(self.folder / "other.pt", "w") as other:
+            for name in good.namelist():
+                content = good.read(name)
+                if name.endswith("lorentznet.json"):
+                    described = json.loads(content)
+                    described["tests"][2]["probabilities"].reverse()
+                    content = json.dumps(described)
+                other.writestr(name, content)
+        self.refuse("other.pt: .*test", lorentznet.Tagger, self.folder / "other.pt")
         with self.assertRaises(FileNotFoundError):
             lorentznet.Tagger(self.folder / "missing.pt")
         odd = os.fsencode(self.folder) + b"/n\xffme.pt"
@@ -487,7 +496,8 @@ class CommandTest(PackageTest):
     def test_info(self):
         result = command("info", CHECKPOINT["qg"])
         self.assert_finished(result)
-        for text in (CHECKPOINT["qg"], "qg", "four-momenta and PDG ids", self.qg.fingerprint, self.qg.instruction_set):
+        for text in (CHECKPOINT["qg"], "qg", "four-momenta and PDG ids", self.qg.fingerprint, self.qg.instruction_set,
+                     "test jets           4", "c_weight            0.001"):  # fmt: skip
             self.assertIn(str(text), result.stdout)
         self.assertEqual(command("--version").stdout, f"{lorentznet.__version__}\n")
 
