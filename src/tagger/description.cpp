@@ -12,7 +12,7 @@ namespace lorentznet {
 namespace {
 
 constexpr std::int64_t kFormat = 1;
-constexpr std::size_t kMostTests = 100;
+constexpr std::size_t kMostTests = 100, kMostFiles = 10'000;
 
 Json to_json(const TestVector& test) {
   Json json{{"p4", test.p4}};
@@ -69,13 +69,22 @@ class DescriptionReader {
                          .median = value[1].get<double>(),
                          .upper = value[2].get<double>()};
   }
-  /// Empty for a checkpoint from before there were any.
+  /// This and tests() are empty for a checkpoint from before there were any.
+  std::vector<TrainingFile> trained_on() const {
+    std::vector<TrainingFile> files;
+    for (const auto& file : objects("trained_on", kMostFiles)) {
+      const auto name = file.find("file"), jets = file.find("jets");
+      if (name == file.end() || !name->is_string() || jets == file.end() ||
+          !jets->is_number_integer()) {
+        fail("trained_on", file, "a file and its jets");
+      }
+      files.push_back({name->get<std::string>(), jets->get<std::int64_t>()});
+    }
+    return files;
+  }
   std::vector<TestVector> tests() const {
     std::vector<TestVector> tests;
-    const auto found = json_.find("tests");
-    if (found == json_.end()) return tests;
-    if (!found->is_array() || found->size() > kMostTests) fail("tests", *found, "a few jets");
-    for (const auto& test : *found) {
+    for (const auto& test : objects("tests", kMostTests)) {
       tests.push_back({.p4 = numbers<double>(test, "p4"),
                        .pdg_id = numbers<std::int32_t>(test, "pdg_id"),
                        .scalars = numbers<double>(test, "scalars"),
@@ -85,10 +94,19 @@ class DescriptionReader {
   }
 
  private:
+  /// A list of objects; empty if there is none.
+  Json objects(const char* name, std::size_t most) const {
+    const auto found = json_.find(name);
+    if (found == json_.end()) return Json::array();
+    if (!found->is_array() || found->size() > most) fail(name, *found, "a list");
+    for (const auto& value : *found) {
+      if (!value.is_object()) fail(name, value, "objects");
+    }
+    return *found;
+  }
   template <typename T>
   std::vector<T> numbers(const Json& test, const char* name) const {
     std::vector<T> values;
-    if (!test.is_object()) fail("tests", test, "jets");
     const auto found = test.find(name);
     if (found == test.end()) return values;
     if (!found->is_array()) fail(name, *found, "numbers");
@@ -116,7 +134,7 @@ class DescriptionReader {
 }  // namespace
 
 std::string to_text(const NetworkDescription& description) {
-  const auto& [task, shape, rule, c_weight, beams, coordinates, masses, tests] = description;
+  const auto& [task, shape, rule, c_weight, beams, coordinates, masses, files, tests] = description;
   Json json{{"format", kFormat},
             {"program", std::string("lorentznet ") + LORENTZNET_VERSION},
             {"task", task},
@@ -131,9 +149,14 @@ std::string to_text(const NetworkDescription& description) {
             {"coordinates", coordinates},
             {"masses", nullptr}};
   if (masses) json["masses"] = {masses->lower, masses->median, masses->upper};
+  json["trained_on"] = Json::array();
+  for (const auto& [name, jets] : files) {
+    json["trained_on"].push_back({{"file", name}, {"jets", jets}});
+  }
   json["tests"] = Json::array();
   for (const auto& test : tests) json["tests"].push_back(to_json(test));
-  return json.dump();
+  // Names of files may hold any bytes.
+  return json.dump(-1, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
 }
 
 std::optional<NetworkDescription> read_description(const std::filesystem::path& checkpoint) {
@@ -157,6 +180,7 @@ std::optional<NetworkDescription> read_description(const std::filesystem::path& 
       .beams = reader.boolean("beams"),
       .coordinates = std::string(kCoordinates.at(reader.word("coordinates", kCoordinates))),
       .masses = reader.masses(),
+      .trained_on = reader.trained_on(),
       .tests = reader.tests()};
 }
 

@@ -19,6 +19,12 @@ struct TestVector {
   std::vector<float> probabilities;  ///< [classes]
 };
 
+/// A file of training jets: its name without folders, and how many of its jets were used.
+struct TrainingFile {
+  std::string name;
+  std::int64_t jets;
+};
+
 /// What a network computes besides its weights, and what it was trained on: the entry
 /// "lorentznet.json" that a training adds to its checkpoints. Python's torch.load passes over it.
 struct NetworkDescription {
@@ -29,7 +35,8 @@ struct NetworkDescription {
   bool beams;                           ///< whether two beams stand before each jet's constituents
   std::string coordinates;              ///< "double", or "float" as in the Python program
   std::optional<MassQuartiles> masses;  ///< of the training jets; empty: the network sees none
-  std::vector<TestVector> tests = {};   ///< empty: the engine does not compute the network
+  std::vector<TrainingFile> trained_on = {};
+  std::vector<TestVector> tests = {};  ///< empty: the engine does not compute the network
 };
 
 /// What the network takes besides four-momenta.

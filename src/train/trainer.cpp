@@ -36,6 +36,14 @@ double gradient_norm(LorentzNetImpl& model) {
   return at::norm(at::stack(norms)).item<double>();
 }
 
+std::vector<TrainingFile> files_of(const JetSet& jets) {
+  std::vector<TrainingFile> files;
+  for (const auto& [file, count] : jets.files()) {
+    files.push_back({std::filesystem::path(file).filename().string(), count});
+  }
+  return files;
+}
+
 /// What the checkpoints say of their network.
 NetworkDescription describe(const LorentzNetImpl& model, const Trainer::Data& data) {
   const auto& options = model.options();
@@ -49,7 +57,8 @@ NetworkDescription describe(const LorentzNetImpl& model, const Trainer::Data& da
           .c_weight = options.c_weight,
           .beams = !data.task.beam_scalars.empty(),
           .coordinates = std::string(coordinates),
-          .masses = mass_quartiles(data.train)};
+          .masses = mass_quartiles(data.train),
+          .trained_on = files_of(data.train)};
 }
 
 /// Of the translations of the first validation jets. They are so few that it costs less than a

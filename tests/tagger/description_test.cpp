@@ -20,7 +20,12 @@ NetworkDescription example() {
           .c_weight = 0.1 + 0.2,
           .beams = true,
           .coordinates = "float",
-          .masses = MassQuartiles{.lower = 0, .median = 2e-4, .upper = 1.0 / 3}};
+          .masses = MassQuartiles{.lower = 0, .median = 2e-4, .upper = 1.0 / 3},
+          .trained_on = {{"train.h5", 4000}},
+          .tests = {{.p4 = {3, 1, 2, 2},
+                     .pdg_id = {211},
+                     .scalars = {0.1},
+                     .probabilities = {0.1F, 0.2F, 0.3F, 0.4F}}}};
 }
 
 std::filesystem::path write(const TemporaryFolder& folder, const std::string& description) {
@@ -78,7 +83,8 @@ TEST_CASE("a damaged description is refused") {
     if (name == "program") continue;
     INFO(name);
     const auto without = error_after([&, &key = name](Json& json) { json.erase(key); });
-    CHECK_THAT(without, Contains(name == "tests" ? "" : "has no " + name));
+    const bool may_lack = name == "tests" || name == "trained_on";
+    CHECK_THAT(without, Contains(may_lack ? "" : "has no " + name));
     for (const auto& bad : {Json(-1), Json("x\n"), Json::array({1, 2}), Json(1e300)}) {
       if (name == "c_weight" && bad.is_number()) continue;
       CHECK_THAT(error_after([&, &key = name](Json& json) { json[key] = bad; }),
