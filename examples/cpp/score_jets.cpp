@@ -20,7 +20,7 @@ int main(int argc, char** argv) try {
     std::vector<double> p4(4 * constituents);
     for (double& component : p4) file >> component;
     if (!file) throw std::runtime_error("the file ends within a jet, or holds something else");
-    const lorentznet::JetView jet{.p4 = p4, .pdg_id = {}, .scalars = {}};
+    const lorentznet::JetView jet{.p4 = p4};
     const auto status = tagger.score(jet, probabilities, workspace);
     if (status != lorentznet::JetStatus::kScored) {
       throw std::runtime_error(std::string(lorentznet::reason(status)));

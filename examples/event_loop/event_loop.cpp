@@ -67,7 +67,7 @@ void score(const lorentznet::Tagger& tagger, std::vector<Event>& events, int thr
     for (std::size_t e = next++; e < events.size(); e = next++) {
       Event& event = events[e];
       const lorentznet::JetsView jets{
-          .offsets = event.offsets, .p4 = event.p4, .pdg_id = event.pdg_id, .scalars = {}};
+          .offsets = event.offsets, .p4 = event.p4, .pdg_id = event.pdg_id};
       tagger.score(jets, event.probabilities, workspace, event.status);
     }
   };
