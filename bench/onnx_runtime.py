@@ -18,13 +18,19 @@ import tempfile
 import time
 from pathlib import Path
 
-import h5py
-import lorentznet
-import lorentznet.onnx
-import numpy as np
-import onnxruntime
-
 PROJECT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(PROJECT / "scripts"))
+import prepared  # noqa: E402
+
+prepared.need("h5py", "lorentznet", "numpy", "onnx", "onnxruntime", from_setup=False,
+              install="pip install '.[onnx]' onnxruntime h5py torch")  # fmt: skip
+
+import h5py  # noqa: E402
+import lorentznet  # noqa: E402
+import lorentznet.onnx  # noqa: E402
+import numpy as np  # noqa: E402
+import onnxruntime  # noqa: E402
+
 TASKS = {"top": "top", "qg": "quark/gluon"}
 SECONDS = 1.0  # a row is measured for, in each round
 

@@ -202,7 +202,7 @@ class ArraysTest(PackageTest):
         self.assertEqual(list(state), list(weights))
         for name, values in state.items():
             self.assertEqual(values.dtype, np.float64)
-            np.testing.assert_array_equal(values, weights[name].double().numpy())
+            harness.assert_close(values, weights[name].double().numpy())
         state["embedding.weight"][:] = 0
         self.assertTrue(self.top.arrays["embedding.weight"].any())
         self.assertEqual(self.qg.inputs, ("qg", "pdgid", 0, 2))
@@ -377,13 +377,13 @@ class CommandTest(PackageTest):
             self.assertRegex(result.stdout, r"\A.*scores.npz: 20 jets \(\d+ jets/s\)\n\Z")
             with np.load(self.folder / "scores.npz") as scores:
                 self.assert_same(scores["probability"], expected)
-                np.testing.assert_array_equal(scores["label"], arrays["is_signal"])
+                harness.assert_close(scores["label"], arrays["is_signal"])
                 self.assertEqual("id" in scores, file == own)
         self.assert_finished(self.score(own, own, "--model", CHECKPOINT["top"]))
         with np.load(self.folder / "scores.npz") as scores:
             self.assert_same(scores["probability"], np.concatenate([expected, expected]))
-            np.testing.assert_array_equal(scores["id"], np.tile(np.arange(20) + 7, 2))
-            np.testing.assert_array_equal(scores["weight"], np.full(40, 0.5))
+            harness.assert_close(scores["id"], np.tile(np.arange(20) + 7, 2))
+            harness.assert_close(scores["weight"], np.full(40, 0.5))
 
     def test_quark_gluon_files(self):
         arrays = harness.qg_arrays(count=30)
@@ -392,7 +392,7 @@ class CommandTest(PackageTest):
         self.assert_finished(self.score(labelled, bare, "--model", CHECKPOINT["qg"]))
         with np.load(self.folder / "scores.npz") as scores:
             self.assert_same(scores["probability"], np.concatenate([expected, expected]))
-            np.testing.assert_array_equal(scores["label"], np.concatenate([arrays["y"], np.full(30, -1)]))
+            harness.assert_close(scores["label"], np.concatenate([arrays["y"], np.full(30, -1)]))
 
     def test_bad_files(self):
         top, qg = ("--model", CHECKPOINT["top"]), ("--model", CHECKPOINT["qg"])

@@ -25,6 +25,7 @@ SCRIPTS = {
     "scripts/gpu_checks.py": (["--help"], None),
     "bench/reading.py": (["--folder=none"], "pip install"),
     "bench/check_bench.py": (["--help"], None),
+    "bench/onnx_runtime.py": (["speed"], "pip install"),
 }  # fmt: skip
 
 
