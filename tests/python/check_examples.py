@@ -12,6 +12,16 @@ import harness
 import installed
 
 WARNINGS = "-Wall -Wextra -Werror"
+CATCHES = """
+#include <lorentznet/tagger.h>
+#include <cstdio>
+int main(int, char** argv) try {
+  lorentznet::Tagger::open(argv[1]);
+} catch (const lorentznet::InputError& error) {
+  std::puts(error.what());
+  return 2;
+}
+"""
 
 
 class ExamplesTest(installed.InstalledTest):
@@ -111,6 +121,19 @@ class ExamplesTest(installed.InstalledTest):
         self.assertEqual([line.split(":")[0] for line in lines[:2]], ["jet 1", "jet 2"])
         self.assertIn("energy", lines[1])
         self.assertIn("2 not scored", lines[2])
+
+    def test_error_is_caught_by_its_type(self):
+        """Although the library shows nothing but its interface."""
+        source = self.folder / "catch.cpp"
+        source.write_text(CATCHES)
+        flags = installed.checked(["pkg-config", "--cflags", "--libs", "lorentznet"], env=self.environment()).stdout.split()
+        run_path = next(flag for flag in flags if flag.startswith("-L")).replace("-L", "-Wl,-rpath,")
+        for compiler in ("g++", "clang++"):
+            if shutil.which(compiler) is None:
+                continue
+            installed.checked([compiler, "-std=c++20", source, "-o", self.folder / "catch", *flags, run_path])
+            result = self.run_program(self.folder / "catch", self.folder / "nowhere.pt")
+            self.assertEqual((result.returncode, result.stdout.count("nowhere.pt")), (2, 1), result.stderr)
 
     def test_jets_that_come_along(self):
         """top.txt and quark_gluon.txt are the first two jets of the samples."""
