@@ -1,7 +1,6 @@
 #include "lorentznet/tagger.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 #include <utility>
 
@@ -120,7 +119,8 @@ Workspace::~Workspace() = default;
 struct Tagger::Model {
   JetModel jets;
   TaggerInputs inputs;
-  std::string metadata, fingerprint;
+  std::string metadata;
+  Fingerprint fingerprint;
   Isa isa;
   StateDict state;
 };
@@ -138,11 +138,11 @@ Tagger Tagger::open(const std::filesystem::path& checkpoint, const TaggerOptions
                       .constituents = kInputs[static_cast<int>(own_input(description))],
                       .scalars = static_cast<int>(own_scalars(description)),
                       .classes = jets.classes()};
-  const auto bytes = read_file(checkpoint, std::filesystem::file_size(checkpoint));
+  auto bytes = read_file(checkpoint, std::filesystem::file_size(checkpoint));
   auto metadata = read_description_text(checkpoint).value_or(to_text(description));
-  return Tagger(std::unique_ptr<const Model>(new Model{std::move(jets), std::move(inputs),
-                                                       std::move(metadata), sha256_of(bytes), isa,
-                                                       std::move(state)}));
+  return Tagger(std::unique_ptr<const Model>(
+      new Model{std::move(jets), std::move(inputs), std::move(metadata),
+                Fingerprint(std::move(bytes)), isa, std::move(state)}));
 }
 
 Tagger::Tagger(std::unique_ptr<const Model> model) : model_(std::move(model)) {}
@@ -152,7 +152,7 @@ Tagger::~Tagger() = default;
 
 const TaggerInputs& Tagger::inputs() const noexcept { return model_->inputs; }
 const std::string& Tagger::metadata() const noexcept { return model_->metadata; }
-const std::string& Tagger::fingerprint() const noexcept { return model_->fingerprint; }
+const std::string& Tagger::fingerprint() const noexcept { return model_->fingerprint.get(); }
 std::string_view Tagger::instruction_set() const noexcept { return name(model_->isa); }
 
 JetStatus Tagger::score(const JetView& jet, std::span<float> probabilities,

@@ -13,10 +13,10 @@
 #include <stdexcept>
 #include <utility>
 
+#include "data/probabilities.h"
 #include "lorentznet/error.h"
 #include "model/frame.h"
 #include "parallel/collectives.h"
-#include "data/probabilities.h"
 #include "train/loader.h"
 #include "train/pass.h"
 
