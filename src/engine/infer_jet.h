@@ -152,7 +152,7 @@ class JetInference {
     const T* const weights = layer.in;
     rows(nodes, of(h_), weights, layer.in_bias, y_.get());
     add_rows(nodes, of(message_), weights + hidden_ * step_, y_.get());
-    add_rows(nodes, scalars(), weights + 2 * hidden_ * step_, y_.get());
+    add_rows(nodes, scalars(), weights + 2L * hidden_ * step_, y_.get());
     relu_rows(nodes);
     const int words = words_of(hidden_);
     product<S>(

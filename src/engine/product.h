@@ -77,8 +77,8 @@ template <typename S, int U, int R, typename Begin, typename Finish>
   RowSums<S, U> sums[R];
   unroll<R>([&](auto r) __attribute__((always_inline)) { begin(row + r, first, sums[r]); });
   for (int word = 0; word < in.words; ++word) {
-    const auto* const inputs = x + word * kWord * in.step;
-    const auto* const lines = weights + first + word * kWord * weight_step;
+    const auto* const inputs = x + static_cast<long>(word) * kWord * in.step;
+    const auto* const lines = weights + first + static_cast<long>(word) * kWord * weight_step;
     auto bits = mask[word];
     for (int r = 1; r < R && !in.one_mask; ++r) bits |= mask[r * in.words + word];
     for (; bits != 0; bits &= bits - 1) {
