@@ -128,7 +128,7 @@ class RecordsTest(harness.ProgramTest):
         for line in result.stdout.splitlines()[:-5]:
             self.assertIn(line, text)
         stamped = re.findall(r"(?m)^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d  (.*)$", text)
-        self.assertRegex(stamped[0], r"qg_tagging 0\.1\.0( \(commit [^)]+\))?, LibTorch 2\.")
+        self.assertRegex(stamped[0], r"qg_tagging \d+\.\d+\.\d+( \(commit [^)]+\))?, LibTorch 2\.")
         self.assertIn(result.stdout.splitlines()[-1], stamped)
         self.assert_finished(harness.test_mode("qg", self.folder / "logged", "--datadir", self.data))
         self.assertTrue((self.folder / "logged" / "run.log").read_text().startswith(text))

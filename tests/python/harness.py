@@ -125,11 +125,16 @@ def test_mode(task: str, run_folder: Path, *words, **options) -> subprocess.Comp
 
 def without_description(checkpoint: Path):
     """Makes it one that does not say what its network computes, as the Python program's."""
-    with zipfile.ZipFile(checkpoint) as archive:
-        entries = [(name, archive.read(name)) for name in archive.namelist() if not name.endswith("/lorentznet.json")]
+    entries = weights_in(checkpoint)
     with zipfile.ZipFile(checkpoint, "w") as archive:
-        for name, content in entries:
+        for name, content in entries.items():
             archive.writestr(name, content)
+
+
+def weights_in(checkpoint: Path) -> dict[str, bytes]:
+    """All of its entries but what it says of its network."""
+    with zipfile.ZipFile(checkpoint) as archive:
+        return {name: archive.read(name) for name in archive.namelist() if not name.endswith("/lorentznet.json")}
 
 
 def read_json(file: Path) -> dict:
