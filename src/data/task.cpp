@@ -5,6 +5,7 @@
 #include "data/constituents.h"
 #include "data/jet_cache.h"
 #include "data/particles.h"
+#include "data/published_networks.h"
 #include "lorentznet/error.h"
 #include "lorentznet/readers.h"
 
@@ -114,8 +115,8 @@ const Task& top_tagging() {
       .n_scalar = 2,
       .beam_scalars = {0, psi_of_mass(1)},
       .pools_over_batch = true,
-      .published_n_nodes = 0,
-      .c_weight = 5e-3,
+      .published_n_nodes = kPublishedTop.n_nodes,
+      .c_weight = kPublishedTop.c_weight,
       // Of massless four-momenta that are stored as float: rounding.
       .published_masses = MassQuartiles{.lower = 1.5e-4, .median = 2.1e-4, .upper = 2.8e-4},
       .validation_name = "valid",
@@ -139,8 +140,8 @@ const Task& quark_gluon_tagging() {
                          .n_scalar = kNumSpecies,
                          .beam_scalars = {},
                          .pools_over_batch = false,
-                         .published_n_nodes = 139,
-                         .c_weight = 1e-3,
+                         .published_n_nodes = kPublishedQuarkGluon.n_nodes,
+                         .c_weight = kPublishedQuarkGluon.c_weight,
                          .published_masses = {},
                          .validation_name = "val",
                          .own_flags = {"num_data", "generator", "with_bc"},

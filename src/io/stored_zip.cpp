@@ -62,10 +62,9 @@ void read_extra(std::string_view extra, std::array<std::uint64_t*, 3> numbers,
   }
 }
 
-}  // namespace
-
-std::uint32_t crc32_of(std::string_view bytes, std::uint32_t before) {
-  auto crc = ~before;
+/// CRC-32 as in zip archives.
+std::uint32_t crc32_of(std::string_view bytes) {
+  auto crc = ~std::uint32_t{0};
   const auto& of = kCrc.of;
   for (; bytes.size() >= 8; bytes.remove_prefix(8)) {
     std::uint64_t eight = 0;
@@ -79,6 +78,8 @@ std::uint32_t crc32_of(std::string_view bytes, std::uint32_t before) {
   }
   return ~crc;
 }
+
+}  // namespace
 
 StoredZip::StoredZip(std::filesystem::path path)
     : path_(std::move(path)), file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {

@@ -55,7 +55,4 @@ class StoredZip {
   std::map<std::string, Entry, std::less<>> entries_;
 };
 
-/// CRC-32 as in zip archives. \param before  that of the bytes before
-std::uint32_t crc32_of(std::string_view bytes, std::uint32_t before = 0);
-
 }  // namespace lorentznet

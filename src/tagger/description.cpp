@@ -162,8 +162,11 @@ std::string to_text(const NetworkDescription& description) {
 std::optional<NetworkDescription> read_description(const std::filesystem::path& checkpoint) {
   const auto text = read_description_text(checkpoint);
   if (!text) return std::nullopt;
-  const std::string file = checkpoint.string();
-  const auto json = parse_json(*text, file + ": " + std::string(kDescriptionEntry));
+  return parse_description(*text, checkpoint.string());
+}
+
+NetworkDescription parse_description(const std::string& text, const std::string& file) {
+  const auto json = parse_json(text, file + ": " + std::string(kDescriptionEntry));
   constexpr std::int64_t kMost = 1'000'000;
   constexpr std::array<std::string_view, 2> kTasks{"top", "qg"}, kCoordinates{"double", "float"};
   const DescriptionReader reader(json, file);
@@ -184,9 +187,9 @@ std::optional<NetworkDescription> read_description(const std::filesystem::path& 
       .tests = reader.tests()};
 }
 
-OwnInput own_input(const NetworkDescription& description) {
-  if (description.task == "qg") return OwnInput::kPdgIds;
-  return own_scalars(description) > 0 ? OwnInput::kScalars : OwnInput::kNothing;
+ConstituentInput own_input(const NetworkDescription& description) {
+  if (description.task == "qg") return ConstituentInput::kPdgIds;
+  return own_scalars(description) > 0 ? ConstituentInput::kScalars : ConstituentInput::kNothing;
 }
 
 std::int64_t own_scalars(const NetworkDescription& description) {

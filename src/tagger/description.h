@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "lorentznet/tagger.h"
 #include "lorentznet/task.h"
 #include "tagger/network.h"
 
@@ -40,9 +41,8 @@ struct NetworkDescription {
 };
 
 /// What the network takes besides four-momenta.
-enum class OwnInput { kNothing, kPdgIds, kScalars };
-OwnInput own_input(const NetworkDescription& description);
-/// S of OwnInput::kScalars, else 0.
+ConstituentInput own_input(const NetworkDescription& description);
+/// S of ConstituentInput::kScalars, else 0.
 std::int64_t own_scalars(const NetworkDescription& description);
 
 /// The entry's contents, JSON. Equal descriptions give equal texts.
@@ -53,5 +53,8 @@ std::string to_text(const NetworkDescription& description);
 /// \throws InputError, one line that begins with the file's name, if the file is no checkpoint or
 ///         the entry is damaged or of a later format
 std::optional<NetworkDescription> read_description(const std::filesystem::path& checkpoint);
+
+/// The same of the entry's text. \param file  of the checkpoint, for messages
+NetworkDescription parse_description(const std::string& text, const std::string& file);
 
 }  // namespace lorentznet

@@ -18,8 +18,9 @@
 namespace lorentznet {
 namespace {
 
-void check_description(const NetworkDescription& description, const StateDict& state,
-                       const std::string& file) {
+/// The description, if it is one of this state that the engine computes.
+NetworkDescription checked(NetworkDescription description, const StateDict& state,
+                           const std::string& file) {
   const auto found = network_shape(state, file);
   const auto& said = description.shape;
   const auto check = [&](const char* name, std::int64_t of_weights, std::int64_t of_text) {
@@ -41,11 +42,6 @@ void check_description(const NetworkDescription& description, const StateDict& s
     throw_file_error(file, "the network computes coordinates in " + description.coordinates +
                                ", the tagger in double only");
   }
-}
-
-NetworkDescription checked(NetworkDescription description, const StateDict& state,
-                           const std::string& file) {
-  check_description(description, state, file);
   return description;
 }
 
@@ -98,7 +94,8 @@ TestVector made_up_jet(const NetworkDescription& description, std::size_t count,
     const double py = px * (uniform(random) - 0.5), pz = px * (uniform(random) - 0.5);
     const double mass = 0.2 * uniform(random);
     jet.p4.insert(jet.p4.end(), {std::sqrt(px * px + py * py + pz * pz + mass * mass), px, py, pz});
-    if (own_input(description) == OwnInput::kPdgIds) jet.pdg_id.push_back(kIds[random() % 9]);
+    if (own_input(description) == ConstituentInput::kPdgIds)
+      jet.pdg_id.push_back(kIds[random() % 9]);
     for (std::size_t s = 0; s < own; ++s) jet.scalars.push_back(2 * uniform(random) - 1);
   }
   return jet;
@@ -112,13 +109,14 @@ JetModel::JetModel(NetworkDescription description, const StateDict& state, Isa i
                    const std::string& file)
     : description_(checked(std::move(description), state, file)),
       input_(own_input(description_)),
-      own_scalars_(static_cast<std::size_t>(lorentznet::own_scalars(description_))),
+      own_scalars_(static_cast<std::size_t>(own_scalars(description_))),
       num_beams_(description_.beams ? kNumBeams : 0),
       network_(state, description_.c_weight, isa, file) {}
 
 JetStatus JetModel::check(const JetView& jet) const {
   const auto n = jet.p4.size() / 4;
-  if (jet.p4.size() % 4 != 0 || jet.pdg_id.size() != (input_ == OwnInput::kPdgIds ? n : 0) ||
+  if (jet.p4.size() % 4 != 0 ||
+      jet.pdg_id.size() != (input_ == ConstituentInput::kPdgIds ? n : 0) ||
       jet.scalars.size() != n * own_scalars_) {
     return JetStatus::kArrays;
   }
@@ -155,7 +153,7 @@ void JetModel::write_nodes(const JetView& jet, JetMemory& memory) const {
   }
   std::copy(jet.p4.begin(), jet.p4.end(), p4);
   for (std::size_t k = 0; k < n; ++k) {
-    if (input_ == OwnInput::kPdgIds) {
+    if (input_ == ConstituentInput::kPdgIds) {
       encode_species(species_index(abs_id(jet.pdg_id[k])), scalars);
     } else {
       const auto own = jet.scalars.subspan(k * own_scalars_, own_scalars_);

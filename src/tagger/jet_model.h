@@ -42,7 +42,7 @@ class JetModel {
   void write_nodes(const JetView& jet, JetMemory& memory) const;
 
   NetworkDescription description_;
-  OwnInput input_;
+  ConstituentInput input_;
   std::size_t own_scalars_, num_beams_;
   Network<float> network_;
 };

@@ -23,9 +23,8 @@ namespace {
 using Kind = PickleValue::Kind;
 using Numbers = std::vector<std::int64_t>;
 
-// Of compressed entries, which a small file may have. What is stored as it is may be larger, so
-// that whatever was written can be read: the file has its bytes.
-constexpr std::uint64_t kMaxUnpackedPickle = 1 << 20;
+// Of a file that is smaller, whose tensors may share memory. A larger one may hold as much as it
+// has bytes, so that whatever was written can be read.
 constexpr std::uint64_t kMaxUnpackedArrays = std::uint64_t{1} << 28;
 
 constexpr std::string_view kDataPickle = "/data.pkl";

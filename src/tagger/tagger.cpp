@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "data/particles.h"
+#include "data/published_networks.h"
 #include "io/file.h"
 #include "io/json.h"
 #include "io/message.h"
@@ -43,11 +44,12 @@ std::optional<T> get(const Json& args, const char* name, const std::string& file
 NetworkDescription described_by(const Json& args, const NetworkShape& shape,
                                 const std::string& file) {
   const bool quark_gluon = shape.scalars == kNumSpecies;
+  const auto& published = quark_gluon ? kPublishedQuarkGluon : kPublishedTop;
   NetworkDescription description{
       .task = kTaskNames[quark_gluon ? 1 : 0],
       .shape = shape,
       .rule = {},
-      .c_weight = quark_gluon ? 1e-3 : 5e-3,
+      .c_weight = published.c_weight,
       .beams = !quark_gluon && !get<bool>(args, "no_beams", file).value_or(false),
       .coordinates = get<std::string>(args, "coordinates", file).value_or("double"),
       .masses = std::nullopt};
@@ -63,15 +65,15 @@ NetworkDescription described_by(const Json& args, const NetworkShape& shape,
   const auto n_nodes = get<std::int64_t>(args, "n_nodes", file).value_or(0);
   const bool constant = pooling == "constant" || (pooling.empty() && (quark_gluon || n_nodes > 0));
   if (constant) {
-    constexpr std::int64_t kPublished = 139;  // of the published quark/gluon network
+    constexpr auto kPublished = kPublishedQuarkGluon.n_nodes;  // the only one that has a constant
     description.rule = {Pooling::kConstant, n_nodes > 0 ? n_nodes : kPublished};
   }
   return description;
 }
 
-NetworkDescription describe(const std::filesystem::path& checkpoint, const StateDict& state,
-                            const TaggerOptions& options) {
-  if (auto own = read_description(checkpoint)) return *own;
+/// What a checkpoint computes that does not describe itself.
+NetworkDescription described_by_args(const std::filesystem::path& checkpoint,
+                                     const StateDict& state, const TaggerOptions& options) {
   const auto beside = checkpoint.parent_path() / "args.json";
   const auto file = options.args_json.empty() ? beside : options.args_json;
   if (options.args_json.empty() && !std::filesystem::exists(beside)) {
@@ -129,17 +131,17 @@ Tagger Tagger::open(const std::filesystem::path& checkpoint, const TaggerOptions
   const auto isa = isa_of(options.instruction_set);
   const std::string file = checkpoint.string();
   auto state = read_state_dict(checkpoint);
-  JetModel jets(describe(checkpoint, state, options), state, isa, file);
+  const auto own = read_description_text(checkpoint);
+  JetModel jets(own ? parse_description(*own, file) : described_by_args(checkpoint, state, options),
+                state, isa, file);
   check_tests(jets, file);
   const auto& description = jets.description();
-  constexpr ConstituentInput kInputs[] = {ConstituentInput::kNothing, ConstituentInput::kPdgIds,
-                                          ConstituentInput::kScalars};
   TaggerInputs inputs{.task = description.task,
-                      .constituents = kInputs[static_cast<int>(own_input(description))],
+                      .constituents = own_input(description),
                       .scalars = static_cast<int>(own_scalars(description)),
                       .classes = jets.classes()};
   auto bytes = read_file(checkpoint, std::filesystem::file_size(checkpoint));
-  auto metadata = read_description_text(checkpoint).value_or(to_text(description));
+  auto metadata = own ? *own : to_text(description);
   return Tagger(std::unique_ptr<const Model>(
       new Model{std::move(jets), std::move(inputs), std::move(metadata),
                 Fingerprint(std::move(bytes)), isa, std::move(state)}));
