@@ -1,0 +1,74 @@
+#pragma once
+
+#include "cuda_primitives.h"
+
+namespace lorentznet::cuda {
+
+// Where rows and weights stand in the registers of a warp that multiplies matrices. Lane 4 g + t
+// holds rows g and g + 8 of a tile of 16 rows, and columns 2 t and 2 t + 1 of a tile of 8 columns.
+
+inline constexpr int kWarpLanes = 32;
+inline constexpr int kTileRows = 16;
+inline constexpr int kTileColumns = 8;
+
+/// The channel of a row of H that a column of a product stands for. The same map is used for the
+/// positions that a product sums over, so a product's sums are the next one's operand without an
+/// exchange between lanes; and a lane's channels of two neighbouring tiles are four in a row, so it
+/// reads and writes them as 16 bytes.
+template <int H>
+struct Channels {
+  static_assert(H % kTileColumns == 0);
+  static constexpr int kTiles = H / kTileColumns;
+  static constexpr int kPairs = kTiles / 2;  ///< of tiles that share 16 channels
+  static constexpr bool kOdd = kTiles % 2 != 0;
+
+  /// Columns q = 0 and 1 of lane t of a quad in tile n.
+  static __host__ __device__ constexpr int at(int n, int t, int q) {
+    return n < 2 * kPairs ? 16 * (n / 2) + 4 * t + 2 * (n % 2) + q : 16 * kPairs + 2 * t + q;
+  }
+  /// Column 0 to 7 of tile n.
+  static __host__ __device__ constexpr int of_column(int n, int column) {
+    return at(n, column / 2, column % 2);
+  }
+};
+
+/// Where register r of `count` stands for a lane, so that a warp reads them in vectors of up to 16
+/// bytes: the lanes' vectors of `widest` registers side by side, then narrower ones for the rest.
+__host__ __device__ constexpr int slot(int count, int r, int lane, int widest) {
+  int start = 0, width = widest;
+  while (true) {
+    while (width > count - start) width /= 2;
+    if (r < start + width) return start * kWarpLanes + lane * width + (r - start);
+    start += width;
+  }
+}
+
+template <typename T, int Bytes>
+struct alignas(Bytes) RegisterVector {
+  T of[Bytes / sizeof(T)];
+};
+
+/// Reads a lane's `Count` registers from the order of slot().
+/// \return behind them
+template <typename T, int Count>
+__device__ __forceinline__ const T* take_registers(const T* from, int lane, T (&to)[Count]) {
+  constexpr int kWidest = 16 / sizeof(T), kDone = Count / kWidest * kWidest;
+  static_assert(kWidest == 2 || kWidest == 4);
+#pragma unroll
+  for (int first = 0; first < kDone; first += kWidest) {
+    const auto* const at = from + first * kWarpLanes + lane * kWidest;
+    const auto vector = *reinterpret_cast<const RegisterVector<T, 16>*>(at);
+#pragma unroll
+    for (int k = 0; k < kWidest; ++k) to[first + k] = vector.of[k];
+  }
+  if constexpr (kWidest == 4 && Count - kDone >= 2) {
+    const auto* const at = from + kDone * kWarpLanes + lane * 2;
+    const auto vector = *reinterpret_cast<const RegisterVector<T, 8>*>(at);
+    to[kDone] = vector.of[0];
+    to[kDone + 1] = vector.of[1];
+  }
+  if constexpr (Count % 2 != 0) to[Count - 1] = from[(Count - 1) * kWarpLanes + lane];
+  return from + Count * kWarpLanes;
+}
+
+}  // namespace lorentznet::cuda
