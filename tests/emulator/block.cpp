@@ -1,0 +1,149 @@
+#include "block.h"
+
+#include <cstring>
+#include <exception>
+#include <stdexcept>
+
+#include "block_state.h"
+#include "cuda_names.h"
+#include "sanitizers.h"
+
+namespace lorentznet::cuda::emu {
+namespace {
+
+bool same(const Location& a, const Location& b) {
+  return a.line() == b.line() && a.column() == b.column() &&
+         std::strcmp(a.file_name(), b.file_name()) == 0;
+}
+
+std::string text(const Location& at) {
+  return std::string(at.file_name()) + ":" + std::to_string(at.line());
+}
+
+/// All threads of [first, first + count) meet. The last one works for all and goes on.
+void meet(Meeting& meeting, int first, int count, void* operands, Location here, WarpWork work) {
+  Block& block = *Block::current;
+  const int self = block.running;
+  if (meeting.arrived == 0) {
+    meeting.here = here;
+    meeting.first = self;
+  } else if (!same(meeting.here, here)) {
+    fail("is at " + text(here) + ", but thread " + std::to_string(meeting.first) + " waits at " +
+         text(meeting.here));
+  }
+  block.threads[self].operands = operands;
+  sanitizers::release(&meeting.clock);
+  if (++meeting.arrived < count) {
+    block.wait();
+  } else {
+    meeting.arrived = 0;
+    sanitizers::acquire(&meeting.clock);  // the operands of the others
+    if (work) {
+      void* all[kWarp];
+      for (int k = 0; k < kWarp; ++k) all[k] = block.threads[first + k].operands;
+      work(all);
+    }
+    sanitizers::release(&meeting.clock);
+    for (int k = first; k < first + count; ++k) block.threads[k].ready = true;
+    block.perhaps_yield();
+  }
+  sanitizers::acquire(&meeting.clock);
+}
+
+/// What a fiber runs: the kernel, as one thread. Exceptions don't leave a fiber.
+void run_thread() {
+  Fiber::entered();
+  Block& block = *Block::current;
+  try {
+    (*block.body)();
+    if (!block.threads[block.running].copies.empty()) {
+      fail("has returned with asynchronous copies that it did not wait for");
+    }
+  } catch (...) {
+    block.error = std::current_exception();
+  }
+  block.finish();
+}
+
+void run_block(Block& block, std::vector<Stack>& stacks, std::size_t shared_bytes) {
+  SharedMemory shared(shared_bytes);
+  block.shared = &shared;
+  block.alive = static_cast<int>(block.threads.size());
+  for (int k = 0; k < block.alive; ++k) {
+    block.threads[k].ready = true;
+    block.threads[k].fiber.prepare(stacks[k], run_thread);
+  }
+  block.start();
+  sanitizers::acquire(&block.ended);
+  if (block.error) std::rethrow_exception(block.error);
+  if (!shared.gaps_untouched()) {
+    throw std::runtime_error("block " + std::to_string(blockIdx.x) +
+                             " has written to shared memory outside its arrays");
+  }
+}
+
+std::vector<unsigned> order_of_blocks(unsigned blocks, Random& random) {
+  std::vector<unsigned> order(blocks);
+  for (unsigned k = 0; k < blocks; ++k) {
+    order[k] = options.order == Order::kDescending ? blocks - 1 - k : k;
+    if (options.order == Order::kRandom) std::swap(order[k], order[random.below(k + 1)]);
+  }
+  return order;
+}
+
+}  // namespace
+
+void launch(unsigned blocks, unsigned threads, std::size_t shared_bytes,
+            const std::function<void()>& body) {
+  if (Block::current) throw std::logic_error("a kernel can't launch another one");
+  if (threads == 0 || threads % kWarp) throw std::invalid_argument("a block has whole warps");
+  static thread_local std::vector<Stack> stacks;  // kept from launch to launch
+  if (stacks.size() < threads) stacks.resize(threads);
+  Block block(threads, body);
+  blockDim = {threads, 1, 1};
+  gridDim = {blocks, 1, 1};
+  for (const unsigned k : order_of_blocks(blocks, block.random)) {
+    blockIdx = {k, 0, 0};
+    run_block(block, stacks, shared_bytes);
+  }
+}
+
+void fail(const std::string& what) {
+  throw std::runtime_error("block " + std::to_string(blockIdx.x) + ", thread " +
+                           std::to_string(threadIdx.x) + " " + what);
+}
+
+void warp_meet(void* operands, Location here, WarpWork work) {
+  const int warp = Block::current->running / kWarp;
+  meet(Block::current->warps[warp], warp * kWarp, kWarp, operands, here, work);
+}
+
+void block_meet(Location here) {
+  Block& block = *Block::current;
+  meet(block.all, 0, static_cast<int>(block.threads.size()), nullptr, here, nullptr);
+}
+
+void* carve(std::size_t offset, std::size_t bytes) {
+  void* array = Block::current->shared->carve(offset, bytes, options.redzone);
+  if (!array) {
+    fail("wants shared memory up to byte " + std::to_string(offset + bytes + options.redzone) +
+         ", more than the launch asked for");
+  }
+  return array;
+}
+
+void begin_copy(Copy copy) {
+  const auto misaligned = [](const void* at) { return reinterpret_cast<std::uintptr_t>(at) % 16; };
+  if (misaligned(copy.to) || misaligned(copy.from)) {
+    fail("copies 16 bytes from or to an address that is no multiple of 16");
+  }
+  Block::current->threads[Block::current->running].copies.push_back(copy);
+}
+
+std::span<const Copy> begun_copies() {
+  return Block::current->threads[Block::current->running].copies;
+}
+
+void forget_copies() { Block::current->threads[Block::current->running].copies.clear(); }
+
+}  // namespace lorentznet::cuda::emu

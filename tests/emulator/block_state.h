@@ -1,0 +1,85 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <exception>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "block.h"
+#include "fiber.h"
+#include "shared_memory.h"
+
+namespace lorentznet::cuda::emu {
+
+inline constexpr int kWarp = 32;
+
+/// splitmix64 (Steele, Lea, Flood 2014).
+struct Random {
+  std::uint64_t state;
+  std::uint64_t next();
+  /// Less than `count`.
+  int below(std::size_t count) { return static_cast<int>(next() % count); }
+};
+
+/// A CUDA thread.
+struct Thread {
+  Fiber fiber;
+  bool ready = false;        ///< can go on: does not wait, has not returned
+  void* operands = nullptr;  ///< of the operation in which it waits
+  std::vector<Copy> copies;  ///< begun and not yet waited for
+};
+
+/// A barrier of some of a block's threads.
+struct Meeting {
+  int arrived = 0;
+  int first = 0;  ///< the thread that came first
+  Location here;
+  char clock = 0;  ///< whose address is the thread sanitizer's name for this barrier
+};
+
+/// A running block. The scheduler is no fiber of its own: whoever has to wait looks for the next
+/// thread and switches to it.
+class Block {
+ public:
+  Block(unsigned count, const std::function<void()>& kernel);
+  ~Block();
+  Block(const Block&) = delete;
+  Block& operator=(const Block&) = delete;
+
+  /// Runs the threads until all have returned or one has failed.
+  void start();
+  /// Lets others run until the meeting in which this thread waits is complete.
+  /// \throws std::runtime_error if nobody else can go on.
+  void wait();
+  /// In random order, somebody else may run first.
+  void perhaps_yield();
+  /// The running thread has returned or failed.
+  [[noreturn]] void finish();
+
+  std::vector<Thread> threads;
+  std::vector<Meeting> warps;
+  Meeting all;
+  Random random;
+  const std::function<void()>* body;
+  SharedMemory* shared = nullptr;
+  int running = kNobody, alive = 0;
+  std::exception_ptr error;  ///< ends the launch
+  char ended = 0;            ///< a clock: what threads did comes before the block's end
+
+  /// Of the launch on this thread; null outside of launches.
+  static inline constinit thread_local Block* current = nullptr;
+
+ private:
+  static constexpr int kNobody = -1;
+
+  int next_in(int first, int count, bool descending, int skip) const;
+  int next();
+  void resume(int thread);
+  std::string who_waits() const;
+
+  Fiber caller_;  ///< of the launch
+};
+
+}  // namespace lorentznet::cuda::emu
