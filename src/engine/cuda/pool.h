@@ -1,0 +1,70 @@
+#pragma once
+
+#include <cstddef>
+
+#include "engine/cuda/layout.h"
+
+namespace lorentznet::cuda {
+
+/// Ends a batch: the logits graph_dec(sum_i h_i / n_nodes) of each jet, in float. A block a jet, a
+/// thread a channel; all sums in an order that depends on the jet alone.
+template <int H>
+struct Pool {
+  struct Params {
+    int classes;
+    const int* offsets;    ///< [J + 1] jet k has the nodes offsets[k] to offsets[k + 1] - 1
+    const float* n_nodes;  ///< [J] divisor of the pooled embedding
+    const float* h;        ///< [P, H]
+    const float* decoder;  ///< as pack_decoder() writes it
+    float* logits;         ///< [J, classes]
+  };
+  static constexpr int kThreads = (H + kWarpLanes - 1) / kWarpLanes * kWarpLanes, kMinBlocks = 1;
+
+  static std::size_t shared_bytes() { return 2 * (H * sizeof(float) + prim::redzone()); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const int jet = static_cast<int>(blockIdx.x), channel = static_cast<int>(threadIdx.x);
+    const float *const in = p.decoder, *const in_bias = in + H * H;
+    const float *const out = in_bias + H, *const out_bias = out + p.classes * H;
+    prim::Carver carver;
+    float* const pooled = carver.template take<float>(H);
+    float* const decoded = carver.template take<float>(H);
+
+    if (channel < H) {
+      pooled[channel] = sum(p.h + channel, p.offsets[jet], p.offsets[jet + 1]) / p.n_nodes[jet];
+    }
+    __syncthreads();
+    if (channel < H) {
+      float value = in_bias[channel];
+#pragma unroll 8
+      for (int c = 0; c < H; ++c) value = fmaf(in[c * H + channel], pooled[c], value);
+      decoded[channel] = prim::relu(value);
+    }
+    __syncthreads();
+    const int warp = channel / kWarpLanes, lane = channel % kWarpLanes;
+    for (int k = warp; k < p.classes; k += kThreads / kWarpLanes) {
+      const float logit = dot(out + k * H, decoded, lane) + out_bias[k];
+      if (lane == 0) p.logits[static_cast<long>(jet) * p.classes + k] = logit;
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ float sum(const float* h, long first, long end) {
+    float sum = 0;
+#pragma unroll 8
+    for (long i = first; i < end; ++i) sum += h[i * H];
+    return sum;
+  }
+  /// By the lanes of a warp.
+  static __device__ __forceinline__ float dot(const float* weights, const float* values, int lane) {
+    float sum = 0;
+    for (int c = lane; c < H; c += kWarpLanes) sum = fmaf(weights[c], values[c], sum);
+#pragma unroll
+    for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
+      sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+    }
+    return sum;
+  }
+};
+
+}  // namespace lorentznet::cuda
