@@ -59,8 +59,9 @@ class EmbeddingTest(harness.ProgramTest):
         home = self.folder / "home"
         home.mkdir()
         network = NO_NETWORK if can_leave_network() else []
+        env = harness.environment(HOME=str(home), **harness.build_environment(self.tree))
         result = subprocess.run([*network, "bash", "-e", "-o", "pipefail", "-c", "".join(blocks)], cwd=self.tree,
-                                env=harness.environment(HOME=str(home)), capture_output=True, text=True)  # fmt: skip
+                                env=env, capture_output=True, text=True)  # fmt: skip
         self.assertEqual(result.returncode, 0, result.stdout + result.stderr)
         self.assertNotIn("warning:", result.stderr)
         printed = [line for line in result.stdout.splitlines() if re.fullmatch(r"[0-9.e-]+ [0-9.e-]+", line)]

@@ -74,6 +74,22 @@ def environment(threads: int = 1, **more: str) -> dict[str, str]:
                    "LORENTZNET_PUBLISHED_FILES": str(Path(__file__).with_name("no_published_files.tsv"))} | more
 
 
+@functools.cache
+def _compiler_cache() -> dict[str, str]:
+    """Where it is, whatever HOME is; empty if there is none."""
+    if shutil.which("ccache") is None:
+        return {}
+    folder = subprocess.run(["ccache", "--get-config", "cache_dir"], capture_output=True, text=True, check=True).stdout
+    return {"CCACHE_DIR": folder.strip(), "CCACHE_NOHASHDIR": "1", "CMAKE_CXX_COMPILER_LAUNCHER": "ccache"}
+
+
+def build_environment(base: Path) -> dict[str, str]:
+    """Variables for builds below `base`: the compiler's cache finds what was compiled in another folder of the same
+    shape by the same names, so that the tests compile the tagger once."""
+    return _compiler_cache() | {"CCACHE_BASEDIR": str(base.resolve()), "CMAKE_GENERATOR": "Ninja",
+                                "CXX": os.environ.get("CXX", "c++")}  # fmt: skip
+
+
 class ProgramServer:
     """Runs programs in forks of a process that has loaded LibTorch (tests/tools/program_server.cpp), which takes a
     tenth of the time if the run is short."""

@@ -31,7 +31,8 @@ def key() -> str:
 
 def clean_environment(**more: str) -> dict[str, str]:
     """Without the packages of the tests."""
-    return {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")} | more
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    return kept | harness.build_environment(harness.PROJECT) | more
 
 
 def run(*command, **options) -> subprocess.CompletedProcess:
@@ -58,10 +59,12 @@ def venv() -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(FOLDER / "wheel", ignore_errors=True)
             subprocess.run([sys.executable, "-m", "venv", folder], env=clean_environment(), check=True)
-            # A build folder that stays, as for the programs: what has not changed is not compiled again.
-            build = f"--config-settings=build-dir={FOLDER / 'build'}"
-            _pip("install", build, harness.PROJECT)
-            _pip("wheel", "--no-deps", build, "--wheel-dir", FOLDER / "wheel", harness.PROJECT)
+            # As `pip install .` does, which keeps no wheel. The build folder stays, as for the programs: what has not
+            # changed is not compiled again. It is as deep as others in which the tagger is built (build_environment).
+            build = harness.PROJECT / "build" / f"python-package-{FOLDER.parent.name}"
+            _pip("wheel", "--no-deps", f"--config-settings=build-dir={build}", "--wheel-dir", FOLDER / "wheel",
+                 harness.PROJECT)  # fmt: skip
+            _pip("install", *(FOLDER / "wheel").iterdir())
             done.write_text(key())
     return folder
 
@@ -74,3 +77,7 @@ def make_importable() -> None:
     """From here on this process imports the package, with the numpy that it has already."""
     (site,) = (venv() / "lib").glob("python3*/site-packages")
     sys.path.append(str(site))
+
+
+if __name__ == "__main__":
+    print(venv())
