@@ -43,6 +43,41 @@ __host__ __device__ constexpr int slot(int count, int r, int lane, int widest) {
   }
 }
 
+/// The order of a matrix's registers: for each position all columns, or for each column all
+/// positions. Tiles that share channels go together.
+enum class WeightOrder { kByPositions, kByColumns };
+
+/// Where a lane's register of [H, H] weights for column tile n and position tile k stands.
+template <int H>
+__host__ __device__ constexpr int fragment_at(WeightOrder order, int n, int k, int lane,
+                                              int widest) {
+  constexpr int kTiles = Channels<H>::kTiles, kShared = 2 * Channels<H>::kPairs;
+  const int columns = n < kShared ? 2 : 1, positions = k < kShared ? 2 : 1;
+  const int column = n % columns, position = k % positions;
+  const int first_n = n - column, first_k = k - position;
+  const int before = order == WeightOrder::kByPositions ? first_k * kTiles + first_n * positions
+                                                        : first_n * kTiles + first_k * columns;
+  return before * kWarpLanes +
+         slot(columns * positions, column * positions + position, lane, widest);
+}
+/// Registers of such a matrix.
+template <int H>
+inline constexpr int kMatrixFragments = Channels<H>::kTiles* Channels<H>::kTiles* kWarpLanes;
+
+/// One of them: of column tile n and position tile k, a lane's weights of an output and two inputs.
+template <int H>
+struct MatrixRegister {
+  int n, k, lane;
+
+  /// \param number  from 0 to kMatrixFragments<H> - 1
+  __host__ __device__ constexpr explicit MatrixRegister(int number)
+      : n(number / kWarpLanes / Channels<H>::kTiles),
+        k(number / kWarpLanes % Channels<H>::kTiles),
+        lane(number % kWarpLanes) {}
+  __host__ __device__ constexpr int output() const { return Channels<H>::of_column(n, lane / 4); }
+  __host__ __device__ constexpr int input(int q) const { return Channels<H>::at(k, lane % 4, q); }
+};
+
 template <typename T, int Bytes>
 struct alignas(Bytes) RegisterVector {
   T of[Bytes / sizeof(T)];

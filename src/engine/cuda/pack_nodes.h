@@ -10,59 +10,20 @@ namespace lorentznet::cuda {
 // products' operands are: Pair, and pack(low, high) on the host. Matrices are [outputs, inputs], as
 // in a state dict, the batch norms folded in.
 
-/// Columns first to first + H - 1 of a matrix [H, inputs].
-struct MatrixPart {
-  const float* weights;
-  int inputs, first;
-
-  float at(int output, int input) const {
-    return weights[static_cast<long>(output) * inputs + first + input];
-  }
-};
-
-/// Writes the groups of registers that multiply_group() reads.
+/// Appends columns first to first + H - 1 of weights [H, inputs].
 template <typename Format, int H>
-class FragmentWriter {
- public:
+void append_fragments(WeightOrder order, const float* weights, int inputs, int first,
+                      std::vector<typename Format::Pair>& to) {
   using Pair = typename Format::Pair;
-  using C = Channels<H>;
-
-  explicit FragmentWriter(std::vector<Pair>& out) : out_(out) {}
-
-  /// For multiply_rows(): for each group of positions all columns.
-  void write_by_positions(const MatrixPart& matrix) {
-    for (int k = 0; k < C::kTiles; k += width(k)) {
-      for (int n = 0; n < C::kTiles; n += width(n)) write_group(matrix, n, k);
-    }
+  const auto begin = to.size();
+  to.resize(begin + kMatrixFragments<H>);
+  for (int k = 0; k < kMatrixFragments<H>; ++k) {
+    const MatrixRegister<H> at(k);
+    const float* const row = weights + static_cast<long>(at.output()) * inputs + first;
+    const int place = fragment_at<H>(order, at.n, at.k, at.lane, 16 / sizeof(Pair));
+    to[begin + place] = Format::pack(row[at.input(0)], row[at.input(1)]);
   }
-  /// For multiply_operands(): for each group of columns all positions.
-  void write_by_columns(const MatrixPart& matrix) {
-    for (int n = 0; n < C::kTiles; n += width(n)) {
-      for (int k = 0; k < C::kTiles; k += width(k)) write_group(matrix, n, k);
-    }
-  }
-
- private:
-  /// Tiles of the group that begins with a tile.
-  static int width(int tile) { return tile < 2 * C::kPairs ? 2 : 1; }
-
-  void write_group(const MatrixPart& matrix, int n, int k) {
-    const int positions = width(k), count = width(n) * positions;
-    const auto begin = out_.size();
-    out_.resize(begin + static_cast<std::size_t>(count) * kWarpLanes);
-    for (int r = 0; r < count; ++r) {
-      for (int lane = 0; lane < kWarpLanes; ++lane) {
-        const int output = C::of_column(n + r / positions, lane / 4), tile = k + r % positions;
-        const auto weight = [&](int q) { return matrix.at(output, C::at(tile, lane % 4, q)); };
-        constexpr int kWidest = 16 / sizeof(Pair);
-        out_[begin + static_cast<std::size_t>(slot(count, r, lane, kWidest))] =
-            Format::pack(weight(0), weight(1));
-      }
-    }
-  }
-
-  std::vector<Pair>& out_;
-};
+}
 
 /// Appends the transpose of columns first to first + count - 1 of [outputs, inputs].
 inline void append_transposed(const float* weights, int outputs, int inputs, int first, int count,
@@ -87,9 +48,8 @@ std::vector<float> pack_embedding(const float* weight, const float* bias, int sc
 template <typename Format, int H>
 std::vector<typename Format::Pair> pack_projection(const float* receivers, const float* senders) {
   std::vector<typename Format::Pair> packed;
-  FragmentWriter<Format, H> writer(packed);
-  writer.write_by_columns({receivers, H, 0});
-  writer.write_by_columns({senders, H, 0});
+  append_fragments<Format, H>(WeightOrder::kByColumns, receivers, H, 0, packed);
+  append_fragments<Format, H>(WeightOrder::kByColumns, senders, H, 0, packed);
   return packed;
 }
 
@@ -107,10 +67,9 @@ PackedUpdate<typename Format::Pair> pack_update(const float* in, const float* in
                                                 int scalars) {
   PackedUpdate<typename Format::Pair> packed;
   const int inputs = 2 * H + scalars;
-  FragmentWriter<Format, H> writer(packed.weights);
-  writer.write_by_positions({in, inputs, 0});
-  writer.write_by_positions({in, inputs, H});
-  writer.write_by_columns({out, H, 0});
+  append_fragments<Format, H>(WeightOrder::kByPositions, in, inputs, 0, packed.weights);
+  append_fragments<Format, H>(WeightOrder::kByPositions, in, inputs, H, packed.weights);
+  append_fragments<Format, H>(WeightOrder::kByColumns, out, H, 0, packed.weights);
   packed.vectors.assign(in_bias, in_bias + H);
   packed.vectors.insert(packed.vectors.end(), out_bias, out_bias + H);
   append_transposed(in, H, inputs, 2 * H, scalars, packed.vectors);
