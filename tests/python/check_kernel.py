@@ -16,7 +16,9 @@ FLAGS_OF_ISA = {
     "avx512": AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
 }
 TEST_JETS = 400
-SCORED_JETS = 120  # few, because the networks have full size and the portable kernel is slow
+SCORED_JETS = 120  # few, because the networks have full size
+FEW_JETS = 25  # of the plain and the portable kernel, which are slow
+BATCHED_JETS = 250
 ALL_JETS = os.environ.get("LORENTZNET_ALL_JETS") == "1"  # as in .ci/run: minutes of the portable kernel
 
 
@@ -34,19 +36,23 @@ class KernelTest(harness.ProgramTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
-        cls.jets = {"top": harness.write_h5(cls.folder / "test.h5",
-                                            harness.top_arrays("test", count=SCORED_JETS)),
-                    "qg": cls.folder / "test.npz"}  # fmt: skip
-        np.savez(cls.jets["qg"], **harness.qg_arrays(count=SCORED_JETS))
+        cls.jets = cls.write_jets("test", SCORED_JETS)
         for task in cls.jets:
             shutil.copytree(harness.PROJECT / "logs" / task / "pretrained", cls.experiment(task))
+
+    @classmethod
+    def write_jets(cls, name, count):
+        """Files of the first jets of the samples."""
+        np.savez(cls.folder / f"{name}.npz", **harness.qg_arrays(count=count))
+        return {"top": harness.write_h5(cls.folder / f"{name}.h5", harness.top_arrays("test", count=count)),
+                "qg": cls.folder / f"{name}.npz"}  # fmt: skip
 
     @classmethod
     def experiment(cls, task, name="pretrained"):
         return cls.folder / "logs" / task / name
 
-    def score(self, task, *words, name="pretrained", isa=""):
-        return harness.test_mode(task, self.experiment(task, name), "--test_data", self.jets[task], *words,
+    def score(self, task, *words, name="pretrained", isa="", jets=None):
+        return harness.test_mode(task, self.experiment(task, name), "--test_data", jets or self.jets[task], *words,
                                  env={"LORENTZNET_ISA": isa})  # fmt: skip
 
     def train(self, name, *words, isa=""):
@@ -60,16 +66,16 @@ class KernelTest(harness.ProgramTest):
         lines = [line for line in result.stdout.splitlines() if line.startswith("Kernel: ")]
         self.assertEqual(lines, [f"Kernel: {expected}"])
 
-    def scores_of(self, task, expected, *words, isa=""):
+    def scores_of(self, task, expected, *words, **options):
         (self.experiment(task) / "score.npy").unlink(missing_ok=True)
-        self.assert_kernel(self.score(task, *words, isa=isa), expected)
+        self.assert_kernel(self.score(task, *words, **options), expected)
         return np.load(self.experiment(task) / "score.npy")
 
     def test_same_scores(self):
-        for task in self.jets:
-            plain = self.scores_of(task, "plain", "--kernel=plain", isa="is not read")
-            self.assertEqual(plain.shape, (SCORED_JETS, 3))
-            fused = [self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa) for isa in HERE]
+        for task, jets in self.write_jets("few", FEW_JETS).items():
+            plain = self.scores_of(task, "plain", "--kernel=plain", isa="is not read", jets=jets)
+            self.assertEqual(plain.shape, (FEW_JETS, 3))
+            fused = [self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa, jets=jets) for isa in HERE]
             harness.assert_close(fused[0], plain, atol=1e-5)
             for other in fused[1:]:
                 self.assertEqual(other.tobytes(), fused[0].tobytes())
@@ -77,11 +83,13 @@ class KernelTest(harness.ProgramTest):
     def test_same_bits_with_all_instruction_sets(self):
         """score.npy of all shipped jets, byte by byte, in batches of different sizes and several threads.
 
-        Without LORENTZNET_ALL_JETS of the test jets, and not with the portable kernel.
+        Without LORENTZNET_ALL_JETS of the first BATCHED_JETS test jets, and not with the portable kernel.
         """
-        for task, jets in {"top": "top", "qg": "qg/datasets"}.items():
-            files = sorted(path for path in (harness.PROJECT / "data" / jets).iterdir()
-                           if path.suffix in (".h5", ".npz") and (ALL_JETS or path.stem not in ("train", "val")))  # fmt: skip
+        for task, file in self.write_jets("batched", BATCHED_JETS).items():
+            files = [file]
+            if ALL_JETS:
+                folder = harness.PROJECT / "data" / {"top": "top", "qg": "qg/datasets"}[task]
+                files = sorted(path for path in folder.iterdir() if path.suffix in (".h5", ".npz"))
             self.assertTrue(files)
             scores = set()
             for isa, size in zip(reversed(HERE), (100, 1, 32)):

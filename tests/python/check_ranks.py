@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import disturb_ranks
@@ -204,8 +205,10 @@ class RanksTest(harness.ProgramTest):
         """One kill and one stop; disturb_ranks.py repeats them."""
         with tempfile.TemporaryDirectory(prefix="lorentznet-") as folder:
             disturber = disturb_ranks.Disturber(Path(folder), ranks=2, seed=3, timeout=8)
-            self.assertIn("same bits", disturber.kill(0))
-            self.assertIn("is named", disturber.stop(0))
+            with ThreadPoolExecutor() as threads:  # the stopped training waits for the timeout
+                killed, stopped = threads.submit(disturber.kill, 0), threads.submit(disturber.stop, 0)
+            self.assertIn("same bits", killed.result())
+            self.assertIn("is named", stopped.result())
 
 
 if __name__ == "__main__":

@@ -81,6 +81,13 @@ def wait_until_idle(process: subprocess.Popen):
         time.sleep(0.01)
 
 
+def end(process: subprocess.Popen):
+    """Ends a process that still runs, and closes what it was read by."""
+    if process.poll() is None:
+        process.kill()
+        process.communicate()
+
+
 def wait_for(processes, timeout=harness.HANG) -> list[subprocess.CompletedProcess]:
     """Waits for all processes; on a timeout kills the rest and fails."""
     results = []
@@ -92,9 +99,7 @@ def wait_for(processes, timeout=harness.HANG) -> list[subprocess.CompletedProces
             )
     finally:
         for process in processes:
-            if process.poll() is None:
-                process.kill()
-                process.communicate()
+            end(process)
     return results
 
 
