@@ -29,11 +29,13 @@ void check_packing() {
   DeviceArray<Pair> to(3 * kMatrixFragments<H>);
   const auto part = [&](int k) { return to.get() + k * kMatrixFragments<H>; };
   using Kernel = PackWeights<Op, H>;
-  const DeviceArray<typename Kernel::Matrix> matrices(
-      std::vector<typename Kernel::Matrix>{{from, kInputs, 1, WeightOrder::kByColumns, part(0)},
-                                           {from, kInputs, 1, WeightOrder::kByPositions, part(1)},
-                                           {from, 1, kInputs, WeightOrder::kByColumns, part(2)}});
-  prim::launch<Kernel>({}, 3, 0, {matrices.get()});
+  DeviceArray<float> rows(3 * H);
+  const DeviceArray<typename Kernel::Matrix> matrices(std::vector<typename Kernel::Matrix>{
+      {from, kInputs, 1, WeightOrder::kByColumns, part(0), 0, nullptr},
+      {from, kInputs, 1, WeightOrder::kByPositions, part(1), 0, nullptr},
+      {from, 1, kInputs, WeightOrder::kByColumns, part(2), 0, nullptr},
+      {from + H, kInputs, 1, WeightOrder::kByColumns, nullptr, 3, rows.get()}});
+  prim::launch<Kernel>({}, 4, 0, {matrices.get()});
 
   std::vector<Pair> want;
   append_fragments<Op, H>(WeightOrder::kByColumns, layer.weight.data(), kInputs, kFirst, want);
@@ -42,6 +44,9 @@ void check_packing() {
   const auto got = to.download();
   REQUIRE(got.size() == want.size());
   CHECK(std::memcmp(got.data(), want.data(), want.size() * sizeof(Pair)) == 0);
+  std::vector<float> want_rows;
+  append_transposed(layer.weight.data(), H, kInputs, 2 * H, 3, want_rows);
+  CHECK(rows.download() == want_rows);
 }
 
 }  // namespace

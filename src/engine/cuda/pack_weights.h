@@ -15,7 +15,9 @@ struct PackWeights {
     const float* weights;
     int output_step, input_step;  ///< exchanged for the product with the transposed matrix
     WeightOrder order;
-    Pair* to;  ///< [kMatrixFragments<H>]
+    Pair* to;  ///< [kMatrixFragments<H>]; null: `transposed` is written
+    int columns;
+    float* transposed;  ///< [columns, H]
   };
   struct Params {
     const Matrix* matrices;  ///< one a block, in device memory
@@ -24,6 +26,7 @@ struct PackWeights {
 
   static __device__ __forceinline__ void run(const Params& p) {
     const Matrix matrix = p.matrices[blockIdx.x];
+    if (matrix.to == nullptr) return transpose(matrix);
     for (int k = static_cast<int>(threadIdx.x); k < kMatrixFragments<H>; k += kThreads) {
       const MatrixRegister<H> at(k);
       const float* const row = matrix.weights + static_cast<long>(at.output()) * matrix.output_step;
@@ -32,6 +35,14 @@ struct PackWeights {
       };
       const int place = fragment_at<H>(matrix.order, at.n, at.k, at.lane, 16 / sizeof(Pair));
       matrix.to[place] = Op::pack(weight(0), weight(1));
+    }
+  }
+
+ private:
+  static __device__ __forceinline__ void transpose(const Matrix& matrix) {
+    for (int k = static_cast<int>(threadIdx.x); k < matrix.columns * H; k += kThreads) {
+      const long row = k % H, column = k / H;
+      matrix.transposed[k] = matrix.weights[row * matrix.output_step + column * matrix.input_step];
     }
   }
 };

@@ -1,0 +1,102 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/cuda/layout.h"
+
+namespace lorentznet::cuda {
+
+// Batch norm in training: sums over the rows of a batch, statistics, and what the running ones
+// become.
+
+/// sums[c] = sum_k partial[k][c], in an order that depends on the number of parts alone.
+struct AddPartials {
+  struct Params {
+    int parts, columns;
+    const double* partial;  ///< [parts, columns]
+    double* sums;           ///< [columns]
+  };
+  static constexpr int kSlices = 16;  ///< a slice has every 16th part
+  static constexpr int kThreads = kSlices * kWarpLanes, kMinBlocks = 1;
+  static unsigned blocks(int columns) {
+    return static_cast<unsigned>((columns + kWarpLanes - 1) / kWarpLanes);
+  }
+  static std::size_t shared_bytes() { return kThreads * sizeof(double) + prim::redzone(); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const int thread = static_cast<int>(threadIdx.x);
+    const int lane = thread % kWarpLanes, slice = thread / kWarpLanes;
+    const int column = static_cast<int>(blockIdx.x) * kWarpLanes + lane;
+    prim::Carver carver;
+    auto* const of_slices = carver.template take<double>(kThreads);
+    double sum = 0;
+    if (column < p.columns) {
+#pragma unroll 4
+      for (int part = slice; part < p.parts; part += kSlices) {
+        sum += p.partial[static_cast<long>(part) * p.columns + column];
+      }
+    }
+    of_slices[thread] = sum;
+    __syncthreads();
+    if (slice != 0 || column >= p.columns) return;
+    for (int k = 1; k < kSlices; ++k) sum += of_slices[k * kWarpLanes + lane];
+    p.sums[column] = sum;
+  }
+};
+
+/// A batch norm of `channels` channels.
+struct BatchNorm {
+  const float *weight, *bias;              ///< [channels] gamma, beta
+  float *running_mean, *running_variance;  ///< [channels]
+  std::int64_t* batches;                   ///< [1] num_batches_tracked
+  double epsilon, momentum;
+};
+
+/// y = z scale + shift with zhat = (z - mean) inverse_sigma.
+struct NormState {
+  double *mean, *inverse_sigma;  ///< [channels]
+  float *scale, *shift;          ///< [channels]
+};
+
+/// The statistics of a batch, towards which the running ones move unless the batch is one row.
+/// Those of a batch without rows are the running ones.
+struct NormOfBatch {
+  struct Params {
+    int channels;        ///< at most kThreads
+    const double* sums;  ///< [2 channels + 1] sum z, sum z^2, number of rows
+    BatchNorm norm;
+    NormState to;
+  };
+  static constexpr int kThreads = 128, kMinBlocks = 1;
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const int c = static_cast<int>(threadIdx.x);
+    if (c >= p.channels) return;
+    const double count = p.sums[2 * p.channels];
+    double mean = p.norm.running_mean[c], variance = p.norm.running_variance[c];
+    if (count > 0) {
+      mean = p.sums[c] / count;
+      variance = p.sums[p.channels + c] / count - mean * mean;
+      if (variance < 0) variance = 0;
+    }
+    if (count > 1) {  // the variance of a single row is not known
+      move(p.norm.running_mean[c], mean, p.norm.momentum);
+      move(p.norm.running_variance[c], variance * (count / (count - 1)), p.norm.momentum);
+      if (c == 0) ++*p.norm.batches;
+    }
+    const double inverse_sigma = 1 / sqrt(variance + p.norm.epsilon);
+    const double scale = p.norm.weight[c] * inverse_sigma;
+    p.to.mean[c] = mean;
+    p.to.inverse_sigma[c] = inverse_sigma;
+    p.to.scale[c] = static_cast<float>(scale);
+    p.to.shift[c] = static_cast<float>(p.norm.bias[c] - mean * scale);
+  }
+
+ private:
+  static __device__ __forceinline__ void move(float& running, double value, double momentum) {
+    running = static_cast<float>((1 - momentum) * running + momentum * value);
+  }
+};
+
+}  // namespace lorentznet::cuda

@@ -1,0 +1,145 @@
+#pragma once
+
+#include "engine/cuda/batch_norm.h"
+#include "engine/cuda/node_forward.h"
+
+namespace lorentznet::cuda {
+
+// The node part of a layer in training, forward: z = phi_h.0, its statistics (AddPartials,
+// NormOfBatch), then the rest of phi_h. A batch may end with a ghost row, which stands for the
+// padded rows of the published program: it has no message, and a weight in the statistics.
+
+/// z = in [h, message, scalars] + bias, and sums over the rows of each block.
+template <typename Op, int H>
+struct NodeHidden {
+  struct Params {
+    int nodes, scalars;  ///< P with the ghost, S
+    bool ghost;          ///< the last row is the ghost
+    double ghost_weight;
+    const float* h;                    ///< [P, H]
+    const float* message;              ///< [P, H]; [P - 1, H] with a ghost
+    const float* features;             ///< [P, S]
+    const typename Op::Pair* weights;  ///< of h, of message; by positions
+    const float* bias;                 ///< [H]
+    const float* scalar_weights;       ///< [S, H]
+    float* z;                          ///< [P, H]
+    double* partial;                   ///< [blocks, 2, H] sums of z and of z^2
+  };
+  static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
+  static unsigned blocks(int nodes) { return node_blocks(nodes); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    static_assert(kThreads == kWarpLanes);  // a warp's sums are the block's
+    const WarpRows<kNodeTiles> rows(p.nodes), nodes_only(p.ghost ? p.nodes - 1 : p.nodes);
+    RowSums<H, kNodeTiles> z;
+    multiply_scalars<H>(rows, p.features, p.scalars, p.scalar_weights, p.bias, z);
+    const auto* const weights = multiply_rows<Op, H>(rows, p.h, p.weights, z);
+    multiply_rows<Op, H>(nodes_only, p.message, weights, z);
+    each_group<H>([&](auto columns, int n) {
+      constexpr int kColumns = decltype(columns)::value;
+      const int channel = Channels<H>::at(n, rows.t, 0);
+#pragma unroll
+      for (int k = 0; k < 2 * kNodeTiles; ++k) {
+        const int m = k / 2, half = k % 2;
+        if (!rows.exists(m, half)) continue;
+        store_part(p.z + rows.row(m, half) * H + channel, part_of<kColumns>(z[m], n, half));
+      }
+    });
+    loop_over_groups<H>([&](auto columns, int n) {
+      add_squares<decltype(columns)::value>(p, rows, nodes_only, Channels<H>::at(n, rows.t, 0));
+    });
+  }
+
+ private:
+  /// The sums over the warp's rows, of which a lane reads what it has written.
+  template <int N>
+  static __device__ __forceinline__ void add_squares(const Params& p,
+                                                     const WarpRows<kNodeTiles>& rows,
+                                                     const WarpRows<kNodeTiles>& nodes_only,
+                                                     int channel) {
+    double sum[2 * N] = {}, squares[2 * N] = {};
+#pragma unroll
+    for (int row = 0; row < 2 * kNodeTiles; ++row) {
+      const int m = row / 2, half = row % 2;
+      if (!rows.exists(m, half)) continue;
+      const auto z = load_part<N>(p.z + rows.row(m, half) * H + channel);
+      const double weight = nodes_only.exists(m, half) ? 1 : p.ghost_weight;
+#pragma unroll
+      for (int k = 0; k < 2 * N; ++k) {
+        const double value = z.of[k];
+        sum[k] += weight * value;
+        squares[k] += weight * value * value;
+      }
+    }
+    double* const to = p.partial + 2L * blockIdx.x * H + channel;
+#pragma unroll
+    for (int k = 0; k < 2 * N; ++k) {
+#pragma unroll
+      for (int distance = 4; distance < kWarpLanes; distance *= 2) {
+        sum[k] += __shfl_xor_sync(0xffffffffu, sum[k], distance);
+        squares[k] += __shfl_xor_sync(0xffffffffu, squares[k], distance);
+      }
+      if (rows.lane >= 4) continue;
+      to[k] = sum[k];
+      to[H + k] = squares[k];
+    }
+  }
+};
+
+/// h' = h + out relu(z scale + shift) + bias, and a and b of the next layer, if there is one.
+template <typename Op, int H, bool Last>
+struct NodeOutput {
+  struct Params {
+    int nodes;                         ///< P with the ghost
+    const float *h, *z;                ///< [P, H]
+    const float *scale, *shift;        ///< [H]
+    const typename Op::Pair* weights;  ///< by columns
+    const float* bias;                 ///< [H]
+    float* to;                         ///< [P, H] h'
+    Projection<Op> next;               ///< of the next layer; its bias may be null
+  };
+  static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
+  static unsigned blocks(int nodes) { return node_blocks(nodes); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const WarpRows<kNodeTiles> rows(p.nodes);
+    RowOperands<Op, H, kNodeTiles> a;
+    each_group<H>(
+        [&](auto positions, int k) { load_normalised<decltype(positions)::value>(p, rows, k, a); });
+    multiply_operands<Op, H>(rows, a, p.weights, p.bias, [&p](long row, int channel, auto part) {
+      add_part(part, p.h + row * H + channel);
+      store_part(p.to + row * H + channel, part);
+    });
+    if constexpr (!Last) {
+      // A lane reads what it has written.
+      each_group<H>([&](auto positions, int k) {
+        load_operands<Op, H, decltype(positions)::value>(rows, p.to, k, a, k);
+      });
+      project<Op, H>(rows, a, p.next);
+    }
+  }
+
+ private:
+  /// The operands relu(z scale + shift) of tiles k to k + N - 1.
+  template <int N>
+  static __device__ __forceinline__ void load_normalised(const Params& p,
+                                                         const WarpRows<kNodeTiles>& rows, int k,
+                                                         RowOperands<Op, H, kNodeTiles>& a) {
+    const int channel = Channels<H>::at(k, rows.t, 0);
+    const auto scale = load_part<N>(p.scale + channel), shift = load_part<N>(p.shift + channel);
+#pragma unroll
+    for (int row = 0; row < 2 * kNodeTiles; ++row) {
+      const int m = row / 2, half = row % 2;
+      RowPart<N> z{};
+      if (rows.exists(m, half)) z = load_part<N>(p.z + rows.row(m, half) * H + channel);
+#pragma unroll
+      for (int c = 0; c < 2 * N; ++c) z.of[c] = fmaf(z.of[c], scale.of[c], shift.of[c]);
+#pragma unroll
+      for (int n = 0; n < N; ++n) {
+        a[m][k + n][half] = Op::pack_relu(z.of[2 * n], z.of[2 * n + 1]);
+      }
+    }
+  }
+};
+
+}  // namespace lorentznet::cuda
