@@ -102,9 +102,14 @@ void launch(unsigned blocks, unsigned threads, std::size_t shared_bytes,
   Block block(threads, body);
   blockDim = {threads, 1, 1};
   gridDim = {blocks, 1, 1};
-  for (const unsigned k : order_of_blocks(blocks, block.random)) {
-    blockIdx = {k, 0, 0};
-    run_block(block, stacks, shared_bytes);
+  try {
+    for (const unsigned k : order_of_blocks(blocks, block.random)) {
+      blockIdx = {k, 0, 0};
+      run_block(block, stacks, shared_bytes);
+    }
+  } catch (...) {
+    stacks.clear();  // what the abandoned threads did there is ordered before nothing
+    throw;
   }
 }
 

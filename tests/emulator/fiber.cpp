@@ -39,6 +39,9 @@ lorentznet_switch_stack:
 namespace lorentznet::cuda::emu {
 namespace {
 
+/// The fiber that was running before the last switch on this thread.
+constinit thread_local Fiber* left = nullptr;
+
 std::size_t page() { return static_cast<std::size_t>(sysconf(_SC_PAGESIZE)); }
 
 }  // namespace
@@ -82,9 +85,10 @@ void Fiber::prepare(const Stack& stack, void (*entry)()) {
 }
 
 void Fiber::leave(Fiber& to, void** fake_stack) {
+  left = this;
   sanitizers::start_switch(fake_stack, to.bottom_, to.size_, to.thread_);
   lorentznet_switch_stack(&registers_, to.registers_);
-  sanitizers::finish_switch(fake_stack_);
+  sanitizers::finish_switch(fake_stack_, nullptr, nullptr);
 }
 
 void Fiber::end_in(Fiber& to) {
@@ -92,6 +96,6 @@ void Fiber::end_in(Fiber& to) {
   std::abort();
 }
 
-void Fiber::entered() { sanitizers::finish_switch(nullptr); }
+void Fiber::entered() { sanitizers::finish_switch(nullptr, &left->bottom_, &left->size_); }
 
 }  // namespace lorentznet::cuda::emu

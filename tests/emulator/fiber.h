@@ -43,9 +43,9 @@ class Fiber {
  private:
   void leave(Fiber& to, void** fake_stack);
 
-  void* registers_ = nullptr;   ///< the stack pointer, below which they are saved
-  void* fake_stack_ = nullptr;  ///< of the address sanitizer
-  const unsigned char* bottom_ = nullptr;
+  void* registers_ = nullptr;     ///< the stack pointer, below which they are saved
+  void* fake_stack_ = nullptr;    ///< of the address sanitizer
+  const void* bottom_ = nullptr;  ///< of the stack; of the caller's as soon as it has been left
   std::size_t size_ = 0;
   void* thread_ = nullptr;  ///< what the thread sanitizer takes it for
   bool owns_thread_ = false;

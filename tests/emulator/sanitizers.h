@@ -39,10 +39,11 @@ inline void start_switch([[maybe_unused]] void** fake_stack, [[maybe_unused]] co
 #endif
 }
 
-/// After it.
-inline void finish_switch([[maybe_unused]] void* fake_stack) {
+/// After it. `bottom` and `size` receive where the stack is that was left.
+inline void finish_switch([[maybe_unused]] void* fake_stack, [[maybe_unused]] const void** bottom,
+                          [[maybe_unused]] std::size_t* size) {
 #if defined(__SANITIZE_ADDRESS__)
-  __sanitizer_finish_switch_fiber(fake_stack, nullptr, nullptr);
+  __sanitizer_finish_switch_fiber(fake_stack, bottom, size);
 #endif
 }
 
