@@ -23,6 +23,8 @@ SCRIPTS = {
     "scripts/results_table.py": (["none"], None),
     "scripts/check_floors.py": ([], None),
     "scripts/gpu_checks.py": (["--help"], None),
+    "scripts/emulator_checks.py": (["--help"], None),
+    "scripts/cuda_resources.py": (["--help"], None),
     "bench/reading.py": (["--folder=none"], "pip install"),
     "bench/check_bench.py": (["--help"], None),
     "bench/onnx_runtime.py": (["speed"], "pip install"),
