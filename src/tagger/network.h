@@ -61,6 +61,8 @@ class Network {
   Network(const StateDict& state, double c_weight, Isa isa, const std::string& file);
 
   const NetworkShape& shape() const { return weights_.shape; }
+  /// The weights as the engine reads them, for another device. Valid as long as this object.
+  const fused::PackedNetwork<T>& packed() const { return weights_.network; }
   /// The logits [classes] of one jet, computed by the calling thread. Thread-safe.
   /// \throws InputError  as check_jet()
   void logits(const fused::JetNodes<T>& jet, T* out) const { logits(jet, OneThread{}, out); }

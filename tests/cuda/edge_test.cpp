@@ -6,7 +6,7 @@
 #include "cuda_primitives.h"
 #include "device_array.h"
 #include "device_orders.h"
-#include "edge_case.h"
+#include "edge_reference.h"
 #include "engine/cuda/edge_forward.h"
 #include "engine/cuda/edge_plan.h"
 #include "engine/cuda/edge_weights.h"
@@ -29,7 +29,7 @@ Sums edge_sums(const fused::PackedLayer<float>& layer, const JetsOfSizes& jets, 
   const DeviceArray<typename Op::Pair> weights(packed.fragments);
   DeviceArray<float> message(jets.a.size());
   DeviceArray<double> translation(jets.x.size());
-  const auto plan = plan_edges<Kernel>(jets.span.data(), jets.nodes(), split);
+  const auto plan = plan_edges<Kernel>(jets.offsets, split);
   prim::launch<Kernel>({}, plan.grid, plan.shared_bytes,
                        {.nodes = jets.nodes(),
                         .split = split,

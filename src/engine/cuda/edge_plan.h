@@ -1,8 +1,8 @@
 #pragma once
 
 #include <algorithm>
+#include <vector>
 
-#include "cuda_primitives.h"
 #include "engine/cuda/layout.h"
 
 namespace lorentznet::cuda {
@@ -14,13 +14,17 @@ struct EdgePlan {
   unsigned long shared_bytes;
 };
 
-/// \param span  [P] first node and end of each node's jet
+/// \param offsets  [J+1] jet j has the nodes offsets[j] .. offsets[j+1] - 1
+/// \param split    warps that share a tile of receivers
 template <typename Kernel>
-EdgePlan plan_edges(const int2* span, int nodes, int split) {
-  const int rows = Kernel::kWarps / split * kTileRows;
+EdgePlan plan_edges(const std::vector<int>& offsets, int split) {
+  const int rows = Kernel::kWarps / split * kTileRows, nodes = offsets.back();
   int window = 0;
+  auto jet = offsets.begin();  // whose nodes the block begins with
   for (int first = 0; first < nodes; first += rows) {
-    window = std::max(window, span[std::min(nodes, first + rows) - 1].y - span[first].x);
+    jet = std::upper_bound(jet, offsets.end(), first) - 1;
+    const int last = std::min(nodes, first + rows) - 1;
+    window = std::max(window, *std::upper_bound(jet, offsets.end(), last) - *jet);
   }
   return {.grid = static_cast<unsigned>((nodes + rows - 1) / rows),
           .window = window,

@@ -23,7 +23,7 @@ struct EdgeWeights {
 
 /// Writes registers of 32 lanes one group after the other.
 template <typename Op, int H>
-class FragmentWriter {
+class EdgeFragments {
  public:
   using C = Channels<H>;
   using Pair = typename Op::Pair;
@@ -85,13 +85,13 @@ class FragmentWriter {
 /// u and v, in units of ln 2 like psi: t = 0 and 1 of a quad multiply s and t with their numbers, 2
 /// and 3 with what is left of them.
 template <typename Op, int H>
-void append_pair_terms(FragmentWriter<Op, H>& writer, const fused::PackedLayer<float>& layer) {
+void append_pair_terms(EdgeFragments<Op, H>& writer, const fused::PackedLayer<float>& layer) {
   for (int n = 0; n < Channels<H>::kTiles; ++n) {
     writer.append(1, [&](int, int lane) {
       const int t = lane % 4;
       const double value = (t % 2 == 0 ? layer.u : layer.v)[Channels<H>::of_column(n, lane / 4)];
       const auto scaled = static_cast<float>(value * std::log(2.0));
-      const float part = FragmentWriter<Op, H>::part(scaled, t >= 2);
+      const float part = EdgeFragments<Op, H>::part(scaled, t >= 2);
       return Op::pack(part, part);  // of the two parts of s or t
     });
   }
@@ -99,7 +99,7 @@ void append_pair_terms(FragmentWriter<Op, H>& writer, const fused::PackedLayer<f
 
 /// phi_x.0, and after each two column tiles of outputs their part of phi_x.2.
 template <typename Op, int H>
-void append_movements(FragmentWriter<Op, H>& writer, const fused::PackedLayer<float>& layer) {
+void append_movements(EdgeFragments<Op, H>& writer, const fused::PackedLayer<float>& layer) {
   using C = Channels<H>;
   const long step = fused::row_elements(H);
   const auto weight = [&](int output, int input) { return layer.move_in[input * step + output]; };
@@ -116,7 +116,7 @@ void append_movements(FragmentWriter<Op, H>& writer, const fused::PackedLayer<fl
 template <typename Op, int H>
 EdgeWeights<Op> pack_edges(const fused::PackedLayer<float>& layer) {
   const long step = fused::row_elements(H);
-  FragmentWriter<Op, H> writer;
+  EdgeFragments<Op, H> writer;
   append_pair_terms(writer, layer);
   writer.append_product(
       [&](int output, int input) { return layer.edge_out[input * step + output]; }, 0,

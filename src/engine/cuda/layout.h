@@ -24,7 +24,7 @@ struct Channels {
 
   /// Columns q = 0 and 1 of lane t of a quad in tile n.
   static __host__ __device__ constexpr int at(int n, int t, int q) {
-    return n < 2 * kPairs ? 16 * (n / 2) + 4 * t + 2 * (n % 2) + q : 16 * kPairs + 2 * t + q;
+    return 16 * (n / 2) + (n < 2 * kPairs ? 4 : 2) * t + 2 * (n % 2) + q;
   }
   /// Column 0 to 7 of tile n.
   static __host__ __device__ constexpr int of_column(int n, int column) {

@@ -1,4 +1,4 @@
-#include "edge_case.h"
+#include "edge_reference.h"
 
 #include <algorithm>
 #include <cmath>
@@ -152,6 +152,7 @@ JetsOfSizes::JetsOfSizes(const std::vector<int>& sizes, int h) : hidden(h) {
     std::mt19937 random(7 + 1000U * static_cast<unsigned>(n));
     std::normal_distribution<double> normal;
     const int first = nodes();
+    offsets.push_back(first + n);
     for (int i = 0; i < n; ++i) {
       span.push_back({first, first + n});
       for (int c = 0; c < hidden; ++c) {

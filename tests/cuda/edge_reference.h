@@ -25,9 +25,10 @@ struct JetsOfSizes {
   int nodes() const { return static_cast<int>(span.size()); }
 
   int hidden;
-  std::vector<int2> span;   ///< [P]
-  std::vector<float> a, b;  ///< [P, H]
-  std::vector<double> x;    ///< [P, 4]
+  std::vector<int> offsets{0};  ///< [J+1]
+  std::vector<int2> span;       ///< [P]
+  std::vector<float> a, b;      ///< [P, H]
+  std::vector<double> x;        ///< [P, 4]
 };
 
 /// What an edge part computes, in double.
