@@ -6,7 +6,7 @@
 
 #include "engine/pack.h"
 
-namespace lorentznet::cuda::test {
+namespace lorentznet::cuda {
 namespace {
 
 constexpr double kFloat = 0x1p-23;  // of a float's sums: several times its rounding
@@ -197,4 +197,4 @@ EdgeReference edge_reference(const fused::PackedLayer<float>& layer, const JetsO
   return sums;
 }
 
-}  // namespace lorentznet::cuda::test
+}  // namespace lorentznet::cuda

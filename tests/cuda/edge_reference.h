@@ -6,7 +6,7 @@
 #include "cuda_primitives.h"
 #include "engine/engine.h"
 
-namespace lorentznet::cuda::test {
+namespace lorentznet::cuda {
 
 /// A layer with drawn weights, as the CPU's engine reads it.
 class RandomLayer {
@@ -42,4 +42,4 @@ struct EdgeReference {
 EdgeReference edge_reference(const fused::PackedLayer<float>& layer, const JetsOfSizes& jets,
                              double unit);
 
-}  // namespace lorentznet::cuda::test
+}  // namespace lorentznet::cuda

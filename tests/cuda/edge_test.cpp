@@ -11,7 +11,7 @@
 #include "engine/cuda/edge_plan.h"
 #include "engine/cuda/edge_weights.h"
 
-namespace lorentznet::cuda::test {
+namespace lorentznet::cuda {
 namespace {
 
 struct Sums {
@@ -161,4 +161,4 @@ TEST_CASE("edge part: NaN stays in its jet, and is not clamped away") {
   }
 }
 
-}  // namespace lorentznet::cuda::test
+}  // namespace lorentznet::cuda
