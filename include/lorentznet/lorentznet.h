@@ -73,10 +73,15 @@ class LorentzNetImpl : public torch::nn::Module {
   ///         GPU, more than 256 channels
   /// \throws std::invalid_argument if this processor lacks `isa`
   void use_fused_kernel(Isa isa);
+  /// For inference on a GPU: without gradients, in evaluation mode. Elsewhere the plain kernel
+  /// computes. A jet's logits have the same bits in any batch, and differ from the CPU's by
+  /// rounding.
+  /// \throws c10::Error  with why_no_gpu_kernel(), or if the network is not on a GPU in float
+  void use_gpu_kernel();
   /// From now on the statistics of batch norms in training are those of the batches of all ranks,
   /// and a backward pass gives this rank's share of the gradient of the sum of the ranks' losses.
   void share_statistics(std::shared_ptr<const Communicator> ranks);
-  /// "plain", "fused avx512", ...
+  /// "plain", "fused avx512", "fused CUDA", ...
   const std::string& kernel_name() const { return kernel_name_; }
 
   const LorentzNetOptions& options() const { return options_; }
@@ -99,6 +104,9 @@ class LorentzNetImpl : public torch::nn::Module {
   torch::nn::Dropout dropout_{nullptr};
 };
 TORCH_MODULE(LorentzNet);
+
+/// Empty if the CUDA kernels of this build can compute such a network; else why not.
+std::string why_no_gpu_kernel(const LorentzNetOptions& options);
 
 /// Parameters and running statistics of `model` under the published names. On the CPU the arrays
 /// share the model's memory.

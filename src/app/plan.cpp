@@ -112,6 +112,15 @@ std::pair<PoolingRule, std::string> choose_pooling(const Arguments& arguments, c
   return {{pooling, n_nodes}, fmt::format("n_nodes: {} ({})", n_nodes, why)};
 }
 
+/// What keeps a run from the fused kernel; empty: nothing.
+std::string why_plain_on(const at::Device& device, const Arguments& arguments) {
+  if (!device.is_cuda()) {
+    return why_not_fused(device, arguments.coordinates == Coordinates::kDouble, arguments.n_hidden);
+  }
+  if (!arguments.test_mode) return "on a GPU it scores jets and does not train";
+  return why_no_gpu_kernel({.n_hidden = arguments.n_hidden, .coordinates = arguments.coordinates});
+}
+
 }  // namespace
 
 at::Device choose_device(const std::string& name, std::int64_t local_rank) {
@@ -138,12 +147,12 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank) {
 
 ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device) {
   if (arguments.kernel == KernelChoice::kPlain) return {};
-  const auto why_plain =
-      why_not_fused(device, arguments.coordinates == Coordinates::kDouble, arguments.n_hidden);
+  const auto why_plain = why_plain_on(device, arguments);
   if (!why_plain.empty()) {
     if (arguments.kernel == KernelChoice::kAuto) return {.why_plain = why_plain};
     throw InputError(fmt::format("--kernel fused: the fused kernel can't be used: {}", why_plain));
   }
+  if (device.is_cuda()) return {.gpu = true};
   return {.fused = choose_isa()};
 }
 
@@ -171,6 +180,8 @@ void check_checkpoint(const Task& task, const Experiment& experiment) {
 std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel) {
   if (kernel.fused) {
     network.use_fused_kernel(*kernel.fused);
+  } else if (kernel.gpu) {
+    network.use_gpu_kernel();
   } else {
     network.use_plain_kernel();
   }

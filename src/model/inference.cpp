@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 #include <ATen/ops/empty.h>
+#include <ATen/ops/tensor.h>
+#include <c10/core/DeviceGuard.h>
 
 #include <algorithm>
 #include <utility>
@@ -61,10 +63,22 @@ at::Tensor logits_of(const Network<T>& network, const Batch& batch) {
 
 }  // namespace
 
-FusedInference::FusedInference(NamedTensors tensors, double c_weight, Isa isa)
+bool TensorVersions::changed(const NamedTensors& tensors) {
+  std::vector<Version> versions;
+  bool known = true;
+  for (const auto& [name, tensor] : tensors) {
+    known = known && !tensor.is_inference();  // such a tensor does not count its changes
+    versions.push_back({tensor.const_data_ptr(), known ? tensor._version() : 0});
+  }
+  const bool same = known && versions == versions_;
+  versions_ = std::move(versions);
+  return !same;
+}
+
+CpuInference::CpuInference(NamedTensors tensors, double c_weight, Isa isa)
     : tensors_(std::move(tensors)), c_weight_(c_weight), isa_(isa) {}
 
-at::Tensor FusedInference::logits(const Batch& batch) {
+at::Tensor CpuInference::logits(const Batch& batch) {
   const auto& embedding = tensors_.front().second;
   TORCH_CHECK(embedding.is_cpu(), "the fused kernel computes on the CPU, the network is on ",
               embedding.device());
@@ -72,15 +86,9 @@ at::Tensor FusedInference::logits(const Batch& batch) {
   return std::visit([&](const auto& network) { return logits_of(network, batch); }, *packed());
 }
 
-std::shared_ptr<const FusedInference::Packed> FusedInference::packed() {
+std::shared_ptr<const CpuInference::Packed> CpuInference::packed() {
   const std::lock_guard lock(mutex_);
-  std::vector<Version> versions;
-  bool known = true;
-  for (const auto& [name, tensor] : tensors_) {
-    known = known && !tensor.is_inference();  // such a tensor does not count its changes
-    versions.push_back({tensor.const_data_ptr(), known ? tensor._version() : 0});
-  }
-  if (packed_ == nullptr || !known || versions != versions_) {
+  if (versions_.changed(tensors_) || packed_ == nullptr) {
     const auto make = [&]<typename T>(std::in_place_type_t<Network<T>> type) {
       return std::make_shared<const Packed>(type, arrays_of(tensors_), c_weight_, isa_,
                                             "the network");
@@ -88,9 +96,37 @@ std::shared_ptr<const FusedInference::Packed> FusedInference::packed() {
     const bool in_double = tensors_.front().second.scalar_type() == at::kDouble;
     packed_ = in_double ? make(std::in_place_type<Network<double>>)
                         : make(std::in_place_type<Network<float>>);
-    versions_ = std::move(versions);
   }
   return packed_;
+}
+
+GpuInference::GpuInference(NamedTensors tensors, double c_weight, std::int64_t classes)
+    : tensors_(std::move(tensors)), c_weight_(c_weight), classes_(classes) {}
+
+at::Tensor GpuInference::logits(const Batch& batch) {
+  const auto& embedding = tensors_.front().second;
+  TORCH_CHECK(embedding.is_cuda(), "the CUDA kernels compute on a GPU, the network is on ",
+              embedding.device());
+  const c10::DeviceGuard guard(embedding.device());
+  check_batch(batch, embedding.size(1), embedding.device());
+  const std::lock_guard lock(mutex_);
+  if (versions_.changed(tensors_) || network_ == nullptr) {
+    const Network<float> network(arrays_of(tensors_), c_weight_, Isa::kPortable, "the network");
+    network_ = cuda::make_inference(network.packed(), cuda::Precision::kFloat);
+  }
+  const std::vector<int> host_offsets(batch.offsets.begin(), batch.offsets.end());
+  const auto offsets = at::tensor(host_offsets, at::kInt).to(embedding.device());
+  const auto p4 = batch.p4.to(at::kDouble).contiguous();
+  const auto scalars = batch.scalars.to(at::kFloat).contiguous();
+  const auto n_nodes = batch.n_nodes.to(at::kFloat).contiguous();
+  const auto logits = at::empty({batch.num_jets(), classes_}, scalars.options());
+  network_->run({.host_offsets = host_offsets,
+                 .offsets = offsets.const_data_ptr<int>(),
+                 .momenta = p4.const_data_ptr<double>(),
+                 .scalars = scalars.const_data_ptr<float>(),
+                 .n_nodes = n_nodes.const_data_ptr<float>(),
+                 .logits = logits.mutable_data_ptr<float>()});
+  return logits;
 }
 
 }  // namespace lorentznet

@@ -6,32 +6,46 @@
 #include <variant>
 #include <vector>
 
+#include "engine/cuda/cuda_inference.h"
 #include "lorentznet/batch.h"
 #include "model/model_state.h"
 #include "tagger/network.h"
 
 namespace lorentznet {
 
-/// Inference by the fused kernel: each jet passes through the whole network at once, in one thread.
-/// Safe in several threads.
+/// Inference by kernels of the whole network. Safe in several threads.
 class FusedInference {
  public:
-  /// \param tensors  of the network, by named_tensors()
-  FusedInference(NamedTensors tensors, double c_weight, Isa isa);
-
+  virtual ~FusedInference() = default;
   /// Logits [J, classes] of the batch's jets, in the network's type.
   /// \throws InputError  as LorentzNetImpl::forward()
-  at::Tensor logits(const Batch& batch);
+  virtual at::Tensor logits(const Batch& batch) = 0;
+};
+
+/// Notices when a network's tensors change.
+class TensorVersions {
+ public:
+  /// Whether they may have changed since the last call.
+  bool changed(const NamedTensors& tensors);
 
  private:
-  using Packed = std::variant<Network<float>, Network<double>>;
-
-  /// What changes when a tensor changes.
   struct Version {
     const void* data;
     std::int64_t version;
     bool operator==(const Version&) const = default;
   };
+  std::vector<Version> versions_;
+};
+
+/// On the CPU: each jet passes through the whole network at once, in one thread.
+class CpuInference final : public FusedInference {
+ public:
+  /// \param tensors  of the network, by named_tensors()
+  CpuInference(NamedTensors tensors, double c_weight, Isa isa);
+  at::Tensor logits(const Batch& batch) override;
+
+ private:
+  using Packed = std::variant<Network<float>, Network<double>>;
 
   /// The network of the tensors as they are now.
   std::shared_ptr<const Packed> packed();
@@ -40,8 +54,24 @@ class FusedInference {
   double c_weight_;
   Isa isa_;
   std::mutex mutex_;
-  std::vector<Version> versions_;  ///< of the tensors that packed_ was made from
-  std::shared_ptr<const Packed> packed_;
+  TensorVersions versions_;
+  std::shared_ptr<const Packed> packed_;  ///< of the tensors when versions_ last looked
+};
+
+/// On a GPU, batch by batch, in float.
+class GpuInference final : public FusedInference {
+ public:
+  /// \param tensors  of the network, by named_tensors(), on the GPU
+  GpuInference(NamedTensors tensors, double c_weight, std::int64_t classes);
+  at::Tensor logits(const Batch& batch) override;
+
+ private:
+  NamedTensors tensors_;
+  double c_weight_;
+  std::int64_t classes_;
+  std::mutex mutex_;
+  TensorVersions versions_;
+  std::unique_ptr<cuda::Inference> network_;
 };
 
 }  // namespace lorentznet

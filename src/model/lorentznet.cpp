@@ -78,7 +78,25 @@ void LorentzNetImpl::use_fused_kernel(Isa isa) {
   fused_ = isa;
   make_kernels();
   kernel_name_ = "fused " + std::string(lorentznet::name(isa));
-  inference_ = std::make_shared<FusedInference>(named_tensors(*this), options_.c_weight, isa);
+  inference_ = std::make_shared<CpuInference>(named_tensors(*this), options_.c_weight, isa);
+}
+
+std::string why_no_gpu_kernel(const LorentzNetOptions& options) {
+  if (options.coordinates != Coordinates::kDouble) return "coordinates in float";
+  return cuda::why_no_inference(static_cast<int>(options.n_hidden),
+                                static_cast<int>(options.n_scalar));
+}
+
+void LorentzNetImpl::use_gpu_kernel() {
+  const auto obstacle = why_no_gpu_kernel(options_);
+  TORCH_CHECK(obstacle.empty(), "the CUDA kernels cannot be used: ", obstacle);
+  TORCH_CHECK(embedding_->weight.is_cuda() && embedding_->weight.scalar_type() == at::kFloat,
+              "the CUDA kernels compute on a GPU in float, the network is on ",
+              embedding_->weight.device(), " in ", embedding_->weight.scalar_type());
+  use_plain_kernel();  // for training
+  kernel_name_ = "fused CUDA";
+  inference_ = std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight,
+                                              options_.n_class);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,

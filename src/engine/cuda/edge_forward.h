@@ -61,6 +61,9 @@ class EdgeForward {
   using C = Channels<H>;
   static constexpr int kTiles = C::kTiles, kSteps = C::kPairs;
   static constexpr bool kOdd = C::kOdd;
+  // As much of the k steps' loops as registers allow: 2 and 9 % faster on an H200.
+  static constexpr int kUnrolledEmbeddings = H <= 72 ? kSteps : 1;
+  static constexpr int kUnrolledMovements = H <= 72 && sizeof(Pair) == 4 ? kSteps : 1;
   static constexpr int kPartial = 4 * kTiles + 4;  ///< floats of a lane's sums
 
   __device__ __forceinline__ explicit EdgeForward(const Params& p)
@@ -194,7 +197,7 @@ class EdgeForward {
         }
       });
     }
-#pragma unroll 1
+#pragma unroll(kUnrolledEmbeddings)
     for (int step = 0; step < kSteps; ++step) {
       Pair z[kRounds][2][2];
       inputs<2>(2 * step, pair_weights, z);
@@ -329,7 +332,7 @@ class EdgeForward {
         Op::mma8(phi[m], y[m][0][0], y[m][0][1], f[0]);
       }
     }
-#pragma unroll 1
+#pragma unroll(kUnrolledMovements)
     for (int step = 0; step < kSteps; ++step) {
       Pair y[kRounds][2][2], f[2];
       move_outputs<2>(2 * step, y);
