@@ -27,6 +27,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 PACKAGES = [name for name in (PROJECT / "scripts/requirements-debian.txt").read_text().splitlines()
             if not name.startswith(("#", "cmake", "ninja", "hdf5-filter"))] + ["libfmt-dev"]  # fmt: skip
 GPU_TESTS = ("test_model", "test_train", "test_parallel")
+KERNELS = ("test_gpu_kernels", "cuda_bench")
 ALL_SKIPPED = 4  # exit status of a test program (tests/main.cpp)
 # Never packed: every system has these, in versions that match each other.
 OF_THE_SYSTEM = re.compile(r"/(lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s)\.so|ld-linux)")
@@ -102,8 +103,23 @@ def build(report: Report) -> bool:
         report.values["not_run"].append("NCCL: its header nccl.h was not found")
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count())
     built = report.run("build", "cmake", "--build", report.folder, "--parallel", jobs,
-                       "--target", "programs", *GPU_TESTS)  # fmt: skip
+                       "--target", "programs", *GPU_TESTS, *(KERNELS if has_kernels(report) else ()))  # fmt: skip
     return built.returncode == 0
+
+
+def has_kernels(report: Report) -> bool:
+    """Whether nvcc was found, so that there are CUDA kernels."""
+    return re.search(r"^NVCC_PROGRAM:FILEPATH=/", (report.folder / "CMakeCache.txt").read_text(), re.M) is not None
+
+
+def kernels(report: Report):
+    """The tests that the emulator runs elsewhere, and the kernels' speed."""
+    if not has_kernels(report):
+        report.values["not_run"].append("CUDA kernels: nvcc was not found")
+        return
+    tests = report.run("test_gpu_kernels", report.folder / "bin/test_gpu_kernels").stdout
+    report.values["tests"]["test_gpu_kernels"] = (tests.strip().splitlines() or ["nothing was printed"])[-1]
+    report.values["cuda_bench"] = report.run("cuda_bench", report.folder / "bin/cuda_bench").stdout.splitlines()
 
 
 def is_for_gpus(report: Report) -> bool:
@@ -253,6 +269,7 @@ def main() -> int:
             start_without_gpu(report)
         else:
             test(report)
+            kernels(report)
             compare_scores(report)
             train(report)
             move(report)

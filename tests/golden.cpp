@@ -80,6 +80,14 @@ std::vector<Engine> gpu_engines() {
   return {{.device = at::Device(at::kCUDA, 0), .fused = std::nullopt}};
 }
 
+std::vector<Engine> gpu_inference_engines() {
+  auto engines = gpu_engines();
+  if (!engines.empty() && why_no_gpu_kernel({}).empty()) {
+    engines.push_back({.device = engines.front().device, .fused = {}, .fused_on_gpu = true});
+  }
+  return engines;
+}
+
 LGEBKernels kernels_of(const Engine& engine) {
   return engine.fused ? fused_kernels(*engine.fused) : plain_kernels();
 }
@@ -88,6 +96,8 @@ std::string use_engine(LorentzNet& network, const Engine& engine) {
   network->to(engine.device);
   if (engine.fused) {
     network->use_fused_kernel(*engine.fused);
+  } else if (engine.fused_on_gpu) {
+    network->use_gpu_kernel();
   } else {
     network->use_plain_kernel();
   }

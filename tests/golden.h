@@ -39,16 +39,19 @@ class Golden {
 /// The jets of `file`, all in one batch, padded to the file's width.
 Batch golden_batch(const Golden& golden);
 
-/// A device and a kernel: fused for an instruction set, or plain.
+/// A device and a kernel: fused for an instruction set or for GPUs, or plain.
 struct Engine {
   at::Device device = at::kCPU;
   std::optional<Isa> fused;
+  bool fused_on_gpu = false;  ///< in inference
 };
 
 /// All that can compute a network of `type` on this processor.
 std::vector<Engine> cpu_engines(at::ScalarType type);
 /// The first GPU; empty if there is none or the build is for CPUs.
 std::vector<Engine> gpu_engines();
+/// The same with the kernels that only infer, in float.
+std::vector<Engine> gpu_inference_engines();
 LGEBKernels kernels_of(const Engine& engine);
 /// \return its name, for messages
 std::string use_engine(LorentzNet& network, const Engine& engine);

@@ -93,7 +93,7 @@ TEST_CASE("border: a batch that does not fit the network is refused with both va
   const auto good = whole_batch(sample_jets(top_tagging(), 3), top_tagging());
   auto model = small_network(top_tagging());
   model->eval();
-  FusedInference inference(named_tensors(*model), 5e-3, Isa::kPortable);
+  CpuInference inference(named_tensors(*model), 5e-3, Isa::kPortable);
   for (const bool fused : {false, true}) {
     if (fused) model->use_fused_kernel(Isa::kPortable);
     CHECK(model->forward(good).size(0) == 3);

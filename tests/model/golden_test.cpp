@@ -9,9 +9,11 @@
 #include <catch2/catch.hpp>
 #include <functional>
 #include <map>
+#include <numeric>
 
 #include "lorentznet/checkpoint.h"
 #include "model/lgeb.h"
+#include "sample.h"
 #include "support.h"
 
 using namespace lorentznet;
@@ -218,7 +220,30 @@ TEST_CASE("gpu: golden: published checkpoints") {
   const auto engines = gpu_engines();
   if (engines.empty()) return skip("no GPU, or a build for CPUs");
   for_each_published([&](const auto& golden) { check_layers(golden, engines); });
-  for_each_published([&](const auto& golden) { check_float(golden, engines); });
+  for_each_published([&](const auto& golden) { check_float(golden, gpu_inference_engines()); });
+}
+
+TEST_CASE("gpu: inference: a jet has the same logits in any batch, near the CPU's") {
+  const auto engines = gpu_inference_engines();
+  if (engines.size() < 2) return skip("no GPU, or a build without CUDA kernels");
+  const torch::NoGradGuard no_grad;
+  const auto jets = sample_jets(quark_gluon_tagging(), 40);
+  LorentzNet model(LorentzNetOptions{.n_scalar = 8, .n_hidden = 24, .n_layers = 3});
+  model->eval();
+  const PoolingRule rule{.pooling = Pooling::kJet};
+  const auto batch = [&](std::int64_t first, std::int64_t count) {
+    std::vector<std::int64_t> of(static_cast<std::size_t>(count));
+    std::iota(of.begin(), of.end(), first);
+    return make_batch(jets, of, quark_gluon_tagging(), rule, false);
+  };
+  const auto expected = model->forward(batch(0, 40));
+  use_engine(model, engines.back());
+  const auto device = engines.back().device;
+  const auto logits = model->forward(batch(0, 40).to(device));
+  CHECK(max_difference(logits, expected) <= 1e-5);
+  for (const std::int64_t first : {0, 7, 39}) {
+    CHECK(at::equal(model->forward(batch(first, 1).to(device)), logits.narrow(0, first, 1)));
+  }
 }
 
 TEST_CASE("golden: gradients, a step of AdamW, running statistics and losses in double") {
