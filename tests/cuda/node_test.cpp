@@ -261,12 +261,14 @@ TEST_CASE("nodes of the CUDA engine in float fragments") {
 
 TEST_CASE("nodes of the CUDA engine in f16x3") {
   // hi + lo: 22 bits, no less than a step of f16's smallest numbers; rest times rest is left out.
-  check_all_nodes<prim::F16x3>({0x1p-22, 0x1p-25, 0x1p-22, keep}, 1e-6, 1e-6);
+  // Tensor cores cut off the ends of their sums: 1.14e-6 on an H200 where the emulator has 0.9e-6.
+  check_all_nodes<prim::F16x3>({0x1p-22, 0x1p-25, 0x1p-22, keep}, 1.5e-6, 1.5e-6);
 }
 
 TEST_CASE("nodes of the CUDA engine in f16") {
-  // Against the reference that rounds alike: the few numbers that fall to the other side of a tie.
-  check_all_nodes<prim::F16>({0x1p-11, 0x1p-25, 0, keep}, 0x1p-10, 0x1p-13);
+  // Against the reference that rounds alike: the few numbers that fall to the other side of a tie,
+  // more of them on a GPU, whose sums are cut off.
+  check_all_nodes<prim::F16>({0x1p-11, 0x1p-25, 0, keep}, 0x1p-10, 0x1p-12);
 }
 
 TEST_CASE("nodes of the CUDA engine: the same bits in any batch, place and order of threads") {
