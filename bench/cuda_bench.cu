@@ -119,8 +119,7 @@ int main() {
   for (const int jets : {32, 512, 4096}) {
     time_inference(network, Precision::kFloat, jets);
     time_inference(network, Precision::kHalf, jets);
-    const JetsOfSizes batch(std::vector<int>(static_cast<std::size_t>(jets), kNodes),
-                                  kHidden);
+    const JetsOfSizes batch(std::vector<int>(static_cast<std::size_t>(jets), kNodes), kHidden);
     for (const int split : {1, 2, 4}) {
       time_edges<prim::F16x3, 2, true>("f16x3", batch, split);
       time_edges<prim::F16, 2, true>("f16", batch, split);

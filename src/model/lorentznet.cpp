@@ -95,8 +95,8 @@ void LorentzNetImpl::use_gpu_kernel() {
               embedding_->weight.device(), " in ", embedding_->weight.scalar_type());
   use_plain_kernel();  // for training
   kernel_name_ = "fused CUDA";
-  inference_ = std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight,
-                                              options_.n_class);
+  inference_ =
+      std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight, options_.n_class);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,

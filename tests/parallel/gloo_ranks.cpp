@@ -11,8 +11,9 @@
 namespace lorentznet::test {
 
 void run_ranks(std::int64_t size, const std::function<void(Processes&)>& f) {
-  // c10d's flight recorder, one for the whole process, adds a group to its map outside its lock: two
-  // ranks of a process that begin together crash in it. Where a rank is a process there is no race.
+  // c10d's flight recorder, one for the whole process, adds a group to its map outside its lock:
+  // two ranks of a process that begin together crash in it. Where a rank is a process there is no
+  // race.
   const EnvironmentVariable without_recorder("TORCH_FR_BUFFER_SIZE", "0");
   c10d::TCPStoreOptions options;
   options.port = 0;  // any that is free

@@ -139,8 +139,8 @@ class InferenceOf final : public Inference {
  private:
   /// Rounds of edges that share the weights' loads: as many as registers allow.
   static constexpr int kRounds = H <= 72 ? 2 : 1;
-  /// Warps that share a tile of receivers. Always the same, since it decides the order of sums: 4 is
-  /// three times as fast as 1 for batches of 32 jets, and 3 % slower for 4,096.
+  /// Warps that share a tile of receivers. Always the same, since it decides the order of sums: 4
+  /// is three times as fast as 1 for batches of 32 jets, and 3 % slower for 4,096.
   static constexpr int kSplit = 4;
 
   void encode(const JetBatch& jets) {
