@@ -11,6 +11,7 @@ Exits with status 1 if a sanitizer reports anything, a test fails, or a mutant l
 """
 
 import argparse
+import functools
 import os
 import re
 import shutil
@@ -25,9 +26,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "emulator-checks"
 # With those of the target test_cuda_kernels.
-FLAGS = '-std=c++20 -Itests/emulator -Isrc -Itests -DLORENTZNET_SOURCE_DIR="." -DLORENTZNET_BIN_DIR="."'.split()
-TREES = ("src/engine/cuda", "tests/cuda", "tests/emulator")
-SOURCES = ("src/engine/cuda/*.cpp", "tests/cuda/*.cpp", "tests/emulator/*.cpp", "tests/main.cpp", "tests/support.cpp")
+FLAGS = '-std=c++20 -Itests/emulator -Isrc -Itests -Iinclude -DLORENTZNET_SOURCE_DIR="." -DLORENTZNET_BIN_DIR="."'.split()
+TREES = ("src/engine", "tests/cuda", "tests/emulator")
+SOURCES = ("tests/cuda/*.cpp", "tests/emulator/*.cpp", "tests/main.cpp", "tests/support.cpp", "tests/random_network.cpp")
+# What must find mistakes in the emulator, whatever kernels there are.
+OF_EMULATOR = ("emulator_test", "primitives_test", "product_test")
 # Seconds for all tests: this only tells a mutant that never ends.
 TIME_LIMIT = 900
 
@@ -45,7 +48,8 @@ class Variant:
 
 
 VARIANTS = {v.name: v for v in (
-    Variant("plain", []),
+    # What a register may hold that nobody has set is a large number.
+    Variant("plain", ["-ftrivial-auto-var-init=pattern"]),
     # Fibers that a fault abandons leave what they had allocated.
     Variant("address", ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
             environment={"ASAN_OPTIONS": "detect_leaks=0"}),
@@ -55,6 +59,10 @@ VARIANTS = {v.name: v for v in (
             ["-fno-sanitize=thread", "-DLORENTZNET_EMULATOR_TSAN"], ["setarch", "-R"],
             {"TSAN_OPTIONS": "halt_on_error=1 report_thread_leaks=0"}, "~[race]"),
 )}  # fmt: skip
+
+
+def jobs() -> int:
+    return int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count() or 1))
 
 
 def target_flags() -> list[str]:
@@ -81,7 +89,7 @@ def compile_one(root: Path, variant: Variant, source: Path, folder: Path) -> tup
     target = folder / ("-".join(source.with_suffix(".o").parts))
     flags = FLAGS + target_flags() + variant.flags + (variant.emulator_flags if is_emulator(source) else [])
     compiler = (["ccache"] if shutil.which("ccache") else []) + ["g++"]
-    done = subprocess.run([*compiler, *flags, "-MMD", "-c", str(source), "-o", str(target)], cwd=root,
+    done = subprocess.run([*compiler, *flags, "-c", str(source), "-o", str(target)], cwd=root,
                           capture_output=True, text=True)  # fmt: skip
     return target, done.stderr if done.returncode else ""
 
@@ -89,21 +97,34 @@ def compile_one(root: Path, variant: Variant, source: Path, folder: Path) -> tup
 def compile_all(root: Path, variant: Variant, files: list[Path], folder: Path) -> tuple[dict[Path, Path], str]:
     """({source: object}, the first error of the compiler)."""
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count()))) as pool:
+    with ThreadPoolExecutor(jobs()) as pool:
         done = list(pool.map(lambda file: compile_one(root, variant, file, folder), files))
     return {file: target for file, (target, _) in zip(files, done)}, next((e for _, e in done if e), "")
+
+
+@functools.cache
+def tagger() -> str:
+    """The library with which inference on the CPU is compared, without sanitizers."""
+    folder = BUILD / "tagger"
+    flags = ["-DLORENTZNET_TAGGER_ONLY=ON", "-DCMAKE_BUILD_TYPE=Release", "-DCMAKE_CXX_FLAGS_RELEASE=-O2 -DNDEBUG"]
+    for command in (["cmake", "-S", ROOT, "-B", folder, *flags],
+                    ["cmake", "--build", folder, "--parallel", str(jobs()), "--target", "lorentznet_tagger_static"]):  # fmt: skip
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            sys.exit(f"{done.stdout}{done.stderr}\nerror: the tagger was not built")
+    return str(next(folder.rglob("liblorentznet_tagger.a")))
 
 
 def link(variant: Variant, objects: dict[Path, Path], program: Path) -> None:
     flags = [flag for flag in variant.flags if flag.startswith("-fsanitize")]
     files = [str(target) for target in objects.values()]
-    subprocess.run(["g++", *flags, *files, "-o", str(program)], check=True)
+    subprocess.run(["g++", *flags, *files, tagger(), "-o", str(program)], check=True)
 
 
-def build(variant: Variant) -> dict[Path, Path]:
-    objects, error = compile_all(ROOT, variant, sources(ROOT), BUILD / variant.name)
+def build(variant: Variant, files: list[Path]) -> dict[Path, Path]:
+    objects, error = compile_all(ROOT, variant, files, BUILD / variant.name)
     if error:
-        sys.exit(f"{error}\nerror: the sources above do not compile")
+        sys.exit("\n".join(error.splitlines()[:20]) + "\nerror: the sources above do not compile")
     return objects
 
 
@@ -116,7 +137,7 @@ def run(variant: Variant, program: Path, *arguments: str) -> subprocess.Complete
 def check_sanitizer(variant: Variant, tests: str) -> bool:
     print(f"{variant.name} sanitizer ...", flush=True)
     program = BUILD / variant.name / "tests"
-    link(variant, build(variant), program)
+    link(variant, build(variant, sources(ROOT)), program)
     done = run(variant, program, *([tests] if tests else []))
     silent = done.returncode == 0 and not done.stderr
     print(done.stderr + (done.stdout if not silent else done.stdout.strip().splitlines()[-1] + "\n"), end="")
@@ -124,9 +145,15 @@ def check_sanitizer(variant: Variant, tests: str) -> bool:
     return silent
 
 
-def includes(target: Path, file: str) -> bool:
-    """Whether an object was compiled from `file`."""
-    return file in target.with_suffix(".d").read_text().replace("\\\n", " ").split()
+def dependencies() -> dict[Path, set[str]]:
+    """{source: all files that it is compiled from}"""
+    def of(source: Path) -> set[str]:
+        command = ["g++", *FLAGS, "-MM", str(source)]
+        return set(subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split())
+
+    with ThreadPoolExecutor(jobs()) as pool:
+        files = sources(ROOT)
+        return dict(zip(files, pool.map(of, files)))
 
 
 def mutated_tree(mutant: dict, folder: Path) -> None:
@@ -135,6 +162,10 @@ def mutated_tree(mutant: dict, folder: Path) -> None:
     Raises ValueError unless the text to replace stands there once."""
     for tree in TREES:
         shutil.copytree(ROOT / tree, folder / tree)
+    for file in (ROOT / "tests").glob("*.*"):
+        shutil.copy(file, folder / "tests" / file.name)
+    for tree in ("include", "src/tagger", "src/data", "src/io"):
+        (folder / tree).symlink_to(ROOT / tree)
     path = folder / mutant["file"]
     text = path.read_text()
     found = text.count(mutant["find"])
@@ -166,49 +197,64 @@ def verdict(variant: Variant, program: Path) -> str | None:
     return f"“{case}”: {how[:150]}"
 
 
-def try_mutant(mutant: dict, built: dict[str, dict[Path, Path]]) -> tuple[str | None, str]:
-    """(who has caught it, why it could not be tried)."""
-    variant = VARIANTS[mutant.get("with", "plain")]
-    folder = BUILD / "mutant"
-    shutil.rmtree(folder, ignore_errors=True)
-    try:
-        mutated_tree(mutant, folder)
-    except (ValueError, OSError) as error:
-        return None, str(error)
-    for name in ("main.cpp", "support.cpp", "support.h"):
-        shutil.copy(ROOT / "tests" / name, folder / "tests" / name)
-    objects = dict(built[variant.name])
-    affected = [file for file, target in objects.items() if includes(target, mutant["file"])]
-    if not affected:
-        return None, f"nothing is compiled from {mutant['file']}"
-    changed, error = compile_all(folder, variant, affected, folder / "objects")
-    if error:
-        return None, "does not compile: " + error.strip().splitlines()[-1]
-    objects.update(changed)
-    # Tests that are not compiled from the mutated header pass as before.
-    if any(is_test(file) for file in affected):
-        objects = {f: o for f, o in objects.items() if f in affected or not is_test(f)}
-    link(variant, objects, folder / "tests-program")
-    return verdict(variant, folder / "tests-program"), ""
+class Mutants:
+    """Tries mutants. What doesn't depend on the mistake is built once."""
 
+    def __init__(self):
+        self.dependencies = dependencies()
+        self.objects: dict[str, dict[Path, Path]] = {name: {} for name in VARIANTS}
+        self.passing: set[tuple[str, tuple[Path, ...]]] = set()
 
-def build_passing(variant: Variant) -> dict[Path, Path]:
-    """Without a mistake all tests have to pass: who fails anyway catches nothing."""
-    objects = build(variant)
-    program = BUILD / variant.name / "tests"
-    link(variant, objects, program)
-    if caught := verdict(variant, program):
-        sys.exit(f"error: without any mutant, a test fails ({variant.name}): {caught}")
-    return objects
+    def files(self, mutant: dict) -> tuple[list[Path], list[Path]]:
+        """(sources of the program that is to find it, those of them that are compiled from the mutated file)"""
+        affected = [file for file, used in self.dependencies.items() if mutant["file"] in used]
+        if "emulator" in mutant["file"] or "engine/cuda/device" in mutant["file"]:
+            tests = [file for file in self.dependencies if file.stem in OF_EMULATOR]
+        else:
+            tests = [file for file in affected if is_test(file) and file.stem in mutant.get("tests", [file.stem])]
+        files = [file for file in self.dependencies if file in tests or not is_test(file)]
+        return files, [file for file in affected if file in files]
+
+    def objects_of(self, variant: Variant, files: list[Path]) -> dict[Path, Path]:
+        """Without a mistake all tests have to pass: who fails anyway catches nothing."""
+        known = self.objects[variant.name]
+        known.update(build(variant, [file for file in files if file not in known]))
+        objects = {file: known[file] for file in files}
+        if (variant.name, tuple(files)) not in self.passing:
+            program = BUILD / variant.name / "tests"
+            link(variant, objects, program)
+            if caught := verdict(variant, program):
+                sys.exit(f"error: without any mutant, a test fails ({variant.name}): {caught}")
+            self.passing.add((variant.name, tuple(files)))
+        return objects
+
+    def attempt(self, mutant: dict) -> tuple[str | None, str]:
+        """(who has caught it, why it could not be tried)."""
+        variant = VARIANTS[mutant.get("with", "plain")]
+        folder = BUILD / "mutant"
+        shutil.rmtree(folder, ignore_errors=True)
+        try:
+            mutated_tree(mutant, folder)
+        except (ValueError, OSError) as error:
+            return None, str(error)
+        files, affected = self.files(mutant)
+        if not affected:
+            return None, f"nothing is compiled from {mutant['file']}"
+        objects = self.objects_of(variant, files)
+        changed, error = compile_all(folder, variant, affected, folder / "objects")
+        if error:
+            return None, "does not compile: " + error.strip().splitlines()[-1]
+        link(variant, objects | changed, folder / "program")
+        return verdict(variant, folder / "program"), ""
 
 
 def check_mutants(only: str) -> bool:
     mutants = tomllib.loads((ROOT / "tests" / "emulator" / "mutants.toml").read_text())["mutant"]
     mutants = [m for m in mutants if only in m["name"] or only in m["file"]]
-    built = {name: build_passing(VARIANTS[name]) for name in sorted({m.get("with", "plain") for m in mutants})}
+    tried = Mutants()
     bad = 0
     for mutant in mutants:
-        caught, problem = try_mutant(mutant, built)
+        caught, problem = tried.attempt(mutant)
         bad += caught is None
         text = f"caught by {caught}" if caught else f"NOT TRIED: {problem}" if problem else "LIVES"
         print(f"{Path(mutant['file']).name}: {mutant['name']}: {text}", flush=True)

@@ -5,6 +5,7 @@
 #include <thread>
 
 #include "cuda_primitives.h"
+#include "device_array.h"
 #include "device_orders.h"
 #include "engine/cuda/device/half_bits.h"
 
@@ -200,6 +201,15 @@ TEST_CASE("what is written behind an array in shared memory is reported") {
                        if (threadIdx.x == 7) first[5] = 1;
                      }),
                Contains("block 0 has written to shared memory outside its arrays"));
+}
+
+TEST_CASE("what is written behind an array in global memory is reported") {
+  DeviceArray<int> array(5);
+  REQUIRE(array.download() == std::vector<int>(5, -1));
+  emu::launch(1, 32, 0, [to = array.get()] {
+    if (threadIdx.x < 6) to[threadIdx.x] = 3;
+  });
+  REQUIRE_THROWS_WITH(array.download(), Contains("behind an array"));
 }
 #endif
 
