@@ -89,7 +89,9 @@ void append_pair_terms(EdgeFragments<Op, H>& writer, const fused::PackedLayer<fl
   for (int n = 0; n < Channels<H>::kTiles; ++n) {
     writer.append(1, [&](int, int lane) {
       const int t = lane % 4;
-      const double value = (t % 2 == 0 ? layer.u : layer.v)[Channels<H>::of_column(n, lane / 4)];
+      // With sanitizers GCC 12 takes a wrong element of (t % 2 == 0 ? layer.u : layer.v)[...].
+      const float* const weights = t % 2 == 0 ? layer.u : layer.v;
+      const double value = weights[Channels<H>::of_column(n, lane / 4)];
       const auto scaled = static_cast<float>(value * std::log(2.0));
       const float part = EdgeFragments<Op, H>::part(scaled, t >= 2);
       return Op::pack(part, part);  // of the two parts of s or t
