@@ -63,16 +63,19 @@ at::Tensor logits_of(const Network<T>& network, const Batch& batch) {
 
 }  // namespace
 
-bool TensorVersions::changed(const NamedTensors& tensors) {
+void TensorVersions::update_if_changed(const NamedTensors& tensors,
+                                       const std::function<void()>& update) {
   std::vector<Version> versions;
-  bool known = true;
   for (const auto& [name, tensor] : tensors) {
-    known = known && !tensor.is_inference();  // such a tensor does not count its changes
-    versions.push_back({tensor.const_data_ptr(), known ? tensor._version() : 0});
+    if (tensor.is_inference()) {  // such a tensor does not count its changes
+      versions.clear();
+      break;
+    }
+    versions.push_back({tensor.const_data_ptr(), tensor._version()});
   }
-  const bool same = known && versions == versions_;
+  if (!versions.empty() && versions == versions_) return;
+  update();
   versions_ = std::move(versions);
-  return !same;
 }
 
 CpuInference::CpuInference(NamedTensors tensors, double c_weight, Isa isa)
@@ -88,15 +91,15 @@ at::Tensor CpuInference::logits(const Batch& batch) {
 
 std::shared_ptr<const CpuInference::Packed> CpuInference::packed() {
   const std::lock_guard lock(mutex_);
-  if (versions_.changed(tensors_) || packed_ == nullptr) {
-    const auto make = [&]<typename T>(std::in_place_type_t<Network<T>> type) {
+  versions_.update_if_changed(tensors_, [this] {
+    const auto make = [this]<typename T>(std::in_place_type_t<Network<T>> type) {
       return std::make_shared<const Packed>(type, arrays_of(tensors_), c_weight_, isa_,
                                             "the network");
     };
     const bool in_double = tensors_.front().second.scalar_type() == at::kDouble;
     packed_ = in_double ? make(std::in_place_type<Network<double>>)
                         : make(std::in_place_type<Network<float>>);
-  }
+  });
   return packed_;
 }
 
@@ -110,10 +113,10 @@ at::Tensor GpuInference::logits(const Batch& batch) {
   const c10::DeviceGuard guard(embedding.device());
   check_batch(batch, embedding.size(1), embedding.device());
   const std::lock_guard lock(mutex_);
-  if (versions_.changed(tensors_) || network_ == nullptr) {
+  versions_.update_if_changed(tensors_, [this] {
     const Network<float> network(arrays_of(tensors_), c_weight_, Isa::kPortable, "the network");
     network_ = cuda::make_inference(network.packed(), cuda::Precision::kFloat);
-  }
+  });
   const std::vector<int> host_offsets(batch.offsets.begin(), batch.offsets.end());
   const auto offsets = at::tensor(host_offsets, at::kInt).to(embedding.device());
   const auto p4 = batch.p4.to(at::kDouble).contiguous();

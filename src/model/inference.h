@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <variant>
@@ -25,8 +26,8 @@ class FusedInference {
 /// Notices when a network's tensors change.
 class TensorVersions {
  public:
-  /// Whether they may have changed since the last call.
-  bool changed(const NamedTensors& tensors);
+  /// Calls update() if the tensors may have changed since the last update that has succeeded.
+  void update_if_changed(const NamedTensors& tensors, const std::function<void()>& update);
 
  private:
   struct Version {
@@ -34,7 +35,7 @@ class TensorVersions {
     std::int64_t version;
     bool operator==(const Version&) const = default;
   };
-  std::vector<Version> versions_;
+  std::vector<Version> versions_;  ///< of the last update; empty: none, or unknown
 };
 
 /// On the CPU: each jet passes through the whole network at once, in one thread.
@@ -55,7 +56,7 @@ class CpuInference final : public FusedInference {
   Isa isa_;
   std::mutex mutex_;
   TensorVersions versions_;
-  std::shared_ptr<const Packed> packed_;  ///< of the tensors when versions_ last looked
+  std::shared_ptr<const Packed> packed_;  ///< of the tensors that have these versions
 };
 
 /// On a GPU, batch by batch, in float.

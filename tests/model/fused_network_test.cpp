@@ -111,6 +111,18 @@ TEST_CASE("fused inference: weights made in inference mode, which do not count t
   CHECK(max_difference(model->forward(batch), before) > 1e-6);
 }
 
+TEST_CASE("fused inference: weights that can't be packed don't leave those before in use") {
+  const auto batch = whole_batch(sample_jets(top_tagging(), 2), top_tagging());
+  for (const auto isa : instruction_sets_here()) {
+    if (isa == Isa::kPortable) continue;  // the only one that computes in double
+    CAPTURE(name(isa));
+    auto model = float_network(isa);
+    packed(model, batch);
+    model->set_type(at::kDouble);
+    for (int call = 0; call < 2; ++call) CHECK_THROWS(packed(model, batch));
+  }
+}
+
 TEST_CASE("fused inference: several threads at once, just after a weight has changed") {
   const auto batch = whole_batch(sample_jets(top_tagging(), 6), top_tagging());
   for (const auto isa : instruction_sets_here()) {
