@@ -82,6 +82,12 @@ class Report:
         return result
 
 
+    def found(self, name: str) -> bool:
+        """Whether CMake has found a file or folder of this name in its cache."""
+        cache = (self.folder / "CMakeCache.txt").read_text()
+        return re.search(rf"^{name}:\w+=/", cache, re.M) is not None
+
+
 def prefix_of_libtorch() -> str:
     """Where CMake finds LibTorch; empty if the environment or .deps of this repository has one, else this
     machine's Python."""
@@ -99,7 +105,7 @@ def build(report: Report) -> bool:
                             *([f"-DCMAKE_PREFIX_PATH={prefix}"] if prefix else []))  # fmt: skip
     if configured.returncode != 0:
         return False
-    if not re.search(r"^NCCL_INCLUDE_DIR:PATH=/", (report.folder / "CMakeCache.txt").read_text(), re.M):
+    if not report.found("NCCL_INCLUDE_DIR"):
         report.values["not_run"].append("NCCL: its header nccl.h was not found")
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count())
     built = report.run("build", "cmake", "--build", report.folder, "--parallel", jobs,
@@ -108,8 +114,12 @@ def build(report: Report) -> bool:
 
 
 def has_kernels(report: Report) -> bool:
-    """Whether nvcc was found, so that there are CUDA kernels."""
-    return re.search(r"^NVCC_PROGRAM:FILEPATH=/", (report.folder / "CMakeCache.txt").read_text(), re.M) is not None
+    """Whether nvcc was found, so that there are CUDA kernels (cmake/Nvcc.cmake)."""
+    return report.found("NVCC_PROGRAM") and report.found("CUDART_LIBRARY")
+
+
+def last_line(text: str) -> str:
+    return (text.strip().splitlines() or ["nothing was printed"])[-1]
 
 
 def kernels(report: Report):
@@ -118,7 +128,7 @@ def kernels(report: Report):
         report.values["not_run"].append("CUDA kernels: nvcc was not found")
         return
     tests = report.run("test_gpu_kernels", report.folder / "bin/test_gpu_kernels").stdout
-    report.values["tests"]["test_gpu_kernels"] = (tests.strip().splitlines() or ["nothing was printed"])[-1]
+    report.values["tests"]["test_gpu_kernels"] = last_line(tests)
     report.values["cuda_bench"] = report.run("cuda_bench", report.folder / "bin/cuda_bench").stdout.splitlines()
 
 
@@ -151,7 +161,7 @@ def test(report: Report):
     for program in GPU_TESTS:
         out = report.run(program, report.folder / "bin" / program, "gpu: *", "--reporter", "compact",
                          "--success", accepted=(0, ALL_SKIPPED)).stdout  # fmt: skip
-        results[program] = (out.splitlines() or ["nothing was printed"])[-1]
+        results[program] = last_line(out)
         if "[skipped]" in out:  # although there is a GPU
             report.values["failed"].append(f"tests of {program}: {re.findall(r'.skipped..*', out)}")
     report.values["tests"] = results
