@@ -1,5 +1,7 @@
 """What ranks do that wait for others: who is missing is named by every rank that is there, in time."""
 
+import time
+
 import harness
 import launchers
 
@@ -30,7 +32,9 @@ class JoiningTest(harness.ProgramTest):
 
     def assert_told(self, ranks, status, *expected):
         """Each of these processes ends in time, with one line that has its rank and these texts."""
+        start = time.monotonic()
         results = launchers.wait_for(list(ranks.values()), timeout=SLOWEST)
+        self.assertLess(time.monotonic() - start, SLOWEST)
         for rank, result in zip(ranks, results):
             self.assertEqual(result.returncode, status, result.stderr)
             self.assertRegex(result.stderr, rf"\Aqg_tagging: rank {rank}: [^\n]+\n\Z")
