@@ -10,7 +10,7 @@ namespace lorentznet::cuda {
 
 /// An array for kernels. With the address sanitizer, which sees who leaves it, its memory has
 /// exactly its size; else some bytes more, which must stay as they are.
-/// tests/cuda/device/device_array.h is the one of a GPU.
+/// src/engine/cuda/device/device_array.h is the one of a GPU.
 template <typename T>
 class DeviceArray {
  public:

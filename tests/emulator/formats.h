@@ -59,12 +59,12 @@ struct Products {
   static void mma16_from(float (&d)[4], const Pair (&a)[4], Pair b0, Pair b1, const float (&c)[4],
                          Location here = Location::current()) {
     std::copy(c, c + 4, d);
-    mma16(d, a, b0, b1, here);
+    Format::mma16(d, a, b0, b1, here);
   }
   static void mma8_from(float (&d)[4], Pair a0, Pair a1, Pair b0, const float (&c)[4],
                         Location here = Location::current()) {
     std::copy(c, c + 4, d);
-    mma8(d, a0, a1, b0, here);
+    Format::mma8(d, a0, a1, b0, here);
   }
 };
 
@@ -114,7 +114,7 @@ struct alignas(8) SplitPair {
   std::uint32_t top, rest;
 };
 template <class Half>
-struct Split {
+struct Split : Products<Split<Half>, SplitPair> {
   using Pair = SplitPair;
   static constexpr bool wide_range = Half::wide_range;
 
@@ -122,13 +122,9 @@ struct Split {
     const std::uint32_t top = Half::pack(low, high);
     return {top, Half::pack(low - Half::low(top), high - Half::high(top))};
   }
-  static Pair pack_relu(float low, float high) { return pack(relu(low), relu(high)); }
   static float low(Pair pair) { return Half::low(pair.top) + Half::low(pair.rest); }
   static float high(Pair pair) { return Half::high(pair.top) + Half::high(pair.rest); }
   static Pair split(float x) { return pack(x, 0.0f); }
-  static Pair from_lane(Pair pair, int lane, Location here = Location::current()) {
-    return prim::from_lane(pair, lane, here);
-  }
 
   static void mma16(float (&d)[4], const Pair (&a)[4], Pair b0, Pair b1,
                     Location here = Location::current()) {
@@ -142,16 +138,6 @@ struct Split {
     Half::mma8(d, a0.rest, a1.rest, b0.top, here);
     Half::mma8(d, a0.top, a1.top, b0.rest, here);
     Half::mma8(d, a0.top, a1.top, b0.top, here);
-  }
-  static void mma16_from(float (&d)[4], const Pair (&a)[4], Pair b0, Pair b1, const float (&c)[4],
-                         Location here = Location::current()) {
-    std::copy(c, c + 4, d);
-    mma16(d, a, b0, b1, here);
-  }
-  static void mma8_from(float (&d)[4], Pair a0, Pair a1, Pair b0, const float (&c)[4],
-                        Location here = Location::current()) {
-    std::copy(c, c + 4, d);
-    mma8(d, a0, a1, b0, here);
   }
 };
 using F16x3 = Split<F16>;

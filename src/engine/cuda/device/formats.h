@@ -21,20 +21,7 @@ struct F16 {
   using Pair = std::uint32_t;
   static constexpr bool wide_range = false;  ///< up to 65504
 
-  static __host__ __device__ __forceinline__ Pair pack(float low, float high) {
-#if defined(__CUDA_ARCH__)
-    Pair pair;
-    asm("cvt.rn.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-#else
-    return f16_bits(low) | f16_bits(high) << 16;
-#endif
-  }
-  static __device__ __forceinline__ Pair pack_relu(float low, float high) {
-    Pair pair;
-    asm("cvt.rn.relu.f16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-  }
+  static constexpr std::uint32_t bits(float x) { return f16_bits(x); }
   static __host__ __device__ __forceinline__ float low(Pair pair) {
 #if defined(__CUDA_ARCH__)
     float x;
@@ -62,20 +49,7 @@ struct Bf16 {
   using Pair = std::uint32_t;
   static constexpr bool wide_range = true;  ///< float's
 
-  static __host__ __device__ __forceinline__ Pair pack(float low, float high) {
-#if defined(__CUDA_ARCH__)
-    Pair pair;
-    asm("cvt.rn.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-#else
-    return bf16_bits(low) | bf16_bits(high) << 16;
-#endif
-  }
-  static __device__ __forceinline__ Pair pack_relu(float low, float high) {
-    Pair pair;
-    asm("cvt.rn.relu.bf16x2.f32 %0, %1, %2;" : "=r"(pair) : "f"(high), "f"(low));
-    return pair;
-  }
+  static constexpr std::uint32_t bits(float x) { return bf16_bits(x); }
   static __host__ __device__ __forceinline__ float low(Pair pair) { return value(pair << 16); }
   static __host__ __device__ __forceinline__ float high(Pair pair) {
     return value(pair & 0xffff0000);
