@@ -22,58 +22,66 @@ inline std::vector<float> by_outputs(const float* packed, int outputs, int input
   }
   return weights;
 }
-inline std::vector<float> row_of(const float* values, int count) {
-  return {values, values + count};
+
+// A layer's weights on the device.
+
+template <typename Op>
+struct EdgesOnDevice {
+  explicit EdgesOnDevice(const EdgeWeights<Op>& packed)
+      : fragments(packed.fragments), biases(packed.biases), gate_bias(packed.gate_bias) {}
+
+  DeviceArray<typename Op::Pair> fragments;
+  DeviceArray<float> biases;
+  float gate_bias;
+};
+
+template <typename Op>
+struct UpdateOnDevice {
+  explicit UpdateOnDevice(const PackedUpdate<typename Op::Pair>& packed)
+      : weights(packed.weights), vectors(packed.vectors) {}
+
+  DeviceArray<typename Op::Pair> weights;
+  DeviceArray<float> vectors;
+};
+
+template <typename Op, int H>
+UpdateOnDevice<Op> update_on_device(const fused::PackedNodes<float>& nodes, int scalars) {
+  const auto in = by_outputs(nodes.in, H, 2 * H + scalars), out = by_outputs(nodes.out, H, H);
+  return UpdateOnDevice<Op>(
+      pack_update<Op, H>(in.data(), nodes.in_bias, out.data(), nodes.out_bias, scalars));
 }
 
-/// A layer's weights on the device.
-template <typename Op, int H>
-class DeviceLayer {
- public:
-  using Pair = typename Op::Pair;
-
-  DeviceLayer(const fused::PackedNetwork<float>& network, int index)
-      : DeviceLayer(network.edges[index], network.nodes[index], network.scalars,
-                    pack_edges<Op, H>(network.edges[index])) {}
-
-  Projection<Op> projection(float* a, float* b) const {
-    return {.weights = projection_.get(), .receiver_bias = receiver_bias_.get(), .a = a, .b = b};
+template <typename Op>
+struct ProjectionOnDevice {
+  Projection<Op> to(float* a, float* b) const {
+    return {.weights = weights.get(), .receiver_bias = receiver_bias.get(), .a = a, .b = b};
   }
 
-  bool moves() const { return moves_; }
-  const Pair* edges() const { return edges_.get(); }
-  const float* biases() const { return biases_.get(); }
-  float gate_bias() const { return gate_bias_; }
-  const Pair* update() const { return update_.get(); }
-  const float* vectors() const { return vectors_.get(); }
+  DeviceArray<typename Op::Pair> weights;
+  DeviceArray<float> receiver_bias;
+};
 
- private:
-  DeviceLayer(const fused::PackedLayer<float>& edges, const fused::PackedNodes<float>& nodes,
-              int scalars, const EdgeWeights<Op>& packed)
-      : DeviceLayer(
-            edges.moves, nodes, packed,
-            pack_update<Op, H>(by_outputs(nodes.in, H, 2 * H + scalars).data(), nodes.in_bias,
-                               by_outputs(nodes.out, H, H).data(), nodes.out_bias, scalars)) {}
-  DeviceLayer(bool moves, const fused::PackedNodes<float>& nodes, const EdgeWeights<Op>& packed,
-              const PackedUpdate<Pair>& update)
-      : moves_(moves),
-        edges_(packed.fragments),
-        biases_(packed.biases),
-        gate_bias_(packed.gate_bias),
-        update_(update.weights),
-        vectors_(update.vectors),
-        projection_(pack_projection<Op, H>(by_outputs(nodes.receivers, H, H).data(),
-                                           by_outputs(nodes.senders, H, H).data())),
-        receiver_bias_(row_of(nodes.receiver_bias, H)) {}
+template <typename Op, int H>
+ProjectionOnDevice<Op> projection_on_device(const fused::PackedNodes<float>& nodes) {
+  const auto receivers = by_outputs(nodes.receivers, H, H);
+  const auto senders = by_outputs(nodes.senders, H, H);
+  const std::vector<float> bias(nodes.receiver_bias, nodes.receiver_bias + H);
+  return {.weights = DeviceArray(pack_projection<Op, H>(receivers.data(), senders.data())),
+          .receiver_bias = DeviceArray(bias)};
+}
 
-  bool moves_;
-  DeviceArray<Pair> edges_;
-  DeviceArray<float> biases_;
-  float gate_bias_;
-  DeviceArray<Pair> update_;
-  DeviceArray<float> vectors_;
-  DeviceArray<Pair> projection_;
-  DeviceArray<float> receiver_bias_;
+template <typename Op, int H>
+struct LayerOnDevice {
+  LayerOnDevice(const fused::PackedNetwork<float>& network, int index)
+      : moves(network.edges[index].moves),
+        projection(projection_on_device<Op, H>(network.nodes[index])),
+        edges(pack_edges<Op, H>(network.edges[index])),
+        update(update_on_device<Op, H>(network.nodes[index], network.scalars)) {}
+
+  bool moves;
+  ProjectionOnDevice<Op> projection;
+  EdgesOnDevice<Op> edges;
+  UpdateOnDevice<Op> update;
 };
 
 /// What a batch's kernels give each other, for up to `nodes` nodes.
@@ -107,7 +115,7 @@ class InferenceOf final : public Inference {
         decoder_(pack_decoder<H>(network.decode_in, network.decode_in_bias, network.decode_out,
                                  network.decode_out_bias, classes_)) {
     for (int k = 0; k < network.layers; ++k) {
-      layers_.push_back(std::make_unique<DeviceLayer<Op, H>>(network, k));
+      layers_.push_back(std::make_unique<LayerOnDevice<Op, H>>(network, k));
     }
   }
 
@@ -118,11 +126,12 @@ class InferenceOf final : public Inference {
       memory_ = std::make_unique<NodeMemory<H>>(static_cast<std::size_t>(nodes) * 5 / 4);
     }
     encode(jets);
+    const auto plan = plan_edges<Edges<true>>(jets.host_offsets, kSplit);  // Edges<false>'s, too
     for (std::size_t k = 0; k < layers_.size(); ++k) {
-      if (layers_[k]->moves()) {
-        run_layer<true>(jets, *layers_[k], *layers_[k + 1]);
+      if (layers_[k]->moves) {
+        run_layer<true>(jets, plan, *layers_[k], *layers_[k + 1]);
       } else {
-        run_layer<false>(jets, *layers_[k], *layers_[k]);
+        run_layer<false>(jets, plan, *layers_[k], *layers_[k]);
       }
     }
     using Kernel = Pool<H>;
@@ -142,44 +151,45 @@ class InferenceOf final : public Inference {
   /// Warps that share a tile of receivers. Always the same, since it decides the order of sums: 4
   /// is three times as fast as 1 for batches of 32 jets, and 3 % slower for 4,096.
   static constexpr int kSplit = 4;
+  template <bool kMoves>
+  using Edges = EdgeForward<Op, H, kRounds, kMoves>;
 
   void encode(const JetBatch& jets) {
     using Kernel = Encode<Op, H>;
     const int nodes = jets.host_offsets.back();
-    prim::launch<Kernel>({}, Kernel::blocks(nodes), 0,
-                         {.nodes = nodes,
-                          .jets = static_cast<int>(jets.host_offsets.size() - 1),
-                          .scalars = scalars_,
-                          .offsets = jets.offsets,
-                          .momenta = jets.momenta,
-                          .features = jets.scalars,
-                          .embedding = embedding_.get(),
-                          .next = layers_.front()->projection(memory_->a.get(), memory_->b.get()),
-                          .span = memory_->span.get(),
-                          .x = memory_->x.get(),
-                          .h = memory_->h.get()});
+    prim::launch<Kernel>(
+        {}, Kernel::blocks(nodes), 0,
+        {.nodes = nodes,
+         .jets = static_cast<int>(jets.host_offsets.size() - 1),
+         .scalars = scalars_,
+         .offsets = jets.offsets,
+         .momenta = jets.momenta,
+         .features = jets.scalars,
+         .embedding = embedding_.get(),
+         .next = layers_.front()->projection.to(memory_->a.get(), memory_->b.get()),
+         .span = memory_->span.get(),
+         .x = memory_->x.get(),
+         .h = memory_->h.get()});
   }
 
   /// \param next  not used after the last layer
   template <bool kMoves>
-  void run_layer(const JetBatch& jets, const DeviceLayer<Op, H>& layer,
-                 const DeviceLayer<Op, H>& next) {
-    using Edges = EdgeForward<Op, H, kRounds, kMoves>;
+  void run_layer(const JetBatch& jets, const EdgePlan& plan, const LayerOnDevice<Op, H>& layer,
+                 const LayerOnDevice<Op, H>& next) {
     const int nodes = jets.host_offsets.back();
-    const auto plan = plan_edges<Edges>(jets.host_offsets, kSplit);
-    prim::launch<Edges>({}, plan.grid, plan.shared_bytes,
-                        {.nodes = nodes,
-                         .split = kSplit,
-                         .window = plan.window,
-                         .span = memory_->span.get(),
-                         .a = memory_->a.get(),
-                         .b = memory_->b.get(),
-                         .x = memory_->x.get(),
-                         .weights = layer.edges(),
-                         .biases = layer.biases(),
-                         .gate_bias = layer.gate_bias(),
-                         .message = memory_->message.get(),
-                         .translation = memory_->translation.get()});
+    prim::launch<Edges<kMoves>>({}, plan.grid, plan.shared_bytes,
+                                {.nodes = nodes,
+                                 .split = kSplit,
+                                 .window = plan.window,
+                                 .span = memory_->span.get(),
+                                 .a = memory_->a.get(),
+                                 .b = memory_->b.get(),
+                                 .x = memory_->x.get(),
+                                 .weights = layer.edges.fragments.get(),
+                                 .biases = layer.edges.biases.get(),
+                                 .gate_bias = layer.edges.gate_bias,
+                                 .message = memory_->message.get(),
+                                 .translation = memory_->translation.get()});
     using Nodes = NodeForward<Op, H, !kMoves>;
     prim::launch<Nodes>(
         {}, Nodes::blocks(nodes), 0,
@@ -187,10 +197,10 @@ class InferenceOf final : public Inference {
          .scalars = scalars_,
          .message = memory_->message.get(),
          .features = jets.scalars,
-         .weights = layer.update(),
-         .vectors = layer.vectors(),
+         .weights = layer.update.weights.get(),
+         .vectors = layer.update.vectors.get(),
          .h = memory_->h.get(),
-         .next = kMoves ? next.projection(memory_->a.get(), memory_->b.get()) : Projection<Op>{},
+         .next = kMoves ? next.projection.to(memory_->a.get(), memory_->b.get()) : Projection<Op>{},
          .c_weight = c_weight_,
          .span = memory_->span.get(),
          .translation = memory_->translation.get(),
@@ -200,7 +210,7 @@ class InferenceOf final : public Inference {
   int scalars_, classes_;
   double c_weight_;
   DeviceArray<float> embedding_, decoder_;
-  std::vector<std::unique_ptr<DeviceLayer<Op, H>>> layers_;
+  std::vector<std::unique_ptr<LayerOnDevice<Op, H>>> layers_;
   std::unique_ptr<NodeMemory<H>> memory_;
 };
 
