@@ -169,9 +169,25 @@ void write_results(const Scores& scores, const Json& training, const Json& origi
   write_json(folder.uncertainties(), uncertainties);
 }
 
-void write_boosted(const Run& run, const Scores& scores, double beta, const Json& of) {
+/// The largest change of a probability of any jet.
+double largest_change(const Scores& scores, const Scores& at_rest) {
+  double largest = 0;
+  for (std::size_t k = 0; k < scores.probability.size(); ++k) {
+    const double change = double{scores.probability[k]} - double{at_rest.probability[k]};
+    largest = std::max(largest, std::abs(change));
+  }
+  return largest;
+}
+
+void write_boosted(const Run& run, const Scores& scores, const Scores& at_rest, double beta,
+                   const Json& of) {
   const auto& arguments = run.experiment.arguments;
-  Json record{{"beta", beta}, {"acc", scores.accuracy}, {"loss", scores.loss}};
+  const auto auc = summarize_test(scores).auc;
+  Json record{{"beta", beta},
+              {"acc", scores.accuracy},
+              {"loss", scores.loss},
+              {"auc", auc ? Json(*auc) : Json(nullptr)},
+              {"max_change", largest_change(scores, at_rest)}};
   if (arguments.given.contains("boost_axis")) {
     record["axis"] = frame_of(arguments, beta).axis_name();
   }
@@ -246,7 +262,7 @@ void run_test(const Run& run, LorentzNet& network, const Json& training) {
   if (run.leads()) write_results(scores, training, origin, folder, run.output.log);
   for (const double beta : arguments.boost) {
     const auto boosted = score(run, network, frame_of(arguments, beta));
-    if (run.leads()) write_boosted(run, boosted, beta, identify(origin));
+    if (run.leads()) write_boosted(run, boosted, scores, beta, identify(origin));
   }
   if (!run.leads()) return;
   if (arguments.equivariance > 0) study_frames(run, network, identify(origin));

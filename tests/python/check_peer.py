@@ -138,6 +138,7 @@ class TopTest(PeerTest):
         run = self.retest("top", run, "boosted", "--pooling=jet", "--boost=0.5,0.9")
         network = peer.load(run / "best-val-model.pt", read(run / "args.json"), 2)
         rest = read(run / "test-result.json")["test_loss"]
+        at_rest = np.load(run / "score.npy")[:, 2]
         for beta in (0.5, 0.9):
             jets = [peer.boost_along_x(jet, beta) for jet in self.jets]
             logits = peer.logits(network, jets, [len(jet.p4) for jet in jets])
@@ -148,6 +149,9 @@ class TopTest(PeerTest):
             self.assertAlmostEqual(record["loss"], loss, delta=1e-5)
             correct = (logits.argmax(1) == label.numpy()).mean()
             self.assertAlmostEqual(record["acc"], correct, delta=1e-12)
+            p1 = torch.from_numpy(logits).softmax(1).numpy()[:, 1]
+            self.assertAlmostEqual(record["auc"], roc_auc_score(label, p1), delta=1e-9)
+            self.assertAlmostEqual(record["max_change"], np.abs(p1 - at_rest).max(), delta=1e-5)
 
     def test_data_files(self):
         halves = ({name: values[part] for name, values in self.arrays.items()}

@@ -207,10 +207,12 @@ class ProgramsTest(harness.ProgramTest):
         test = harness.read_json(run / "test-result.json")
         for name, beta in (("boost-0.json", 0), ("boost-0.3.json", 0.3), ("boost-0.9.json", 0.9)):
             record = harness.read_json(run / name)
-            self.assertEqual(list(record), ["beta", "acc", "loss", "of"])
+            self.assertEqual(list(record), ["beta", "acc", "loss", "auc", "max_change", "of"])
             self.assertEqual(record["beta"], beta)
             # Invariant except for rounding and clamped translations.
             self.assertAlmostEqual(record["loss"], test["test_loss"], delta=1e-4 * (beta > 0))
+            self.assertAlmostEqual(record["auc"], test["test_auc"], delta=1e-9 + 0.02 * (beta > 0))
+            self.assertLessEqual(record["max_change"], 1e-4 * (beta > 0))
         self.assertEqual(harness.read_json(run / "boost-0.json")["acc"], test["test_acc"])
 
     def test_checkpoint_can_be_mapped(self):
