@@ -62,9 +62,12 @@ struct PublishedSets {
   std::string subfolder;  ///< of the data folder, in which the files are
   std::string files;      ///< what their names are, for messages
   bool on_request;        ///< downloaded only with --download, not whenever there are no files
+  std::string test_file;  ///< the one with the test jets; empty: each file has some
+  std::string network;    ///< name of the set that is the published network
   std::string (*name)(Generator generator, bool with_bc);
-  /// Name of the set whose files are in a data folder; empty if there are none.
-  std::string (*found_in)(const std::filesystem::path& datadir);
+  /// Name of the set whose files are in a data folder; empty if there are none, or only such that a
+  /// test, or a training, does not read.
+  std::string (*found_in)(const std::filesystem::path& datadir, bool test_only);
 };
 
 /// All that top tagging and quark/gluon tagging differ in.

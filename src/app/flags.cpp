@@ -86,7 +86,9 @@ std::vector<Flag> unsaved_flags() {
       {"Data", "on_bad_jet", choice<&A::on_bad_jet>({"error", "skip"}),
        "what to do about unusable jets: error, or skip up to 0.1 % of a file", "WHAT"},
       {"Data", "no_cache", &A::no_cache, "do not cache a large data set in a file beside it", ""},
-      {"Data", "download", &A::download, "download the published data set to an empty --datadir",
+      {"Data", "download", &A::download,
+       "download the published data set to an empty --datadir; with --test_mode --exp_name "
+       "published also the published network",
        ""},
       {"Data", "generator", choice<&A::generator>({"pythia", "herwig"}),
        "generator of the jets to download: pythia or herwig", "NAME"},

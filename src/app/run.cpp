@@ -105,6 +105,7 @@ int run(const Task& task, const Arguments& given, Processes& processes) {
   const auto device = use_device(given, processes);
   announce_program(task, given, device, processes.launch(), output.log);
   if (given.report && processes.launch().rank == 0) check_report_script();
+  fetch_published_network(task, given, *processes.communicator(), output.log);
   const auto experiment = open_experiment(task, given, processes, output.log);
   const auto& arguments = experiment.arguments;
   if (arguments.test_mode) check_checkpoint(task, experiment);

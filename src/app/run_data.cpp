@@ -21,6 +21,9 @@ namespace {
 
 using Path = std::filesystem::path;
 
+/// The experiment that --test_mode --download makes if it is not there.
+constexpr const char* kPublishedNetwork = "published";
+
 std::string size_text(std::uint64_t bytes) {
   if (bytes == 0) return "of unknown size";
   const auto megabytes = static_cast<double>(bytes) / 1e6;
@@ -28,9 +31,9 @@ std::string size_text(std::uint64_t bytes) {
                           : fmt::format("{:.1f} GB", megabytes / 1000);
 }
 
-void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Log& log) {
-  log.info(fmt::format("Downloading {} files, {}, into {}", files.size(),
-                       size_text(bytes_to_download(files, folder)), folder.string()));
+/// Downloads by `download`(options), with lines and a bar.
+template <typename Download>
+void with_progress(const Log& log, Download download) {
   ProgressBar bar;
   DownloadOptions options;
   options.log = [&](const std::string& line) {
@@ -38,12 +41,25 @@ void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Lo
     log.info(line);
   };
   options.progress = [&](const auto& file, auto done, auto total) { bar.show(file, done, total); };
-  try {
-    download_all(files, folder, options);
-  } catch (const InputError& error) {  // the folder may be mistyped
-    throw InputError(folder.string() + ": has no data, and the download failed: " + error.what());
-  }
+  download(options);
   bar.clear();
+}
+
+void fetch(const std::vector<PublishedFile>& files, const Path& folder, const Log& log) {
+  const auto is_missing = [&](const auto& file) {
+    return !std::filesystem::exists(folder / file.name);
+  };
+  if (std::any_of(files.begin(), files.end(), is_missing)) {
+    log.info(fmt::format("Downloading {} files, {}, into {}", files.size(),
+                         size_text(bytes_to_download(files, folder)), folder.string()));
+  }
+  with_progress(log, [&](const auto& options) {
+    try {
+      download_all(files, folder, options);
+    } catch (const InputError& error) {  // the folder may be mistyped
+      throw InputError(folder.string() + ": has no data, and the download failed: " + error.what());
+    }
+  });
 }
 
 /// As many files as hold `num_data` jets.
@@ -89,16 +105,21 @@ void fetch_data(const Task& task, const Arguments& arguments, const Log& log) {
   Path folder = arguments.datadir;
   if (!sets.subfolder.empty()) folder /= sets.subfolder;
   const auto wanted = sets.name(arguments.generator, arguments.with_bc);
-  const auto found = sets.found_in(arguments.datadir);
+  const auto found = sets.found_in(arguments.datadir, arguments.test_mode);
   const bool asked = arguments.given.contains("generator") || arguments.given.contains("with_bc");
   if (!found.empty() && asked && found != wanted) {
     throw InputError(folder.string() + ": holds " + found +
                      ", but --generator and --with_bc name " + wanted +
                      ": each set needs its own folder");
   }
-  if (found.empty() || is_unfinished(folder)) {
+  const bool only_test = arguments.test_mode && !sets.test_file.empty();
+  if (found.empty() || (is_unfinished(folder) && !only_test)) {
     if (!is_unfinished(folder)) require_place(task, arguments, folder);
-    fetch(first_files(published_files(wanted), arguments.num_data), folder, log);
+    auto files = first_files(published_files(wanted), arguments.num_data);
+    if (only_test) {
+      std::erase_if(files, [&](const auto& file) { return file.name != sets.test_file; });
+    }
+    fetch(files, folder, log);
   } else if (arguments.download) {
     log.info(folder.string() + " has data: nothing is downloaded");
   }
@@ -131,6 +152,27 @@ void check_test(const JetSet& jets, const Arguments& arguments) {
 }
 
 }  // namespace
+
+void fetch_published_network(const Task& task, const Arguments& arguments,
+                             const Communicator& ranks, const Log& log) {
+  if (!arguments.test_mode || !arguments.download || arguments.exp_name != kPublishedNetwork)
+    return;
+  if (ranks.rank() == 0) {
+    const RunFolder folder(arguments.folder());
+    if (std::filesystem::exists(folder.best_model()) && std::filesystem::exists(folder.args())) {
+      log.info(folder.path().string() + " has a network: it is not downloaded");
+    } else {
+      const auto files = published_files(task.published_sets.network);
+      log.info(
+          fmt::format("Downloading the published network, {}, into {}; it is of "
+                      "https://github.com/sdogsq/LorentzNet-release, licence GPL-3.0",
+                      size_text(bytes_to_download(files, folder.path())), folder.path().string()));
+      with_progress(log,
+                    [&](const auto& options) { download_together(files, folder.path(), options); });
+    }
+  }
+  meet(ranks);
+}
 
 DataSplits read_data(const Task& task, const Arguments& arguments, const Communicator& ranks,
                      const Log& log) {

@@ -6,10 +6,15 @@
 
 namespace lorentznet {
 
+/// `--test_mode --exp_name published --download`: downloads the published network into its folder,
+/// as far as it is not there. Collective. \throws InputError
+void fetch_published_network(const Task& task, const Arguments& arguments,
+                             const Communicator& ranks, const Log& log);
+
 /// Reads --datadir and --test_data. If the folder holds no data, the published data set is first
 /// downloaded to it: for top tagging only with --download, for quark/gluon tagging always, as many
-/// files as are needed. An interrupted download continues. Collective.
-/// \throws InputError
+/// files as are needed (in test mode of top tagging that with the test jets). An interrupted
+/// download continues. Collective. \throws InputError
 DataSplits read_data(const Task& task, const Arguments& arguments, const Communicator& ranks,
                      const Log& log);
 

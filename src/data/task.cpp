@@ -85,10 +85,15 @@ JetSet read_quark_gluon_file(const std::filesystem::path& file, const BadJetRule
   return read_quark_gluon_jets(file, -1, bad_jets);
 }
 
-std::string top_set_in(const std::filesystem::path& datadir) {
+std::string top_set_in(const std::filesystem::path& datadir, bool test_only) {
   if (!std::filesystem::exists(datadir)) return "";
   const auto files = find_top_files(datadir, {});
-  return files.train.empty() && files.val.empty() && files.test.empty() ? "" : "top";
+  const bool trains = !files.train.empty() || !files.val.empty();
+  return test_only ? files.test.empty() ? "" : "top" : trains ? "top" : "";
+}
+
+std::string quark_gluon_set_in(const std::filesystem::path& datadir, bool) {
+  return quark_gluon_set(datadir);
 }
 
 std::string quark_gluon_set_name(Generator generator, bool with_bc) {
@@ -125,6 +130,8 @@ const Task& top_tagging() {
                          .files =
                              "files *.h5, *.hdf5 or *.npz with train, val or test in their names",
                          .on_request = true,
+                         .test_file = "test.h5",
+                         .network = "top-network",
                          .name = [](Generator, bool) { return std::string("top"); },
                          .found_in = top_set_in},
       .for_scalars = top_tagging_of,
@@ -148,8 +155,10 @@ const Task& quark_gluon_tagging() {
                          .published_sets = {.subfolder = "datasets",
                                             .files = "QG_jets.npz, QG_jets_1.npz, ...",
                                             .on_request = false,
+                                            .test_file = "",
+                                            .network = "qg-network",
                                             .name = quark_gluon_set_name,
-                                            .found_in = quark_gluon_set},
+                                            .found_in = quark_gluon_set_in},
                          .for_scalars = nullptr,
                          .encode = encode_quark_gluon,
                          .read_splits = read_quark_gluon_splits,

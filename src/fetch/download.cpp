@@ -100,6 +100,10 @@ std::string check(const PublishedFile& file, const Path& part) {
   } else if (!begins_as_named(part, file.name)) {
     reason = "the server sent something other than the file " + in_quotes(file.name);
   }
+  if (const auto bytes = size_of(part); reason.empty() && file.bytes != 0 && bytes != file.bytes) {
+    reason =
+        "the file has " + std::to_string(bytes) + " bytes, expected " + std::to_string(file.bytes);
+  }
   const std::string sha256 = reason.empty() ? sha256_of_file(part) : "";
   if (reason.empty() && !file.sha256.empty() && sha256 != file.sha256) {
     reason = "the file has SHA-256 " + sha256 + ", expected " + file.sha256;
@@ -169,14 +173,9 @@ std::string download(const PublishedFile& file, const Path& target,
   return sha256;
 }
 
-}  // namespace
-
-bool is_unfinished(const Path& folder) { return std::filesystem::exists(mark_of(folder)); }
-
-void download_all(const std::vector<PublishedFile>& files, const Path& folder,
-                  const DownloadOptions& options) {
-  std::filesystem::create_directories(folder);
-  const DownloadMark mark(folder);
+/// Downloads the files that are not in `folder`, which this process has marked.
+void download_missing(const std::vector<PublishedFile>& files, const Path& folder,
+                      const DownloadOptions& options) {
   const Path pins = sums_of(folder);
   auto sums = read_checksums(pins);
   std::size_t number = 0;
@@ -194,17 +193,77 @@ void download_all(const std::vector<PublishedFile>& files, const Path& folder,
     sums[file.name] = sha256;
     write_checksums(pins, sums);
   }
-  mark.remove();
+}
+
+/// Whether an earlier download, of more files, was interrupted.
+bool has_parts(const Path& folder) {
+  const std::filesystem::directory_iterator files(folder);
+  return std::any_of(begin(files), end(files),
+                     [](const auto& entry) { return entry.path().extension() == ".part"; });
+}
+
+/// Makes a folder and those above it. \return those that were missing, the innermost first
+std::vector<Path> make_folders(const Path& folder) {
+  std::vector<Path> made;
+  for (Path path = folder; !path.empty() && !std::filesystem::exists(path);
+       path = path.parent_path()) {
+    made.push_back(path);
+  }
+  std::filesystem::create_directories(folder);
+  return made;
+}
+
+}  // namespace
+
+bool is_unfinished(const Path& folder) { return std::filesystem::exists(mark_of(folder)); }
+
+void download_all(const std::vector<PublishedFile>& files, const Path& folder,
+                  const DownloadOptions& options) {
+  std::filesystem::create_directories(folder);
+  const DownloadMark mark(folder);
+  download_missing(files, folder, options);
+  if (!has_parts(folder)) mark.remove();
+}
+
+void download_together(const std::vector<PublishedFile>& files, const Path& folder,
+                       const DownloadOptions& options) {
+  std::vector<PublishedFile> missing;
+  for (const auto& file : files) {
+    if (const Path path = folder / file.name; !std::filesystem::exists(path)) {
+      missing.push_back(file);
+    } else if (!file.sha256.empty() && sha256_of_file(path) != file.sha256) {
+      throw InputError(path.string() + ": is not the published file, with which " +
+                       "others would be downloaded into its folder");
+    }
+  }
+  if (missing.empty()) return;
+  // Beside the folder, and not in it: an interrupted download continues there.
+  const Path place = folder.parent_path() / ("." + folder.filename().string() + ".download");
+  const auto made = make_folders(place);
+  const DownloadMark mark(place);
+  try {
+    download_missing(missing, place, options);
+    std::filesystem::create_directory(folder);
+    for (const auto& file : missing) make_durable(place / file.name, folder / file.name);
+    std::filesystem::remove_all(place);
+  } catch (...) {
+    std::error_code ignored;
+    std::filesystem::remove_all(place, ignored);
+    for (const auto& path : made) std::filesystem::remove(path, ignored);  // if it is empty
+    throw;
+  }
 }
 
 std::vector<Path> other_contents(const Path& folder) {
   std::vector<Path> others;
   if (!std::filesystem::exists(folder)) return others;
+  const auto downloaded = read_checksums(sums_of(folder));
   std::error_code error;
   for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
     const Path& path = entry.path();
-    const bool is_ours =
-        path == mark_of(folder) || path == sums_of(folder) || path.extension() == ".part";
+    const bool is_ours = path == mark_of(folder) || path == sums_of(folder) ||
+                         path.extension() == ".part" ||
+                         downloaded.contains(path.filename().string());
     if (!is_ours && !path.filename().string().starts_with(".")) others.push_back(path);
   }
   if (error) throw_file_error(folder.string(), "cannot list this folder: " + error.message());
@@ -216,7 +275,7 @@ std::uint64_t bytes_to_download(const std::vector<PublishedFile>& files, const P
   std::uint64_t sum = 0;
   for (const auto& file : files) {
     if (std::filesystem::exists(folder / file.name)) continue;
-    const auto bytes = announced_size(file.url);
+    const auto bytes = file.bytes != 0 ? file.bytes : announced_size(file.url);
     if (bytes == 0) return 0;
     sum += bytes;
   }

@@ -30,19 +30,27 @@ struct DownloadOptions {
 /// keeps other processes from downloading into it. Checksums of files whose publisher gives none
 /// are saved in the folder's SHA256SUMS, and a later download of the same name must match.
 /// \throws InputError with the URL and the reason: a server that refuses (404, ...), that sends a
-///         web page or a file with another checksum, or that fails again and again
+///         web page or a file of another size or checksum, or that fails again and again
 void download_all(const std::vector<PublishedFile>& files, const std::filesystem::path& folder,
                   const DownloadOptions& options);
 
 /// Whether a download into `folder` was interrupted.
 bool is_unfinished(const std::filesystem::path& folder);
 
-/// What is in `folder` besides hidden files and what downloads leave there; nothing if it does not
-/// exist. \throws InputError if it is not a folder or cannot be listed
+/// Downloads those of `files` that are not in `folder`, as download_all() does, but all of them or
+/// none: a failure leaves `folder`, and those above it, as they were. What is there is kept; it
+/// must be the published file, lest files of two origins be mixed. \throws InputError also if it is
+/// not
+void download_together(const std::vector<PublishedFile>& files, const std::filesystem::path& folder,
+                       const DownloadOptions& options);
+
+/// What is in `folder` besides hidden files and what downloads leave there, which includes files
+/// that SHA256SUMS lists; nothing if it does not exist. \throws InputError if it is not a folder or
+/// cannot be listed
 std::vector<std::filesystem::path> other_contents(const std::filesystem::path& folder);
 
-/// Bytes of the files that are not in `folder` yet, as their servers announce them; 0 if one of
-/// these does not.
+/// Bytes of the files that are not in `folder` yet, as the table or their servers say; 0 if neither
+/// does for one of these.
 std::uint64_t bytes_to_download(const std::vector<PublishedFile>& files,
                                 const std::filesystem::path& folder);
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 
 #include "io/file.h"
 #include "lorentznet/error.h"
@@ -21,6 +22,17 @@ std::vector<std::string> split(std::string_view text, char separator) {
     text.remove_prefix(std::min(end + 1, text.size()));
   }
   return parts;
+}
+
+/// Of a row without a size 0. \return nothing if a size is no positive number
+std::optional<std::uint64_t> size_in(const std::vector<std::string>& fields) {
+  if (fields.size() < 5) return 0;
+  constexpr std::size_t kMostDigits = 15;
+  const std::string& text = fields[4];
+  const bool is_number = !text.empty() && text.size() <= kMostDigits && text.front() != '0' &&
+                         text.find_first_not_of("0123456789") == std::string::npos;
+  if (!is_number) return std::nullopt;
+  return std::stoull(text);
 }
 
 bool is_sha256(const std::string& text) {
@@ -43,13 +55,15 @@ std::vector<PublishedFile> published_files(std::string_view table, const std::st
   std::vector<PublishedFile> files;
   for (std::size_t number = 1; number < lines.size(); ++number) {
     const auto fields = split(lines[number], '\t');
-    if (fields.size() != 4 || !is_plain_name(fields[1]) ||
-        (fields[2] != "-" && !is_sha256(fields[2]))) {
+    const auto bytes = size_in(fields);
+    if (fields.size() < 4 || fields.size() > 5 || !is_plain_name(fields[1]) ||
+        (fields[2] != "-" && !is_sha256(fields[2])) || !bytes) {
       throw InputError(what + ": line " + std::to_string(number + 1) +
-                       " is not a set, a file name, its SHA-256 or '-', and its URL");
+                       " is not a set, a file name, its SHA-256 or '-', its URL and, possibly, its "
+                       "size");
     }
     if (fields[0] != set) continue;
-    files.push_back({fields[1], fields[2] == "-" ? "" : fields[2], fields[3]});
+    files.push_back({fields[1], fields[2] == "-" ? "" : fields[2], fields[3], *bytes});
   }
   if (files.empty()) throw InputError(what + ": has no files of the set '" + set + "'");
   return files;

@@ -1,16 +1,15 @@
 """Downloads of the published data sets from a local HTTP server that fails in many ways."""
 
-import contextlib
 import hashlib
-import http.server
 import io
+import shutil
 import signal
 import subprocess
-import threading
 import time
 
 import numpy as np
 
+import file_server
 import harness
 
 QG_FILES = 3
@@ -22,85 +21,9 @@ def qg_bytes(number):
     return out.getvalue()
 
 
-class Server(http.server.ThreadingHTTPServer):
-    """Serves `files`; `behave` maps a name to the responses to its next requests: "cut" (half of the content, then
-    closed), "busy" (503), "norange" (ignores the range), "page" (a web page), "wrong" (wrong content), "slow"
-    (a third, then nothing until `go_on` is set) or a status. `sizes` says whether it answers HEAD."""
-
-    daemon_threads = True
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), Handler)
-        self.files, self.behave, self.requests, self.sizes = {}, {}, [], True
-        self.go_on = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}"
-
-
-class Handler(http.server.BaseHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
-
-    def do_HEAD(self):
-        name = self.path.split("?")[0].rsplit("/", 1)[-1]
-        if not self.server.sizes or name not in self.server.files:
-            return self.send_error(404)
-        self.send_response(200)
-        self.send_header("Content-Length", str(len(self.server.files[name])))
-        self.end_headers()
-
-    def do_GET(self):
-        # A proxy receives the whole URL.
-        name = self.path.split("?")[0].rsplit("/", 1)[-1]
-        self.server.requests.append((self.path, self.headers.get("Range")))
-        plan = self.server.behave.get(name, [])
-        what = plan.pop(0) if plan else "whole"
-        if name not in self.server.files:
-            what = 404
-        if what == "busy":
-            what = 503
-        if isinstance(what, int):
-            return self.send_error(what)
-        if what == "page":
-            return self.send_bytes(b"\n<!DOCTYPE html><html>Please log in</html>", 200)
-        content = self.server.files[name]
-        if what == "wrong":
-            content = content[:-1] + bytes([content[-1] ^ 1])
-        first = 0
-        if self.headers.get("Range") and what != "norange":
-            first = int(self.headers["Range"].removeprefix("bytes=").split("-")[0])
-            if first >= len(content):
-                return self.send_error(416)
-        self.send_bytes(content, 206 if first else 200, first, what)
-
-    def send_bytes(self, content, status, first=0, what="whole"):
-        self.send_response(status)
-        self.send_header("Content-Length", str(len(content) - first))
-        if status == 206:
-            self.send_header("Content-Range", f"bytes {first}-{len(content) - 1}/{len(content)}")
-        self.end_headers()
-        body = content[first:]
-        with contextlib.suppress(OSError):  # the client may have closed it
-            if what == "cut":
-                self.wfile.write(body[: len(body) // 2])
-                self.close_connection = True
-            elif what == "slow":
-                self.wfile.write(body[: len(body) // 3])
-                self.wfile.flush()
-                self.server.go_on.wait()
-            else:
-                self.wfile.write(body)
-
-
 class DownloadTest(harness.ProgramTest):
     def setUp(self):
-        self.server = Server()
-        self.addCleanup(self.server.server_close)
-        self.addCleanup(self.server.shutdown)
-        self.addCleanup(self.server.go_on.set)
+        self.server = file_server.start(self)
         self.data = self.folder / self.id().rsplit(".", 1)[-1]
         self.datasets = self.data / "datasets"
         for number in range(QG_FILES):
@@ -315,6 +238,130 @@ class DownloadTest(harness.ProgramTest):
         self.assert_finished(result)
         self.assertIn(" train samples: 160", result.stdout)
         self.assert_refused(self.run_program("qg", "--with_bc"), "qg-herwig", "qg-pythia-bc")
+
+
+class NetworkTest(harness.ProgramTest):
+    """--test_mode --exp_name published --download."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.runs = {task: harness.train(task, cls.folder, harness.write_data(task, cls.folder / f"{task}-data"), task,
+                                        "--epochs=1") for task in ("top", "qg")}  # fmt: skip
+
+    def setUp(self):
+        self.server = file_server.start(self)
+        self.table = self.folder / f"{self.id()}.tsv"
+        self.logs = self.folder / self.id() / "logs"
+        self.published = self.logs / "published"
+        self.serve("qg")
+
+    def serve(self, task, size=None, **sums):
+        file_server.serve_network(self.server, self.runs[task], self.folder)
+        rows = [file_server.row(self.server, f"{task}-network", name, size, **sums)
+                for name in ("args.json", "best-val-model.pt")]  # fmt: skip
+        file_server.write_table(self.table, *rows)
+
+    def run_program(self, task="qg", *words, download=True):
+        data = self.folder / f"{task}-data" / ("datasets/QG_jets.npz" if task == "qg" else "test.h5")
+        return harness.run(task, "--test_mode", "--exp_name=published", "--device=cpu", "--logdir", self.logs,
+                           *(("--download",) if download else ()), *(words or ("--test_data", data)),
+                           env={"LORENTZNET_PUBLISHED_FILES": str(self.table), "no_proxy": "*"})  # fmt: skip
+
+    def assert_whole(self):
+        for name in ("args.json", "best-val-model.pt"):
+            self.assertEqual((self.published / name).read_bytes(), self.server.files[name])
+        self.assertEqual([file.name for file in self.logs.iterdir()], ["published"])
+
+    def test_fetched_once(self):
+        for task in ("top", "qg"):
+            with self.subTest(task=task):
+                shutil.rmtree(self.logs, ignore_errors=True)
+                self.serve(task)
+                result = self.run_program(task)
+                self.assert_finished(result)
+                size = sum(map(len, self.server.files.values()))
+                self.assertIn(f"Downloading the published network, {size / 1e6:.1f} MB, into {self.published}; it is of "
+                              "https://github.com/sdogsq/LorentzNet-release, licence GPL-3.0\n", result.stdout)  # fmt: skip
+                self.assert_whole()
+                expected = self.run_test_of(task)
+                self.assertEqual((self.published / "score.npy").read_bytes(), expected)
+                self.server.requests.clear()
+                result = self.run_program(task)
+                self.assert_finished(result)
+                self.assertIn("has a network: it is not downloaded", result.stdout)
+                self.assert_finished(self.run_program(task, download=False))
+                self.assertEqual(self.server.requests, [])
+
+    def run_test_of(self, task):
+        """score.npy of the experiment that is served."""
+        out = self.folder / self.id() / f"{task}-out"
+        data = self.folder / f"{task}-data" / ("datasets/QG_jets.npz" if task == "qg" else "test.h5")
+        self.assert_finished(harness.test_mode(task, self.runs[task], "--out", out, "--test_data", data))
+        return (out / "score.npy").read_bytes()
+
+    def test_only_what_is_missing(self):
+        self.published.mkdir(parents=True)
+        (self.published / "args.json").write_bytes(self.server.files["args.json"])
+        (self.published / "note").write_text("kept")
+        self.assert_finished(self.run_program())
+        self.assertEqual([path for path, _ in self.server.requests], ["/best-val-model.pt?download=1"])
+        self.assert_whole()
+        self.assertEqual((self.published / "note").read_text(), "kept")
+
+    def test_not_mixed_with_another_network(self):
+        self.published.mkdir(parents=True)
+        shutil.copy(self.runs["qg"] / "best-val-model.pt", self.published)
+        before = harness.snapshot(self.published)
+        self.assert_harmless(self.run_program(), self.published, before, self.published / "best-val-model.pt",
+                             "is not the published file")  # fmt: skip
+        self.assertEqual(self.server.requests, [])
+
+    def test_both_or_neither(self):
+        """The checkpoint is the second one. What fails leaves nothing, not even the folders."""
+        for plan, expected in ((404, "404"), ("page", "web page"), ("wrong", "SHA-256")):
+            with self.subTest(plan=plan):
+                self.server.behave = {"best-val-model.pt": [plan]}
+                self.assert_refused(self.run_program(), "best-val-model.pt", expected)
+                self.assertFalse(self.logs.parent.exists())
+        self.serve("qg", size=7)
+        self.assert_refused(self.run_program(), "args.json", "bytes, expected 7")
+        self.assertFalse(self.logs.parent.exists())
+        self.published.mkdir(parents=True)
+        self.assert_refused(self.run_program(), "bytes, expected 7")
+        self.assertEqual([*self.logs.iterdir(), *self.published.iterdir()], [self.published])
+
+    def test_broken_connection(self):
+        self.server.behave = {"best-val-model.pt": ["cut"]}
+        self.assert_finished(self.run_program())
+        self.assert_whole()
+
+    def test_only_on_request(self):
+        self.assert_refused(self.run_program(download=False), self.published, "no such experiment")
+        result = self.run_program("qg", "--exp_name=other", "--test_data=none")
+        self.assert_refused(result, self.logs / "other", "no such experiment")
+        self.assertEqual(self.server.requests, [])
+
+    def test_top_jets_too(self):
+        """Without jets on this machine the test jets are downloaded, but not those that only a training reads."""
+        self.serve("top")
+        rows = []
+        for split in harness.TOP_SPLITS:
+            self.server.files[f"{split}.h5"] = (self.folder / "top-data" / f"{split}.h5").read_bytes()
+            rows.append(f"top\t{split}.h5\t-\t{self.server.url}/{split}.h5\n")
+        self.table.write_text(self.table.read_text() + "".join(rows))
+        data = self.folder / "downloaded"
+        self.assert_finished(self.run_program("top", "--datadir", data))
+        self.assertEqual(sorted(file.name for file in data.iterdir()), ["SHA256SUMS", "test.h5"])
+        self.assertEqual((self.published / "score.npy").read_bytes(), self.run_test_of("top"))
+        result = self.run_program("top", "--datadir", data)
+        self.assert_finished(result)
+        self.assertIn(f"{data} has data: nothing is downloaded", result.stdout)
+        # A training fetches the rest.
+        training = ["--epochs=1", *harness.SMALL[:2], "--device=cpu", "--logdir", self.logs, "--exp_name=new", "--datadir", data]
+        self.assert_finished(harness.run("top", *training, "--download",
+                                         env={"LORENTZNET_PUBLISHED_FILES": str(self.table), "no_proxy": "*"}))  # fmt: skip
+        self.assertEqual(sorted(file.name for file in data.iterdir()), ["SHA256SUMS", "test.h5", "train.h5", "val.h5"])
 
 
 if __name__ == "__main__":
