@@ -48,6 +48,26 @@ class Tagger:
         self._path = os.fspath(path)
         self._network = _tagger.Network(os.fsencode(path), os.fsencode(args_json or ""))
 
+    @classmethod
+    def published(cls, task: str, directory: str | os.PathLike[str] | None = None) -> "Tagger":
+        """The published network of `task`, "top" or "qg": https://github.com/sdogsq/LorentzNet-release, licence GPL-3.0.
+
+        It is not part of this package: its checkpoint and args.json (1 MB) are downloaded once, into `directory` or, if
+        that is None, into $XDG_CACHE_HOME/lorentznet/published/TASK (~/.cache/...), both or none of them; size and
+        SHA-256 are checked, also of files that are there. A warning of the logger "lorentznet" says so. Proxies are
+        those of the environment. OSError if the download fails, ValueError if a file is not the published one.
+
+        >>> import lorentznet
+        >>> lorentznet.Tagger.published("top").inputs
+        Inputs(task='top', constituents='nothing', scalars=0, classes=2)
+        """
+        from lorentznet import published  # its imports are for those who download
+
+        if task not in published.TASKS:
+            raise ValueError(f"task is {task!r}, expected 'top' or 'qg'")
+        folder = os.path.join(published.cache(), "published", task) if directory is None else os.fspath(directory)
+        return cls(published.fetch(task, folder))
+
     def __repr__(self) -> str:
         return f"Tagger({self._path!r}, task={self.inputs.task!r}, classes={self.classes})"
 

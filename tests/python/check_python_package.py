@@ -5,15 +5,19 @@ import doctest
 import importlib
 import io
 import json
+import logging
+import os
 import re
 import subprocess
+import unittest.mock
 import zipfile
 
 import numpy as np
 
+import file_server
 import harness
 import python_package
-from package_test import PackageTest, command, with_test_packages
+from package_test import PRETRAINED, PackageTest, command, with_test_packages
 
 import lorentznet
 
@@ -26,6 +30,11 @@ class ExamplesTest(PackageTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.enterClassContext(contextlib.chdir(harness.PROJECT))
+        server = file_server.start(cls)
+        file_server.serve_network(server, PRETRAINED["top"], cls.folder)
+        table = file_server.network_table(server, "top", cls.folder / "table.tsv")
+        cls.enterClassContext(unittest.mock.patch.dict(os.environ, {
+            "LORENTZNET_PUBLISHED_FILES": str(table), "XDG_CACHE_HOME": str(cls.folder / "cache"), "no_proxy": "*"}))  # fmt: skip
 
     def test_docstrings(self):
         examples = 0
@@ -73,6 +82,84 @@ class ExamplesTest(PackageTest):
             self.assert_finished(command(*words, env=with_test_packages()))
 
 
+class PublishedTest(PackageTest):
+    def setUp(self):
+        self.server = file_server.start(self)
+        file_server.serve_network(self.server, PRETRAINED["qg"], self.folder)
+        self.cache = self.folder / self.id() / "cache"
+        self.place = self.cache / "lorentznet" / "published" / "qg"
+        self.table = file_server.network_table(self.server, "qg", self.folder / "table.tsv")
+        self.enterContext(unittest.mock.patch.dict(os.environ, {
+            "LORENTZNET_PUBLISHED_FILES": str(self.table), "XDG_CACHE_HOME": str(self.cache), "no_proxy": "*"}))  # fmt: skip
+
+    def assert_scores_as_the_shipped_one(self, tagger):
+        p4 = np.zeros((1, 1, 4)) + [10, 6, 0, 8]
+        self.assert_same(tagger(p4, pdgid=[[22]]), self.qg(p4, pdgid=[[22]]))
+
+    def test_into_the_cache(self):
+        with self.assertLogs("lorentznet", logging.WARNING) as logs:
+            tagger = lorentznet.Tagger.published("qg")
+        self.assertEqual([record.getMessage() for record in logs.records],
+                         [f"Downloading the published network into {self.place}; it is of "
+                          "https://github.com/sdogsq/LorentzNet-release, licence GPL-3.0"])  # fmt: skip
+        self.assertEqual(sorted(file.name for file in self.place.iterdir()), ["args.json", "best-val-model.pt"])
+        self.assert_scores_as_the_shipped_one(tagger)
+        self.server.requests.clear()
+        with self.assertNoLogs("lorentznet"):
+            self.assert_scores_as_the_shipped_one(lorentznet.Tagger.published("qg"))
+        self.assertEqual(self.server.requests, [])
+
+    def test_into_a_folder(self):
+        place = self.folder / "networks" / "mine"
+        place.mkdir(parents=True)
+        (place / "args.json").write_bytes(self.server.files["args.json"])
+        self.server.behave = {"best-val-model.pt": ["cut", 503]}
+        self.assert_scores_as_the_shipped_one(lorentznet.Tagger.published("qg", directory=place))
+        self.assertNotIn("args.json", [path[1:].split("?")[0] for path, _ in self.server.requests])
+        self.assertFalse(self.cache.exists())
+
+    def test_home(self):
+        for base in ("", "relative"):  # the latter is invalid
+            home = self.folder / f"home {base}"
+            with unittest.mock.patch.dict(os.environ, {"XDG_CACHE_HOME": base, "HOME": str(home)}):
+                lorentznet.Tagger.published("qg")
+            self.assertTrue((home / ".cache/lorentznet/published/qg/best-val-model.pt").exists(), base)
+
+    def test_both_or_neither(self):
+        for plan, error, reason in ((404, OSError, "404"), ("wrong", ValueError, "SHA-256"), ("page", ValueError, "bytes")):
+            with self.subTest(plan=plan):
+                self.server.behave = {"best-val-model.pt": [plan]}
+                with self.assertRaisesRegex(error, f"best-val-model.pt.*{reason}"):
+                    lorentznet.Tagger.published("qg")
+                self.assertFalse(self.cache.exists())
+        self.place.mkdir(parents=True)
+        with unittest.mock.patch("os.replace", side_effect=[None, OSError("full")]), self.assertRaisesRegex(OSError, "full"):
+            lorentznet.Tagger.published("qg")
+        self.assertEqual(list(self.place.iterdir()), [])
+
+    def test_another_network_is_not_the_published_one(self):
+        with self.assertRaisesRegex(ValueError, "args.json: is not the published file"):
+            lorentznet.Tagger.published("qg", PRETRAINED["top"])
+        self.assertEqual(self.server.requests, [])
+
+    def test_what_is_not_published(self):
+        with self.assertRaisesRegex(ValueError, "'higgs', expected 'top' or 'qg'"):
+            lorentznet.Tagger.published("higgs")
+        with self.assertRaisesRegex(ValueError, "no files of the set 'top-network'"):
+            lorentznet.Tagger.published("top")
+        self.table.write_text(self.table.read_text().replace("http:", "file:"))
+        with self.assertRaisesRegex(ValueError, "neither http nor https"):
+            lorentznet.Tagger.published("qg")
+
+    def test_table_of_the_package(self):
+        del os.environ["LORENTZNET_PUBLISHED_FILES"]
+        from lorentznet import published
+
+        files = {file.name: file for file in published.published_files("top-network")}
+        self.assertEqual((files["args.json"].size, files["best-val-model.pt"].size), (430, 947891))
+        self.assertIn("/14bbe783767a7ff73c4afc15e3e9557414088439/", files["best-val-model.pt"].url)
+
+
 class WheelTest(harness.ProgramTest):
     def wheel(self):
         (wheel,) = (python_package.FOLDER / "wheel").glob("*.whl")
@@ -89,7 +176,8 @@ class WheelTest(harness.ProgramTest):
         self.assertLessEqual({"__init__.py", "py.typed", "_tagger.pyi"}, names)
         sources = {str(file.relative_to(harness.PROJECT / "python" / "lorentznet"))
                    for file in (harness.PROJECT / "python" / "lorentznet").glob("*.py*")}  # fmt: skip
-        libraries = names - sources - {"py.typed"}
+        self.assertIn("published_files.tsv", names)
+        libraries = names - sources - {"py.typed", "published_files.tsv"}
         self.assertEqual(len(libraries), 1, libraries)
         needed = re.findall(r"^Requires-Dist: (.*)$", text, re.MULTILINE)
         self.assertEqual([line for line in needed if "extra ==" not in line], ["numpy>=1.23"])

@@ -15,7 +15,8 @@ from pathlib import Path
 import harness
 
 FOLDER = harness.OPTIONS.stubs.resolve().parent / "python-package"
-SOURCES = ("python", "src", "include", "cmake", "CMakeLists.txt", "pyproject.toml", "README.md")
+SOURCES = ("python", "src", "include", "cmake", "CMakeLists.txt", "pyproject.toml", "README.md",
+           "data/published_files.tsv")  # fmt: skip
 
 
 def key() -> str:
