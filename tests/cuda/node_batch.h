@@ -94,6 +94,14 @@ inline void relu_rows(Bounded& rows) {
   for (double& value : rows.value) value = std::max(0.0, value);
 }
 
+/// out += rows [P, H]
+inline void add_rows(const std::vector<float>& rows, Bounded& out) {
+  for (std::size_t k = 0; k < out.value.size(); ++k) {
+    out.value[k] += rows[k];
+    out.error[k] += 0x1p-23 * (std::abs(out.value[k]) + std::abs(rows[k]));
+  }
+}
+
 /// Jets of given sizes, end to end. A jet depends on its size alone.
 struct NodeBatch {
   int scalars, hidden, nodes = 0;
@@ -125,5 +133,24 @@ struct NodeBatch {
     offsets.push_back(nodes);
   }
 };
+
+/// The first layer of phi_h, of [h, message, scalars].
+inline Bounded reference_hidden(const Linear& in, const NodeBatch& batch,
+                                const std::vector<float>& message, const Rounding& rounding) {
+  Bounded z = begin_with_bias(in, batch.nodes);
+  add_product(in, 0, Bounded(batch.h, batch.hidden), &rounding, z);
+  add_product(in, batch.hidden, Bounded(message, batch.hidden), &rounding, z);
+  add_product(in, 2 * batch.hidden, Bounded(batch.features, batch.scalars), nullptr, z);
+  return z;
+}
+
+/// The second one, of what relu has left, and the residual.
+inline Bounded reference_residual(const Linear& out, const NodeBatch& batch, const Bounded& y,
+                                  const Rounding& rounding) {
+  Bounded h = begin_with_bias(out, batch.nodes);
+  add_product(out, 0, y, &rounding, h);
+  add_rows(batch.h, h);
+  return h;
+}
 
 }  // namespace lorentznet::cuda

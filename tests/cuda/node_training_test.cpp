@@ -7,28 +7,11 @@
 #include "device_array.h"
 #include "device_orders.h"
 #include "engine/cuda/pack_nodes.h"
-#include "node_batch.h"
+#include "row_checks.h"
+#include "training_weights.h"
 
 namespace lorentznet::cuda {
 namespace {
-
-constexpr double kGhostWeight = 7, kEpsilon = 1e-5, kMomentum = 0.1;
-
-struct TrainingWeights {
-  int hidden, scalars;
-  std::mt19937 random{5};
-  Linear in{2 * hidden + scalars, hidden, scalars, random};
-  Linear out{hidden, hidden, 0, random};
-  Linear receivers{hidden, hidden, 0, random};
-  Linear senders{hidden, hidden, 0, random};
-  Linear norm{1, hidden, 0, random};  ///< gamma and beta
-
-  TrainingWeights(int h, int s) : hidden(h), scalars(s) {
-    receivers.bias.assign(h, 0);
-    senders.bias.assign(h, 0);
-    for (float& gamma : norm.weight) gamma += 1;
-  }
-};
 
 /// What the kernels of the forward pass write.
 struct TrainingOutput {
@@ -66,8 +49,9 @@ TrainingOutput run_training(const TrainingWeights& weights, const NodeBatch& bat
   std::vector<double> count(2 * H + 1);
   count[2 * H] = ghost ? nodes - 1 + kGhostWeight : nodes;
   DeviceArray<double> sums(count);
-  prim::launch<AddPartials>({}, AddPartials::blocks(2 * H), AddPartials::shared_bytes(),
-                            {blocks, 2 * H, partial.get(), sums.get()});
+  AddPartials::Params add;
+  add.add(blocks, 2 * H, partial.get(), sums.get());
+  prim::launch<AddPartials>({}, add.blocks(), AddPartials::shared_bytes(), add);
   const DeviceArray<float> gamma(weights.norm.weight), beta(weights.norm.bias);
   DeviceArray<float> running_mean(std::vector<float>(H, kRunningMean));
   DeviceArray<float> running_variance(std::vector<float>(H, kRunningVariance));
@@ -104,34 +88,6 @@ TrainingOutput run_training(const TrainingWeights& weights, const NodeBatch& bat
       {nodes, h.get(), z.get(), scale.get(), shift.get(), out, vectors.get() + H, last.get(), {}});
   CHECK(last.download() == result.h);
   return result;
-}
-
-/// |got - want| <= bound for each element, the root of the mean square of the error within `limit`.
-template <typename T>
-void check_rows(const std::vector<T>& got, const Bounded& want, double limit) {
-  REQUIRE(got.size() == want.value.size());
-  double errors = 0, squares = 0;
-  bool within = true;
-  for (std::size_t k = 0; k < got.size(); ++k) {
-    const double error = std::abs(got[k] - want.value[k]);
-    within = within && error <= want.error[k];
-    errors += error * error;
-    squares += want.value[k] * want.value[k];
-  }
-  CHECK(within);
-  CHECK(std::sqrt(errors / squares) <= limit);
-}
-
-Bounded reference_hidden(const TrainingWeights& weights, const NodeBatch& batch, bool ghost,
-                         const Rounding& rounding) {
-  const int width = batch.hidden;
-  auto message = batch.message;
-  if (ghost) std::fill(message.end() - width, message.end(), 0.0f);
-  Bounded z = begin_with_bias(weights.in, batch.nodes);
-  add_product(weights.in, 0, Bounded(batch.h, width), &rounding, z);
-  add_product(weights.in, width, Bounded(message, width), &rounding, z);
-  add_product(weights.in, 2 * width, Bounded(batch.features, batch.scalars), nullptr, z);
-  return z;
 }
 
 /// The statistics, of the z that the kernel wrote.
@@ -175,13 +131,7 @@ Bounded reference_output(const TrainingOutput& got, const TrainingWeights& weigh
     y.error[k] = 0x1p-22 * (std::abs(term) + std::abs(shift));
   }
   relu_rows(y);
-  Bounded out = begin_with_bias(weights.out, batch.nodes);
-  add_product(weights.out, 0, y, &rounding, out);
-  for (std::size_t k = 0; k < out.value.size(); ++k) {
-    out.value[k] += batch.h[k];
-    out.error[k] += 0x1p-23 * (std::abs(out.value[k]) + std::abs(batch.h[k]));
-  }
-  return out;
+  return reference_residual(weights.out, batch, y, rounding);
 }
 
 template <typename Op, int H>
@@ -192,7 +142,9 @@ void check_training(const std::vector<int>& sizes, int scalars, bool ghost,
   const TrainingWeights weights(H, scalars);
   const NodeBatch batch(sizes, scalars, H);
   const TrainingOutput got = run_training<Op, H>(weights, batch, ghost);
-  check_rows(got.z, reference_hidden(weights, batch, ghost, rounding), limit);
+  auto message = batch.message;
+  if (ghost) std::fill(message.end() - H, message.end(), 0.0f);
+  check_rows(got.z, reference_hidden(weights.in, batch, message, rounding), limit);
   check_norm(got, weights, batch.nodes, ghost);
   const Bounded h = reference_output(got, weights, batch, rounding);
   // z scale and shift of a single row cancel: only the bound holds.
@@ -253,30 +205,6 @@ TEST_CASE("nodes of the CUDA engine in training: the same bits in any order of t
     CHECK(got.b == first.b);
     CHECK(got.running_variance == first.running_variance);
   });
-}
-
-TEST_CASE("partial sums of the CUDA engine in an order that depends on their number alone") {
-  constexpr int kColumns = 45;
-  for (const int parts : {1, 2, 15, 16, 17, 100}) {
-    std::mt19937 random(9);
-    std::normal_distribution<double> normal;
-    std::vector<double> values(static_cast<std::size_t>(parts) * kColumns);
-    for (double& value : values) value = normal(random);
-    const DeviceArray<double> partial(values);
-    std::vector<std::vector<double>> results;
-    in_all_orders([&](const std::string&) {
-      DeviceArray<double> sums(kColumns);
-      prim::launch<AddPartials>({}, AddPartials::blocks(kColumns), AddPartials::shared_bytes(),
-                                {parts, kColumns, partial.get(), sums.get()});
-      results.push_back(sums.download());
-      CHECK(results.back() == results.front());
-    });
-    for (int c = 0; c < kColumns; ++c) {
-      double want = 0;
-      for (int part = 0; part < parts; ++part) want += values[part * kColumns + c];
-      CHECK(std::abs(results[0][c] - want) <= 1e-12);
-    }
-  }
 }
 
 }  // namespace lorentznet::cuda

@@ -1,49 +1,13 @@
 #pragma once
 
-#include <cstddef>
 #include <cstdint>
 
 #include "engine/cuda/layout.h"
 
 namespace lorentznet::cuda {
 
-// Batch norm in training: sums over the rows of a batch, statistics, and what the running ones
-// become.
-
-/// sums[c] = sum_k partial[k][c], in an order that depends on the number of parts alone.
-struct AddPartials {
-  struct Params {
-    int parts, columns;
-    const double* partial;  ///< [parts, columns]
-    double* sums;           ///< [columns]
-  };
-  static constexpr int kSlices = 16;  ///< a slice has every 16th part
-  static constexpr int kThreads = kSlices * kWarpLanes, kMinBlocks = 1;
-  static unsigned blocks(int columns) {
-    return static_cast<unsigned>((columns + kWarpLanes - 1) / kWarpLanes);
-  }
-  static std::size_t shared_bytes() { return kThreads * sizeof(double) + prim::redzone(); }
-
-  static __device__ __forceinline__ void run(const Params& p) {
-    const int thread = static_cast<int>(threadIdx.x);
-    const int lane = thread % kWarpLanes, slice = thread / kWarpLanes;
-    const int column = static_cast<int>(blockIdx.x) * kWarpLanes + lane;
-    prim::Carver carver;
-    auto* const of_slices = carver.template take<double>(kThreads);
-    double sum = 0;
-    if (column < p.columns) {
-#pragma unroll 4
-      for (int part = slice; part < p.parts; part += kSlices) {
-        sum += p.partial[static_cast<long>(part) * p.columns + column];
-      }
-    }
-    of_slices[thread] = sum;
-    __syncthreads();
-    if (slice != 0 || column >= p.columns) return;
-    for (int k = 1; k < kSlices; ++k) sum += of_slices[k * kWarpLanes + lane];
-    p.sums[column] = sum;
-  }
-};
+// Batch norm in training: statistics out of sums over the rows of a batch, and what the running
+// ones become.
 
 /// A batch norm of `channels` channels.
 struct BatchNorm {
@@ -57,6 +21,12 @@ struct BatchNorm {
 struct NormState {
   double *mean, *inverse_sigma;  ///< [channels]
   float *scale, *shift;          ///< [channels]
+};
+
+/// A batch norm for the backward pass.
+struct NormValues {
+  const double *mean, *inverse_sigma;  ///< [H]
+  const float *scale, *shift;          ///< [H] its output is z scale + shift
 };
 
 /// The statistics of a batch, towards which the running ones move unless the batch is one row.

@@ -11,7 +11,7 @@ namespace lorentznet::cuda {
 template <typename Op>
 struct Projection {
   const typename Op::Pair* weights;  ///< as pack_projection() writes them
-  const float* receiver_bias;        ///< [H]
+  const float* receiver_bias;        ///< [H]; null: zeros
   float *a, *b;                      ///< [P, H]
 };
 
@@ -52,6 +52,7 @@ struct Encode {
     int2* span;                ///< [P] first node and end of the node's jet
     double* x;                 ///< [P, 4] coordinates
     float* h;                  ///< [P, H]
+    bool ghost = false;        ///< the last of `nodes` is the ghost of no jet: only h, a and b
   };
   static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
   static unsigned blocks(int nodes) { return node_blocks(nodes); }
@@ -59,24 +60,13 @@ struct Encode {
   static __device__ __forceinline__ void run(const Params& p) {
     const WarpRows<kNodeTiles> rows(p.nodes);
     if (rows.count <= 0) return;
-    if (rows.lane < rows.count) begin_node(p, rows.first + rows.lane);
+    if (rows.lane < rows.count - (p.ghost && rows.first + rows.count == p.nodes)) {
+      begin_node(p, rows.first + rows.lane);
+    }
     RowSums<H, kNodeTiles> sums;
     multiply_scalars<H>(rows, p.features, p.scalars, p.embedding + H, p.embedding, sums);
     RowOperands<Op, H, kNodeTiles> h;
-    each_group<H>([&](auto columns, int n) {
-      constexpr int kColumns = decltype(columns)::value;
-      const int channel = Channels<H>::at(n, rows.t, 0);
-#pragma unroll
-      for (int k = 0; k < 2 * kNodeTiles; ++k) {
-        const int m = k / 2, half = k % 2;
-        const auto part = part_of<kColumns>(sums[m], n, half);
-        if (rows.exists(m, half)) store_part(p.h + rows.row(m, half) * H + channel, part);
-#pragma unroll
-        for (int tile = 0; tile < kColumns; ++tile) {
-          h[m][n + tile][half] = Op::pack(part.of[2 * tile], part.of[2 * tile + 1]);
-        }
-      }
-    });
+    store_sums<Op, H>(rows, sums, p.h, h);
     project<Op, H>(rows, h, p.next);
   }
 

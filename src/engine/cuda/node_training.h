@@ -2,6 +2,7 @@
 
 #include "engine/cuda/batch_norm.h"
 #include "engine/cuda/node_forward.h"
+#include "engine/cuda/partial_sums.h"
 
 namespace lorentznet::cuda {
 
@@ -35,54 +36,20 @@ struct NodeHidden {
     multiply_scalars<H>(rows, p.features, p.scalars, p.scalar_weights, p.bias, z);
     const auto* const weights = multiply_rows<Op, H>(rows, p.h, p.weights, z);
     multiply_rows<Op, H>(nodes_only, p.message, weights, z);
-    each_group<H>([&](auto columns, int n) {
-      constexpr int kColumns = decltype(columns)::value;
-      const int channel = Channels<H>::at(n, rows.t, 0);
+    store_sums<H>(rows, z, p.z);
+    // A lane reads what it has written.
+    add_columns<2, H>(rows, p.partial + 2L * blockIdx.x * H,
+                      [&](auto columns, long row, int k, int channel, auto& sums) {
+                        constexpr int kColumns = decltype(columns)::value;
+                        const auto part = load_part<kColumns>(p.z + row * H + channel);
+                        const double weight = nodes_only.exists(k / 2, k % 2) ? 1 : p.ghost_weight;
 #pragma unroll
-      for (int k = 0; k < 2 * kNodeTiles; ++k) {
-        const int m = k / 2, half = k % 2;
-        if (!rows.exists(m, half)) continue;
-        store_part(p.z + rows.row(m, half) * H + channel, part_of<kColumns>(z[m], n, half));
-      }
-    });
-    loop_over_groups<H>([&](auto columns, int n) {
-      add_squares<decltype(columns)::value>(p, rows, nodes_only, Channels<H>::at(n, rows.t, 0));
-    });
-  }
-
- private:
-  /// The sums over the warp's rows, of which a lane reads what it has written.
-  template <int N>
-  static __device__ __forceinline__ void add_squares(const Params& p,
-                                                     const WarpRows<kNodeTiles>& rows,
-                                                     const WarpRows<kNodeTiles>& nodes_only,
-                                                     int channel) {
-    double sum[2 * N] = {}, squares[2 * N] = {};
-#pragma unroll
-    for (int row = 0; row < 2 * kNodeTiles; ++row) {
-      const int m = row / 2, half = row % 2;
-      if (!rows.exists(m, half)) continue;
-      const auto z = load_part<N>(p.z + rows.row(m, half) * H + channel);
-      const double weight = nodes_only.exists(m, half) ? 1 : p.ghost_weight;
-#pragma unroll
-      for (int k = 0; k < 2 * N; ++k) {
-        const double value = z.of[k];
-        sum[k] += weight * value;
-        squares[k] += weight * value * value;
-      }
-    }
-    double* const to = p.partial + 2L * blockIdx.x * H + channel;
-#pragma unroll
-    for (int k = 0; k < 2 * N; ++k) {
-#pragma unroll
-      for (int distance = 4; distance < kWarpLanes; distance *= 2) {
-        sum[k] += __shfl_xor_sync(0xffffffffu, sum[k], distance);
-        squares[k] += __shfl_xor_sync(0xffffffffu, squares[k], distance);
-      }
-      if (rows.lane >= 4) continue;
-      to[k] = sum[k];
-      to[H + k] = squares[k];
-    }
+                        for (int c = 0; c < 2 * kColumns; ++c) {
+                          const double value = part.of[c];
+                          sums[0][c] += weight * value;
+                          sums[1][c] += weight * value * value;
+                        }
+                      });
   }
 };
 

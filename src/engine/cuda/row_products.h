@@ -66,26 +66,6 @@ using RowSums = float[M][Channels<H>::kTiles][4];
 template <typename Op, int H, int M>
 using RowOperands = typename Op::Pair[M][Channels<H>::kTiles][2];
 
-/// Row `half` of the sums of tiles n to n + N - 1.
-template <int N, int Tiles>
-__device__ __forceinline__ RowPart<N> part_of(const float (&sums)[Tiles][4], int n, int half) {
-  RowPart<N> part;
-#pragma unroll
-  for (int k = 0; k < 2 * N; ++k) part.of[k] = sums[n + k / 2][2 * half + k % 2];
-  return part;
-}
-
-/// All rows' sums of tiles n to n + N - 1 become `part`.
-template <int N, int M, int Tiles>
-__device__ __forceinline__ void begin_with(const RowPart<N>& part, float (&sums)[M][Tiles][4],
-                                           int n) {
-#pragma unroll
-  for (int m = 0; m < M; ++m) {
-#pragma unroll
-    for (int k = 0; k < 4 * N; ++k) sums[m][n + k / 4][k % 4] = part.of[k / 4 * 2 + k % 2];
-  }
-}
-
 /// Calls f(N, n, unrolled) for the column tiles n to n + N - 1 that share channels, N = 1 or 2.
 template <int H, typename F>
 __device__ __forceinline__ void each_group(const F& f) {
@@ -106,6 +86,98 @@ __device__ __forceinline__ void loop_over_groups(const F& f) {
   }
   if constexpr (Channels<H>::kOdd) {
     f(std::integral_constant<int, 1>{}, 2 * Channels<H>::kPairs);
+  }
+}
+
+/// Row `half` of the sums of tiles n to n + N - 1.
+template <int N, int Tiles>
+__device__ __forceinline__ RowPart<N> part_of(const float (&sums)[Tiles][4], int n, int half) {
+  RowPart<N> part;
+#pragma unroll
+  for (int k = 0; k < 2 * N; ++k) part.of[k] = sums[n + k / 2][2 * half + k % 2];
+  return part;
+}
+
+/// Writes row `half` of tile m of the sums of tiles n to n + N - 1, if it exists.
+/// \param to [P, H]
+template <int H, int N, int M>
+__device__ __forceinline__ RowPart<N> store_sums(const WarpRows<M>& rows, int m, int half,
+                                                 const RowSums<H, M>& sums, int n, float* to) {
+  const auto part = part_of<N>(sums[m], n, half);
+  if (rows.exists(m, half)) {
+    store_part(to + rows.row(m, half) * H + Channels<H>::at(n, rows.t, 0), part);
+  }
+  return part;
+}
+
+/// Writes all sums. \param to [P, H]
+template <int H, int M>
+__device__ __forceinline__ void store_sums(const WarpRows<M>& rows, const RowSums<H, M>& sums,
+                                           float* to) {
+  each_group<H>([&](auto columns, int n) {
+#pragma unroll
+    for (int k = 0; k < 2 * M; ++k) {
+      store_sums<H, decltype(columns)::value>(rows, k / 2, k % 2, sums, n, to);
+    }
+  });
+}
+
+/// Writes all sums, which become operands. \param to [P, H]
+template <typename Op, int H, int M>
+__device__ __forceinline__ void store_sums(const WarpRows<M>& rows, const RowSums<H, M>& sums,
+                                           float* to, RowOperands<Op, H, M>& a) {
+  each_group<H>([&](auto columns, int n) {
+    constexpr int kColumns = decltype(columns)::value;
+#pragma unroll
+    for (int k = 0; k < 2 * M; ++k) {
+      const auto part = store_sums<H, kColumns>(rows, k / 2, k % 2, sums, n, to);
+#pragma unroll
+      for (int tile = 0; tile < kColumns; ++tile) {
+        a[k / 2][n + tile][k % 2] = Op::pack(part.of[2 * tile], part.of[2 * tile + 1]);
+      }
+    }
+  });
+}
+
+/// Sums of K numbers a channel over the rows of a warp, of a lane's channels of N tiles.
+template <int K, int N>
+using ColumnSums = double[K][2 * N];
+
+/// add(row, half tile 2 m + half, channel, sums) adds the numbers of a row to sums, which are those
+/// of the lane's rows; then those of all lanes are written.
+/// \param to [K, H]
+template <int K, int H, int M, typename Add>
+__device__ __forceinline__ void add_columns(const WarpRows<M>& rows, double* to, const Add& add) {
+  loop_over_groups<H>([&](auto columns, int n) {
+    constexpr int kColumns = decltype(columns)::value;
+    const int channel = Channels<H>::at(n, rows.t, 0);
+    ColumnSums<K, kColumns> sums = {};
+#pragma unroll
+    for (int k = 0; k < 2 * M; ++k) {
+      if (rows.exists(k / 2, k % 2)) add(columns, rows.row(k / 2, k % 2), k, channel, sums);
+    }
+#pragma unroll
+    for (int k = 0; k < K; ++k) {
+#pragma unroll
+      for (int c = 0; c < 2 * kColumns; ++c) {
+#pragma unroll
+        for (int distance = 4; distance < kWarpLanes; distance *= 2) {
+          sums[k][c] += __shfl_xor_sync(0xffffffffu, sums[k][c], distance);
+        }
+        if (rows.lane < 4) to[k * H + channel + c] = sums[k][c];
+      }
+    }
+  });
+}
+
+/// All rows' sums of tiles n to n + N - 1 become `part`.
+template <int N, int M, int Tiles>
+__device__ __forceinline__ void begin_with(const RowPart<N>& part, float (&sums)[M][Tiles][4],
+                                           int n) {
+#pragma unroll
+  for (int m = 0; m < M; ++m) {
+#pragma unroll
+    for (int k = 0; k < 4 * N; ++k) sums[m][n + k / 4][k % 4] = part.of[k / 4 * 2 + k % 2];
   }
 }
 
