@@ -1,12 +1,11 @@
-#include "engine/cuda/pool.h"
-
 #include <catch2/catch.hpp>
 
 #include "cuda_primitives.h"
 #include "device_array.h"
 #include "device_orders.h"
 #include "engine/cuda/pack_nodes.h"
-#include "node_batch.h"
+#include "engine/cuda/pool_training.h"
+#include "row_checks.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -34,7 +33,7 @@ std::vector<float> logits_of(const Decoder& decoder, const NodeBatch& batch) {
 }
 
 /// In double, with bounds on the errors of float sums.
-Bounded reference_logits(const Decoder& decoder, const NodeBatch& batch) {
+Bounded reference_pooled(const NodeBatch& batch) {
   Bounded pooled(batch.jets(), batch.hidden);
   for (int jet = 0; jet < batch.jets(); ++jet) {
     const int first = batch.offsets[jet], end = batch.offsets[jet + 1];
@@ -49,8 +48,12 @@ Bounded reference_logits(const Decoder& decoder, const NodeBatch& batch) {
           (end - first + 1) * 0x1p-24 * size / batch.n_nodes[jet];
     }
   }
+  return pooled;
+}
+
+Bounded reference_logits(const Decoder& decoder, const NodeBatch& batch) {
   Bounded decoded = begin_with_bias(decoder.in, batch.jets());
-  add_product(decoder.in, 0, pooled, nullptr, decoded);
+  add_product(decoder.in, 0, reference_pooled(batch), nullptr, decoded);
   relu_rows(decoded);
   Bounded logits = begin_with_bias(decoder.out, batch.jets());
   add_product(decoder.out, 0, decoded, nullptr, logits);
@@ -71,7 +74,48 @@ void check_pool() {
   }
 }
 
+template <int H>
+void check_pool_training(bool ghost) {
+  INFO("H " << H << (ghost ? ", with a ghost" : ""));
+  const NodeBatch batch({1, 2, 3, 15, 16, 17, 31, 33, 64, 199, 200}, 1, H);
+  const DeviceArray<int> offsets(batch.offsets);
+  const DeviceArray<float> h(batch.h), n_nodes(batch.n_nodes);
+  const auto size = static_cast<std::size_t>(batch.jets()) * H;
+  DeviceArray<float> pooled(size), of_h(batch.h.size() + (ghost ? H : 0));
+  prim::launch<PoolForward<H>>({}, batch.jets(), 0,
+                               {offsets.get(), n_nodes.get(), h.get(), pooled.get()});
+  check_rows(pooled.download(), reference_pooled(batch), 1e-6);
+
+  const std::vector<float> of_pooled(batch.h.begin(), batch.h.begin() + size);
+  const DeviceArray<float> gradient(of_pooled);
+  prim::launch<PoolBackward<H>>(
+      {}, PoolBackward<H>::blocks(batch.jets(), ghost), 0,
+      {batch.jets(), offsets.get(), n_nodes.get(), gradient.get(), of_h.get()});
+  const auto got = of_h.download();
+  Bounded want(batch.nodes, H);
+  for (int jet = 0; jet < batch.jets(); ++jet) {
+    for (int k = batch.offsets[jet] * H; k < batch.offsets[jet + 1] * H; ++k) {
+      want.value[k] = of_pooled[jet * H + k % H] / double{batch.n_nodes[jet]};
+      want.error[k] = 0x1p-23 * std::abs(want.value[k]);
+    }
+  }
+  check_rows(std::vector<float>(got.begin(), got.begin() + batch.nodes * H), want, 1e-7);
+  for (std::size_t k = batch.h.size(); k < got.size(); ++k) CHECK(got[k] == 0);
+}
+
 }  // namespace
+
+TEST_CASE("pooling of the CUDA engine in training") {
+  for (const bool ghost : {false, true}) {
+    check_pool_training<16>(ghost);
+    check_pool_training<24>(ghost);
+    check_pool_training<32>(ghost);
+    check_pool_training<48>(ghost);
+    check_pool_training<72>(ghost);
+    check_pool_training<96>(ghost);
+    check_pool_training<128>(ghost);
+  }
+}
 
 TEST_CASE("pooling of the CUDA engine") {
   check_pool<16>();

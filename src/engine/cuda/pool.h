@@ -6,6 +6,14 @@
 
 namespace lorentznet::cuda {
 
+/// Sum of rows first to end - 1 of a channel, in their order. \param h  the channel's row 0
+__device__ __forceinline__ float sum_of_jet(const float* h, int width, long first, long end) {
+  float sum = 0;
+#pragma unroll 8
+  for (long i = first; i < end; ++i) sum += h[i * width];
+  return sum;
+}
+
 /// Ends a batch: the logits graph_dec(sum_i h_i / n_nodes) of each jet, in float. A block a jet, a
 /// thread a channel; all sums in an order that depends on the jet alone.
 template <int H>
@@ -31,7 +39,8 @@ struct Pool {
     float* const decoded = carver.template take<float>(H);
 
     if (channel < H) {
-      pooled[channel] = sum(p.h + channel, p.offsets[jet], p.offsets[jet + 1]) / p.n_nodes[jet];
+      pooled[channel] =
+          sum_of_jet(p.h + channel, H, p.offsets[jet], p.offsets[jet + 1]) / p.n_nodes[jet];
     }
     __syncthreads();
     if (channel < H) {
@@ -49,12 +58,6 @@ struct Pool {
   }
 
  private:
-  static __device__ __forceinline__ float sum(const float* h, long first, long end) {
-    float sum = 0;
-#pragma unroll 8
-    for (long i = first; i < end; ++i) sum += h[i * H];
-    return sum;
-  }
   /// By the lanes of a warp.
   static __device__ __forceinline__ float dot(const float* weights, const float* values, int lane) {
     float sum = 0;
