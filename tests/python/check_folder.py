@@ -1,8 +1,7 @@
-"""The folder of an experiment: its lock, --out, what --resume needs, and that finished work is kept whatever happens
+"""The folder of an experiment: --out, what --resume needs, and that finished work is kept whatever happens
 to the terminal or to run.log.
 """
 
-import fcntl
 import os
 import pty
 import re
@@ -10,24 +9,16 @@ import select
 import shlex
 import shutil
 import signal
-import socket
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
 
 import harness
+from folder_test import RESULTS, FolderTest, names_in, wait_for
 
 torch = harness.load_torch()
-
-RESULTS = {"score.npy", "score.npz", "test-result.json", "test-uncertainty.json", "run.log"}
-# A file system without locks.
-NO_LOCKS = """
-#include <errno.h>
-int flock(int fd, int operation) { (void)fd, (void)operation; errno = ENOLCK; return -1; }
-"""
 
 
 def four_momenta(arrays):
@@ -36,164 +27,10 @@ def four_momenta(arrays):
     return np.stack([pt * np.cosh(y), pt * np.cos(phi), pt * np.sin(phi), pt * np.sinh(y)], axis=-1)
 
 
-def names_in(folder):
-    return {file.name for file in folder.iterdir()}
-
-
 def is_pending(process, number):
     """Whether the signal was sent, but not handled."""
     pending = re.search(r"ShdPnd:\t(\w+)", Path(f"/proc/{process.pid}/status").read_text())
     return bool(pending and int(pending[1], 16) >> (number - 1) & 1)
-
-
-def wait_for(condition, what, pause=0.02):
-    """Waits until `condition` holds; the time limit of the test tells a hang."""
-    deadline = time.monotonic() + 600
-    while not condition():
-        if time.monotonic() > deadline:
-            raise TimeoutError(what)
-        time.sleep(pause)
-
-
-class FolderTest(harness.TrainedTest):
-    def copy(self, name, without=()):
-        """A copy of the trained experiment."""
-        folder = self.folder / name
-        harness.restore(folder, {file: content for file, content in self.good.items() if file not in without})
-        return folder
-
-    def words(self, folder, *words):
-        return ["--logdir", folder.parent, "--exp_name", folder.name, "--datadir", self.data, "--device=cpu", *words]
-
-    def run_in(self, folder, *words, **options):
-        return harness.run("qg", *self.words(folder, *words), **options)
-
-    def start(self, folder, *words, **options):
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        process = subprocess.Popen(harness.command("qg", *self.words(folder, *words)), env=harness.environment(),
-                                   **options)  # fmt: skip
-        self.addCleanup(process.__exit__, None, None, None)
-        self.addCleanup(process.kill)
-        return process
-
-    def start_waiting(self, folder, *words):
-        """A run that has opened the experiment and waits for its jets, which never come."""
-        fifo = self.folder / f"{folder.name}.fifo"
-        if not fifo.exists():
-            os.mkfifo(fifo)
-        process = self.start(folder, "--test_data", fifo, *words)
-        line = f"pid {process.pid}, since "
-        lock = folder / "run.lock"
-        wait_for(lambda: process.poll() is not None or (lock.exists() and line in lock.read_text()), "run.lock")
-        self.assertIsNone(process.poll(), "it did not wait")
-        return process
-
-    def stop(self, process, number=signal.SIGKILL):
-        process.send_signal(number)
-        return process.communicate(timeout=600)
-
-    def assert_in_use(self, result, folder, process, what):
-        self.assert_refused(result, f"{folder}: in use by a {what} on {socket.gethostname()}, pid {process.pid}, "
-                                    f"since {time.strftime('%Y-')}")  # fmt: skip
-
-
-class LockTest(FolderTest):
-    def test_training_excludes_all(self):
-        for how in ("--resume", "--overwrite"):
-            run = self.copy("busy" + how)
-            training = self.start_waiting(run, how)
-            before = harness.snapshot(run)
-            for words in (["--resume"], ["--overwrite", *harness.SMALL], ["--test_mode"]):
-                with self.subTest(how=how, words=words):
-                    result = self.run_in(run, *words)
-                    self.assert_in_use(result, run, training, "training")
-                    self.assertEqual("--out" in result.stderr, words == ["--test_mode"])
-                    self.assertEqual(harness.snapshot(run), before)
-            self.stop(training)
-            # The lock is gone with the process, although its file is still there.
-            self.assertIn("run.lock", names_in(run))
-            self.assert_finished(self.run_in(run, "--resume", "--epochs=2"))
-            self.assertNotIn("run.lock", names_in(run))
-
-    def test_test_excludes_trainings(self):
-        run = self.copy("tested")
-        test = self.start_waiting(run, "--test_mode")
-        for words in (["--resume"], ["--overwrite", *harness.SMALL]):
-            self.assert_in_use(self.run_in(run, *words), run, test, "test")
-        self.assert_finished(self.run_in(run, "--test_mode"))
-        self.assert_in_use(self.run_in(run, "--resume"), run, test, "test")  # the other has signed off
-        self.stop(test)
-        self.assert_finished(self.run_in(run, "--resume"))
-        self.assertNotIn("run.lock", names_in(run))
-
-    def test_tests_write_one_after_the_other(self):
-        """So that the files in the folder are of one of them."""
-        run = self.copy("turns")
-        (run / "score.npy").unlink()
-        with open(run / "results.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            test = self.start(run, "--test_mode", "--log_interval=1", "--batch_size=1")
-            wait_for(lambda: "Batch 3/" in (run / "run.log").read_text(), "the last batch")
-            time.sleep(1)
-            self.assertFalse((run / "score.npy").exists())
-            self.assertIsNone(test.poll())
-        test.communicate(timeout=600)
-        self.assertEqual((test.returncode, (run / "score.npy").exists()), (0, True))
-        self.assertTrue({"run.lock", "results.lock"}.isdisjoint(names_in(run)))
-
-    def test_test_with_out_disturbs_nobody(self):
-        run, out = self.copy("disturbed"), self.folder / "undisturbed"
-        training = self.start_waiting(run, "--resume")
-        before = harness.snapshot(run)
-        self.assert_finished(self.run_in(run, "--test_mode", "--out", out))
-        self.assertEqual(harness.snapshot(run), before)
-        self.assertEqual(names_in(out), RESULTS)
-        self.stop(training)
-        test = self.start_waiting(run, "--test_mode", "--out", run)  # the folder itself, which is allowed
-        self.assert_in_use(self.run_in(run, "--resume"), run, test, "test")
-
-    def test_same_new_name(self):
-        """Two trainings that begin at once: one is refused, whenever it comes."""
-        for attempt in range(3):
-            run = self.folder / f"new-{attempt}"
-            both = [self.start(run, *harness.SMALL, f"--seed={seed}") for seed in (1, 2)]
-            errors = [process.communicate(timeout=600)[1] for process in both]
-            statuses = [process.returncode for process in both]
-            self.assertEqual(sorted(statuses), [0, 2], errors)
-            self.assertRegex(errors[statuses.index(2)], rf"\Aqg_tagging: {run}: (in use by a|this experiment exists)")
-            self.assertEqual(harness.read_json(run / "args.json")["seed"], 1 + statuses.index(0))
-            self.assertNotIn("run.lock", names_in(run))
-
-    def test_children_do_not_inherit(self):
-        run = self.copy("children")
-        process = self.start_waiting(run, "--test_mode")
-        held = [int(fd.name) for fd in os.scandir(f"/proc/{process.pid}/fd")
-                if os.path.basename(os.readlink(fd.path)) == "run.lock"]  # fmt: skip
-        self.assertEqual(len(held), 1)
-        with open(f"/proc/{process.pid}/fdinfo/{held[0]}") as info:
-            flags = int(re.search(r"flags:\s*(\d+)", info.read())[1], 8)
-        self.assertTrue(flags & os.O_CLOEXEC)
-
-    def test_lock_of_another_program(self):
-        run = self.copy("foreign")
-        with open(run / "run.lock", "w") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            self.assert_refused(self.run_in(run, "--test_mode"), f"{run}: in use by another process")
-        self.assert_finished(self.run_in(run, "--test_mode"))
-
-    def test_file_system_without_locks(self):
-        (self.folder / "no_locks.c").write_text(NO_LOCKS)
-        library = self.folder / "no_locks.so"
-        subprocess.run([os.environ.get("CC", "cc"), "-shared", "-fPIC", "-o", library, self.folder / "no_locks.c"],
-                       check=True)  # fmt: skip
-        for name, words in (("free", ["--test_mode"]), ("free-new", harness.SMALL)):
-            run = self.copy(name) if name == "free" else self.folder / name
-            result = self.run_in(run, *words, env={"LD_PRELOAD": str(library)})
-            self.assert_finished(result)
-            warnings = [line for line in result.stdout.splitlines() if "cannot be locked" in line]
-            self.assertEqual(len(warnings), 1, result.stdout)
-            self.assertIn(f"Warning: {run}: cannot be locked: No locks available", warnings[0])
-            self.assertNotIn("run.lock", names_in(run))
 
 
 class OutTest(FolderTest):

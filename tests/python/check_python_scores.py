@@ -13,7 +13,7 @@ import numpy as np
 
 import check_published
 import harness
-from package_test import CHECKPOINT, PRETRAINED, PackageTest
+from package_test import CHECKPOINT, PackageTest
 
 import lorentznet
 from lorentznet import files

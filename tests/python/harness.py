@@ -44,6 +44,8 @@ def _parse_options() -> argparse.Namespace:
 
 
 OPTIONS = _parse_options()
+# A shell has processes in the background ignore it, and theirs would do, too; tests send it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 HANG = 600  # seconds after which a program counts as hanging, however slow or busy the machine
 SKIPPED = 4  # exit status for ctest (SKIP_RETURN_CODE), as of the C++ tests
 
@@ -105,19 +107,30 @@ class ProgramServer:
         shutil.rmtree(self.folder)
 
     def run(self, command: list[str], env: dict[str, str], timeout: int) -> subprocess.CompletedProcess:
+        self.start(command, env, timeout)
+        return self.finish()
+
+    def start(self, command: list[str], env: dict[str, str], timeout: int):
+        """Without waiting for the end; until finish() there can be no other run."""
         out, err = self.folder / "out", self.folder / "err"
         words = [timeout, out, err, len(command), *command, *(f"{name}={value}" for name, value in env.items())]
         request = b"".join(os.fsencode(str(word)) + b"\0" for word in words)
         self.process.stdin.write(b"%d\n" % len(request) + request)
         self.process.stdin.flush()
+        self.running = command, timeout
+
+    def finish(self) -> subprocess.CompletedProcess:
+        command, timeout = self.running
         status = int(self.process.stdout.readline())
         if status == -signal.SIGALRM:
             raise subprocess.TimeoutExpired(command, timeout)
-        return subprocess.CompletedProcess(command, status, out.read_text(), err.read_text())
+        out, err = ((self.folder / name).read_text() for name in ("out", "err"))
+        return subprocess.CompletedProcess(command, status, out, err)
 
 
 @functools.cache
-def program_server() -> ProgramServer:
+def program_server(number: int = 0) -> ProgramServer:
+    """The server with this number: each has one run at a time."""
     return ProgramServer(OPTIONS.server.resolve())
 
 

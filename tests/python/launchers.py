@@ -103,8 +103,15 @@ def wait_for(processes, timeout=harness.HANG) -> list[subprocess.CompletedProces
     return results
 
 
-def run_ranks(count: int, task: str, *words, timeout=harness.HANG) -> list[subprocess.CompletedProcess]:
-    return wait_for(start_ranks(variables_of_ranks(count), task, *words), timeout)
+def run_ranks(count: int, task: str, *words) -> list[subprocess.CompletedProcess]:
+    """Runs all ranks to their ends; each by a ProgramServer of its own if there is one."""
+    variables = variables_of_ranks(count)
+    if not harness.OPTIONS.server:
+        return wait_for(start_ranks(variables, task, *words))
+    servers = [harness.program_server(rank) for rank in range(count)]
+    for server, own in zip(servers, variables):
+        server.start(harness.command(task, *words), environment(**own), harness.HANG)
+    return [server.finish() for server in servers]
 
 
 def torchrun(count: int, *words, restarts: int = 0) -> list[str]:
