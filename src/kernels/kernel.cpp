@@ -1,12 +1,16 @@
 #include "kernels/kernel.h"
 
-#include <ATen/ops/tensor.h>
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/arange.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/repeat_interleave.h>
+#include <ATen/ops/zeros.h>
 
-#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include "io/message.h"
+#include "kernels/transfer.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -30,10 +34,6 @@ void require_fit(const std::string& name, const at::Tensor& tensor,
   }
 }
 
-at::Tensor to_tensor(const std::vector<std::int64_t>& values, const at::Device& device) {
-  return at::tensor(values, at::kLong).to(device);
-}
-
 }  // namespace
 
 void check_offsets(const std::vector<std::int64_t>& offsets) {
@@ -48,36 +48,40 @@ void check_offsets(const std::vector<std::int64_t>& offsets) {
   }
 }
 
+// The lists are made on the device, where they are used: the host only sends the offsets, and waits
+// for nothing.
 JetGraph::JetGraph(std::vector<std::int64_t> offsets, const at::Device& device)
-    : offsets_(std::move(offsets)), device_(device) {
+    : offsets_(std::move(offsets)) {
   check_offsets(offsets_);
-  std::vector<std::int64_t> jet_of;
-  std::vector<double> degree;
   for (std::int64_t jet = 0; jet < num_jets(); ++jet) {
     const auto n = offsets_[jet + 1] - offsets_[jet];
     num_edges_ += n * (n - 1);
-    jet_of.insert(jet_of.end(), n, jet);
-    degree.insert(degree.end(), n, static_cast<double>(std::max<std::int64_t>(1, n - 1)));
   }
-  jet_ = to_tensor(jet_of, device);
-  degree_ = at::tensor(degree, at::kDouble).unsqueeze(1).to(device);
+  jets_.offsets = send(offsets_, device);
+  const auto sizes =
+      jets_.offsets.narrow(0, 1, num_jets()) - jets_.offsets.narrow(0, 0, num_jets());
+  jets_.of_row = at::repeat_interleave(sizes, std::optional(num_nodes()));
+  received_edges_ = (sizes - 1).index_select(0, jets_.of_row);
+  degree_ = received_edges_.clamp_min(1).to(at::kDouble).unsqueeze(1);
 }
 
 const JetGraph::Edges& JetGraph::edges() const {
   if (edges_) return *edges_;
-  std::vector<std::int64_t> receiver, sender;
-  receiver.reserve(static_cast<std::size_t>(num_edges_));
-  sender.reserve(static_cast<std::size_t>(num_edges_));
-  for (std::int64_t jet = 0; jet < num_jets(); ++jet) {
-    for (auto i = offsets_[jet]; i < offsets_[jet + 1]; ++i) {
-      for (auto j = offsets_[jet]; j < offsets_[jet + 1]; ++j) {
-        if (j == i) continue;
-        receiver.push_back(i);
-        sender.push_back(j);
-      }
-    }
-  }
-  edges_ = Edges{to_tensor(receiver, device_), to_tensor(sender, device_)};
+  const auto ends = received_edges_.cumsum(0), begins = ends - received_edges_;  // [P]
+  Edges edges;
+  edges.received.offsets = at::cat({at::zeros({1}, ends.options()), ends});
+  edges.received.of_row = at::repeat_interleave(received_edges_, std::optional(num_edges_));
+  const auto& receiver = edges.received.of_row;
+  // With i and j counted from the first node of their jet, node i receives from 0, 1, ..., i-1,
+  // i+1, ...: sender number k is j = k + (k >= i).
+  const auto k = at::arange(num_edges_, receiver.options()) - begins.index_select(0, receiver);
+  const auto first = jets_.offsets.index_select(0, jets_.of_row).index_select(0, receiver);
+  const auto i = receiver - first;
+  const auto after = k.ge(i);
+  edges.sender = first + k + after;
+  // Node j receives from i as number i - (i > j), and i > j means k < i.
+  edges.opposite = begins.index_select(0, edges.sender) + i - 1 + after;
+  edges_ = std::move(edges);
   return *edges_;
 }
 

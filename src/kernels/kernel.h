@@ -9,6 +9,8 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/segments.h"
+
 namespace lorentznet {
 
 /// \throws InputError if `offsets` do not begin at 0, or a jet has no nodes
@@ -29,22 +31,29 @@ class JetGraph {
   std::int64_t num_nodes() const { return offsets_.back(); }
   std::int64_t num_edges() const { return num_edges_; }
 
-  const at::Tensor& receiver() const { return edges().receiver; }  ///< [E] int64, i of each edge
-  const at::Tensor& sender() const { return edges().sender; }      ///< [E] int64, j of each edge
-  const at::Tensor& jet() const { return jet_; }                   ///< [P] int64, jet of each node
+  const at::Tensor& receiver() const { return received().of_row; }  ///< [E] int64, i of each edge
+  const at::Tensor& sender() const { return edges().sender; }       ///< [E] int64, j of each edge
+  const at::Tensor& jet() const { return jets_.of_row; }            ///< [P] int64, jet of each node
   /// [P, 1] double: max(1, n-1), the number of edges that each node receives.
   const at::Tensor& degree() const { return degree_; }
 
+  const Segments& jets() const { return jets_; }                 ///< the nodes of each jet
+  const Segments& received() const { return edges().received; }  ///< the edges that a node receives
+  /// [E] int64: of edge (i, j) the number of (j, i). Its own inverse.
+  const at::Tensor& opposite() const { return edges().opposite; }
+
  private:
   struct Edges {
-    at::Tensor receiver, sender;
+    Segments received;
+    at::Tensor sender, opposite;
   };
   const Edges& edges() const;
 
   std::vector<std::int64_t> offsets_;
-  at::Device device_;
   std::int64_t num_edges_ = 0;
-  at::Tensor jet_, degree_;
+  Segments jets_;
+  at::Tensor received_edges_;  ///< [P] int64, n-1
+  at::Tensor degree_;
   mutable std::optional<Edges> edges_;  ///< made on first use: the fused kernel never asks
 };
 

@@ -4,7 +4,6 @@
 #include <ATen/ops/batch_norm.h>
 #include <ATen/ops/cat.h>
 #include <ATen/ops/clamp.h>
-#include <ATen/ops/index_select.h>
 #include <ATen/ops/linear.h>
 #include <ATen/ops/log1p.h>
 #include <ATen/ops/ones.h>
@@ -30,6 +29,14 @@ at::Tensor minkowski_dot(const at::Tensor& p, const at::Tensor& q) {
   return product.narrow(1, 0, 1) - product.narrow(1, 1, 3).sum(1, /*keepdim=*/true);
 }
 
+// The rows of nodes as seen by edges: [P, C] -> [E, C].
+at::Tensor to_receivers(const at::Tensor& nodes, const JetGraph& graph) {
+  return spread_to_rows(nodes, graph.received());
+}
+at::Tensor to_senders(const at::Tensor& nodes, const JetGraph& graph) {
+  return spread_in_order(nodes, graph.received(), graph.opposite(), graph.sender());
+}
+
 /// phi_e.0 of [h_i, h_j, s_ij, t_ij] without forming these rows: with W = [W_a | W_b | u | v],
 /// z_ij = W_a h_i + W_b h_j + u s_ij + v t_ij. Two products per node instead of one per edge.
 /// \return [E, H]
@@ -40,13 +47,7 @@ at::Tensor edge_input(const at::Tensor& weight, const at::Tensor& h, const at::T
   const auto b = at::linear(h, weight.narrow(1, hidden, hidden));
   const auto u = weight.select(1, 2 * hidden);
   const auto v = weight.select(1, 2 * hidden + 1);
-  return a.index_select(0, graph.receiver()) + b.index_select(0, graph.sender()) + s * u + t * v;
-}
-
-/// Sums over the edges that each node receives: [E, C] -> [P, C].
-at::Tensor sum_by_receiver(const at::Tensor& edges, const JetGraph& graph) {
-  return at::zeros({graph.num_nodes(), edges.size(1)}, edges.options())
-      .index_add(0, graph.receiver(), edges);
+  return to_receivers(a, graph) + to_senders(b, graph) + s * u + t * v;
 }
 
 /// \param translation [E, 4]
@@ -111,8 +112,8 @@ at::Tensor batch_norm_with_ghost(torch::nn::BatchNorm1dImpl& norm, const at::Ten
 EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Tensor& h,
                                   const at::Tensor& x, const JetGraph& graph) const {
   check_edges(parameters, h, x, graph);
-  const auto x_i = x.index_select(0, graph.receiver());
-  const auto x_j = x.index_select(0, graph.sender());
+  const auto x_i = to_receivers(x, graph);
+  const auto x_j = to_senders(x, graph);
   const auto difference = x_i - x_j;
   const auto s = psi(minkowski_dot(difference, difference)).to(h.dtype());
   const auto t = psi(minkowski_dot(x_i, x_j)).to(h.dtype());
@@ -123,13 +124,14 @@ EdgeSums PlainEdgeKernel::forward(const EdgeParameters& parameters, const at::Te
   const auto m = e * at::sigmoid(parameters.gate.ptr()->forward(e));
 
   EdgeSums sums;
-  sums.message = sum_by_receiver(m, graph);
+  sums.message = sum_rows(m, graph.received());
   if (!parameters.move_in.is_empty()) {
     const auto phi =
         parameters.move_out.ptr()->forward(at::relu(parameters.move_in.ptr()->forward(m)));
     const auto translation = difference * phi.to(x.dtype());
     if (rule_.count != nullptr) count_clamped(translation, *rule_.count);
-    sums.translation = sum_by_receiver(at::clamp(translation, -rule_.bound, rule_.bound), graph);
+    sums.translation =
+        sum_rows(at::clamp(translation, -rule_.bound, rule_.bound), graph.received());
   }
   return sums;
 }

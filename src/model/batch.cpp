@@ -11,6 +11,7 @@
 #include <optional>
 
 #include "data/nodes.h"
+#include "kernels/transfer.h"
 #include "lorentznet/error.h"
 #include "model/resident_jets.h"
 
@@ -141,11 +142,11 @@ Batch make_batch(const JetSet& set, std::span<const std::int64_t> indices, const
 
 Batch Batch::to(const at::Device& device) const {
   Batch copy = *this;
-  copy.p4 = p4.to(device);
-  copy.scalars = scalars.to(device);
-  copy.label = label.to(device);
-  if (weight.defined()) copy.weight = weight.to(device);
-  copy.n_nodes = n_nodes.to(device);
+  copy.p4 = send(p4, device);
+  copy.scalars = send(scalars, device);
+  copy.label = send(label, device);
+  if (weight.defined()) copy.weight = send(weight, device);
+  copy.n_nodes = send(n_nodes, device);
   return copy;
 }
 
@@ -191,22 +192,11 @@ void ResidentJets::fill_nodes() {
   }
 }
 
-/// [P + J] int64 on the device: rows, then jets. One copy, which from pinned memory nothing waits
-/// for.
-at::Tensor ResidentJets::send(std::span<const std::int64_t> rows,
-                              std::span<const std::int64_t> jets) const {
-  const auto count = static_cast<std::int64_t>(rows.size() + jets.size());
-  const auto numbers =
-      at::empty({count}, at::TensorOptions(at::kLong).pinned_memory(p4_.is_cuda()));
-  auto* const out = numbers.mutable_data_ptr<std::int64_t>();
-  std::copy(jets.begin(), jets.end(), std::copy(rows.begin(), rows.end(), out));
-  return numbers.to(p4_.device(), /*non_blocking=*/true);
-}
-
 Batch ResidentJets::batch(std::span<const std::int64_t> indices, const PoolingRule& rule,
                           bool for_training, std::span<const std::int64_t> step) const {
   auto [batch, rows, n_nodes] = lay_out(set_, indices, task_, rule, for_training, step);
-  const auto numbers = send(rows, indices);
+  rows.insert(rows.end(), indices.begin(), indices.end());  // one copy for both
+  const auto numbers = send(rows, p4_.device());
   const auto nodes = numbers.narrow(0, 0, batch.offsets.back());
   const auto jets = numbers.narrow(0, batch.offsets.back(), batch.num_jets());
   batch.p4 = p4_.index_select(0, nodes);

@@ -123,9 +123,7 @@ std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph
 at::Tensor LorentzNetImpl::pool(const at::Tensor& h, const Batch& batch,
                                 const JetGraph& graph) const {
   const auto nodes = h.narrow(0, 0, graph.num_nodes());
-  const auto sums =
-      at::zeros({graph.num_jets(), h.size(1)}, h.options()).index_add(0, graph.jet(), nodes);
-  return sums / batch.n_nodes.to(h.dtype());
+  return sum_rows(nodes, graph.jets()) / batch.n_nodes.to(h.dtype());
 }
 
 void LorentzNetImpl::set_type(at::ScalarType type) {

@@ -29,7 +29,6 @@ class ResidentJets {
 
  private:
   void fill_nodes();
-  at::Tensor send(std::span<const std::int64_t> rows, std::span<const std::int64_t> jets) const;
 
   const JetSet& set_;
   const Task& task_;
