@@ -140,10 +140,11 @@ void broadcast_module(const Communicator& ranks, const torch::nn::Module& module
   }
 }
 
-void average_gradients(const Communicator& ranks, const torch::nn::Module& module) {
+void average_gradients(const Communicator& ranks, const torch::nn::Module& module,
+                       const std::vector<at::Tensor>& also) {
   if (ranks.size() == 1) return;
   const torch::NoGradGuard no_grad;
-  std::vector<at::Tensor> gradients;
+  auto gradients = also;
   for (const auto& parameter : module.parameters()) {
     // If no rank has an edge, batch norm's parameters have no gradient, on all of them.
     if (parameter.grad().defined()) gradients.push_back(parameter.grad());

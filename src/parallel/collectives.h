@@ -46,7 +46,8 @@ at::Tensor sum_over_ranks(const std::shared_ptr<const Communicator>& ranks,
 /// Parameters and buffers become rank 0's.
 void broadcast_module(const Communicator& ranks, const torch::nn::Module& module);
 
-/// Gradients become their mean over the ranks.
-void average_gradients(const Communicator& ranks, const torch::nn::Module& module);
+/// Gradients become their mean over the ranks, and so do the tensors `also`, of the same type.
+void average_gradients(const Communicator& ranks, const torch::nn::Module& module,
+                       const std::vector<at::Tensor>& also = {});
 
 }  // namespace lorentznet

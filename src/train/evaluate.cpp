@@ -3,6 +3,7 @@
 
 #include <ATen/TensorOperators.h>
 #include <ATen/ops/argmax.h>
+#include <ATen/ops/cat.h>
 #include <ATen/ops/cross_entropy_loss.h>
 #include <fmt/format.h>
 #include <torch/utils.h>
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "data/probabilities.h"
+#include "kernels/transfer.h"
 #include "lorentznet/error.h"
 #include "model/frame.h"
 #include "parallel/collectives.h"
@@ -22,6 +24,12 @@
 
 namespace lorentznet {
 namespace {
+
+/// Logits and figures of a batch, which its device sends in one message.
+struct BatchScores {
+  std::vector<double> logits;  ///< [J, K]
+  BatchFigures figures;        ///< loss and hits are NaN if labels are unknown
+};
 
 /// The scores and figures of all batches of a pass. Each rank fills in its own, and sums over the
 /// ranks make them complete.
@@ -32,9 +40,11 @@ class SharedScores {
         logits_(static_cast<std::size_t>(jets * classes)),
         figures_(static_cast<std::size_t>(batches * kFigures)) {}
 
-  void add(std::int64_t index, const Batch& batch, const at::Tensor& logits,
-           const BatchFigures& figures) {
-    copy_rows(logits, batch, logits_);
+  void add(std::int64_t index, const Batch& batch, const BatchScores& scores) {
+    std::transform(scores.logits.begin(), scores.logits.end(),
+                   logits_.begin() + batch.jets.front() * classes_,  // its jets follow each other
+                   [](double logit) { return static_cast<float>(logit); });
+    const auto& figures = scores.figures;
     auto* const row = figures_.data() + index * kFigures;
     row[0] = figures.loss;
     row[1] = figures.correct;
@@ -65,13 +75,6 @@ class SharedScores {
   }
 
  private:
-  /// values: [J, K] of the batch's jets, which follow each other
-  void copy_rows(const at::Tensor& values, const Batch& batch, std::vector<float>& to) const {
-    const auto rows = values.to(at::kFloat).to(at::kCPU).contiguous();
-    std::copy_n(rows.const_data_ptr<float>(), rows.numel(),
-                to.begin() + batch.jets.front() * classes_);
-  }
-
   static constexpr std::int64_t kFigures = 4;  // loss, correct, weight, jets
   std::int64_t classes_;
   std::vector<float> logits_;    // [N, K]
@@ -90,21 +93,22 @@ void check_pass(const PassOptions& options, const JetSet& set, std::int64_t n_cl
   }
 }
 
-/// Figures of a batch; loss and hits are NaN if labels are unknown.
-BatchFigures figures_of(const at::Tensor& logits, const JetSet& set, const Batch& batch,
+BatchScores read_scores(const at::Tensor& logits, const JetSet& set, const Batch& batch,
                         bool has_labels) {
-  check_finite(logits.abs().max().item<double>(), set, batch);
-  if (!has_labels) {
-    return {.loss = std::nan(""),
-            .correct = std::nan(""),
-            .weight = static_cast<double>(batch.num_jets()),
-            .jets = batch.num_jets()};
-  }
-  const auto result = score_batch(logits, batch);
-  const auto loss = result.loss.item<double>();
-  check_finite(loss, set, batch);
-  return {
-      .loss = loss, .correct = result.correct, .weight = result.weight, .jets = batch.num_jets()};
+  auto numbers = logits.to(at::kDouble).flatten();
+  if (has_labels) numbers = at::cat({numbers, score_batch(logits, batch).figures});
+  const ReadBack message(numbers);
+  const auto all = message.get();
+  const auto count = static_cast<std::size_t>(logits.numel());
+  for (const auto logit : all.first(count)) check_finite(logit, set, batch.jets);
+  BatchScores scores{.logits = {all.begin(), all.begin() + static_cast<std::ptrdiff_t>(count)},
+                     .figures = {.loss = std::nan(""),
+                                 .correct = std::nan(""),
+                                 .weight = static_cast<double>(batch.num_jets()),
+                                 .jets = batch.num_jets()}};
+  if (has_labels) scores.figures = figures_of(all.subspan(count), batch.num_jets());
+  if (has_labels) check_finite(scores.figures.loss, set, batch.jets);
+  return scores;
 }
 
 }  // namespace
@@ -181,22 +185,32 @@ at::Tensor tagged_right(const at::Tensor& values, const at::Tensor& label) {
 
 BatchResult score_batch(const at::Tensor& logits, const Batch& batch) {
   const auto right = tagged_right(logits, batch.label);
+  const auto row = [](const at::Tensor& number) {
+    return number.detach().to(at::kDouble).view({1});
+  };
   if (!batch.weight.defined()) {
-    return {.loss = at::cross_entropy_loss(logits, batch.label),
-            .correct = right.sum().item<double>(),
-            .weight = static_cast<double>(batch.num_jets())};
+    const auto loss = at::cross_entropy_loss(logits, batch.label);
+    return {.loss = loss, .figures = at::cat({row(loss), row(right.sum())})};
   }
   const auto of_jet = at::cross_entropy_loss(logits, batch.label, {}, at::Reduction::None);
-  return {.loss = (of_jet * batch.weight.to(of_jet.scalar_type())).mean(),
-          .correct = (right * batch.weight).sum().item<double>(),
-          .weight = batch.weight.sum().item<double>()};
+  const auto loss = (of_jet * batch.weight.to(of_jet.scalar_type())).mean();
+  return {
+      .loss = loss,
+      .figures = at::cat({row(loss), row((right * batch.weight).sum()), row(batch.weight.sum())})};
 }
 
-void check_finite(double loss, const JetSet& set, const Batch& batch) {
+BatchFigures figures_of(std::span<const double> figures, std::int64_t jets) {
+  return {.loss = figures[0],
+          .correct = figures[1],
+          .weight = figures.size() > 2 ? figures[2] : static_cast<double>(jets),
+          .jets = jets};
+}
+
+void check_finite(double loss, const JetSet& set, std::span<const std::int64_t> jets) {
   if (std::isfinite(loss)) return;
-  std::string jets;
-  for (const auto jet : batch.jets) jets += (jets.empty() ? "" : ", ") + set.describe(jet);
-  throw std::runtime_error("the loss is not finite; jets of the batch: " + jets);
+  std::string names;
+  for (const auto jet : jets) names += (names.empty() ? "" : ", ") + set.describe(jet);
+  throw std::runtime_error("the loss is not finite; jets of the batch: " + names);
 }
 
 std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task& task,
@@ -212,6 +226,7 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
                       .num_workers = options.num_workers,
                       .rank = ranks.rank(),
                       .ranks = ranks.size(),
+                      .device = options.frame.moves() ? at::Device(at::kCPU) : device,
                       .resident = resident});
   const auto batches = loader.num_batches();
   Pass pass(options, batches, log, {});
@@ -229,8 +244,7 @@ std::optional<Scores> evaluate(LorentzNet& model, const JetSet& set, const Task&
       auto batch = loader.next().value();
       if (options.frame.moves()) batch = seen_from(batch, options.frame);
       batch = batch.to(device);
-      const auto logits = model->forward(batch);
-      shared.add(next, batch, logits, figures_of(logits, set, batch, has_labels));
+      shared.add(next, batch, read_scores(model->forward(batch), set, batch, has_labels));
     }
     if (any_rank(ranks, stopped)) return std::nullopt;
     shared.count(begin, end, ranks, pass);

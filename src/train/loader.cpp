@@ -70,7 +70,7 @@ Batch BatchLoader::prepare(std::int64_t index) const {
   if (options_.resident != nullptr) {
     return options_.resident->batch(jets, rule_, for_training, step);
   }
-  return make_batch(set_, jets, task_, rule_, for_training, step);
+  return make_batch(set_, jets, task_, rule_, for_training, step).to(options_.device);
 }
 
 /// This rank's jets of a step. The ranks wait for the slowest, and the work of a jet grows with the

@@ -29,7 +29,9 @@ class BatchLoader {
     std::int64_t first_jet = 0;    ///< place in the order to begin at, for a resumed epoch
     std::int64_t num_workers = 0;  ///< batches prepared ahead, each by a thread of its own
     std::int64_t rank = 0, ranks = 1;
-    /// Tables of `set` on a device, where batches are then gathered. Null: from `set`, on the CPU.
+    at::Device device = at::kCPU;  ///< to which batches are sent
+    /// Tables of `set` on a device, where batches are then gathered. Null: from `set`,
+    /// on the CPU, and then sent.
     const ResidentJets* resident = nullptr;
   };
 

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <deque>
 #include <optional>
+#include <span>
 
 #include "lorentznet/evaluate.h"
 #include "train/training_state.h"
@@ -53,12 +54,15 @@ class Pass {
   std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
 };
 
-/// Loss and hits of one batch.
+/// Loss and hits of one batch, on the device that computes them.
 struct BatchResult {
-  at::Tensor loss;  ///< scalar; mean over the jets of weight * cross-entropy
-  double correct;   ///< as in BatchFigures
-  double weight;
+  at::Tensor loss;     ///< scalar; mean over the jets of weight * cross-entropy
+  at::Tensor figures;  ///< [3] double: loss, correct and weight as in BatchFigures. [2] without
+                       ///< weights, of which the sum is the number of jets
 };
+
+/// \param figures  of a BatchResult
+BatchFigures figures_of(std::span<const double> figures, std::int64_t jets);
 
 /// Whether each jet's largest value is that of its label; the first of equal ones counts.
 /// \param values  [J, K] logits or probabilities
@@ -69,8 +73,8 @@ at::Tensor tagged_right(const at::Tensor& values, const at::Tensor& label);
 /// logits: [J, K]. `batch` is on their device, and its labels are known.
 BatchResult score_batch(const at::Tensor& logits, const Batch& batch);
 
-/// \throws std::runtime_error naming the jets of the batch if its loss is not finite
-void check_finite(double loss, const JetSet& set, const Batch& batch);
+/// \throws std::runtime_error naming the jets of a batch if its loss is not finite
+void check_finite(double loss, const JetSet& set, std::span<const std::int64_t> jets);
 
 /// evaluate() with batches gathered from `resident`, tables of `set` on the network's device, or,
 /// if null, from `set` itself.

@@ -7,18 +7,21 @@
 #include <torch/utils.h>
 
 #include <algorithm>
+#include <deque>
 #include <filesystem>
 #include <stdexcept>
 #include <utility>
 
 #include "data/masses.h"
 #include "kernels/plain_kernel.h"
+#include "kernels/transfer.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "parallel/collectives.h"
 #include "report/result_files.h"
 #include "tagger/description.h"
 #include "tagger/jet_model.h"
+#include "train/adamw.h"
 #include "train/loader.h"
 #include "train/pass.h"
 #include "train/training_jets.h"
@@ -27,13 +30,13 @@
 namespace lorentznet {
 namespace {
 
-/// Root of the sum of the squares of all gradients.
-double gradient_norm(LorentzNetImpl& model) {
+/// Root of the sum of the squares of all gradients: a scalar.
+at::Tensor gradient_norm(LorentzNetImpl& model) {
   std::vector<at::Tensor> norms;
   for (const auto& parameter : model.parameters()) {
     if (parameter.grad().defined()) norms.push_back(at::norm(parameter.grad()));
   }
-  return at::norm(at::stack(norms)).item<double>();
+  return at::norm(at::stack(norms));
 }
 
 std::vector<TrainingFile> files_of(const JetSet& jets) {
@@ -117,8 +120,16 @@ class Trainer::Course {
   }
 
  private:
+  /// A step that the device was given to do, of which the host does not know the figures yet.
+  struct BegunStep {
+    std::vector<std::int64_t> jets;
+    ReadBack figures;
+    at::Tensor gradient_norm;  ///< undefined: nobody asks for it
+  };
+
   bool train_epoch(const std::atomic<bool>& stop);
   bool train_step(const Batch& batch, Pass& pass, const std::atomic<bool>& stop);
+  bool finish_steps(std::size_t leave, Pass& pass, const std::atomic<bool>& stop);
   bool validate(const std::atomic<bool>& stop);
   void save_epoch(const Scores& validation);
   void report_epoch(const Scores& validation) const;
@@ -139,8 +150,8 @@ class Trainer::Course {
   at::Device device() const { return model_->parameters().front().device(); }
   std::int64_t jets_of_step() const { return options_.batch_size * ranks().size(); }
   /// Every log_interval steps of an epoch, beginning with the first.
-  bool observes_step() const {
-    return options_.observer != nullptr && progress_.step % options_.log_interval == 0;
+  bool observes(std::int64_t step) const {
+    return options_.observer != nullptr && step % options_.log_interval == 0;
   }
   PassOptions pass_options(const std::string& partition) const {
     return {.partition = partition,
@@ -164,6 +175,7 @@ class Trainer::Course {
   TrainingProgress progress_ = {};
   bool begun_ = false;                             ///< all ranks have the same weights
   std::unique_ptr<const JetsOnDevice> on_device_;  ///< null: batches come from the CPU
+  std::deque<BegunStep> begun_steps_;              ///< not counted in progress_ yet
 };
 
 bool Trainer::Course::resume() {
@@ -227,7 +239,9 @@ bool Trainer::Course::train_epoch(const std::atomic<bool>& stop) {
                       .num_workers = options_.num_workers,
                       .rank = ranks().rank(),
                       .ranks = ranks().size(),
+                      .device = device(),
                       .resident = on_device_ ? &on_device_->train : nullptr});
+  begun_steps_.clear();
   const auto options = pass_options("train");
   Pass pass(options, progress_.step + loader.num_batches(), log_, progress_.sums, rate);
   while (auto batch = loader.next()) {
@@ -235,6 +249,9 @@ bool Trainer::Course::train_epoch(const std::atomic<bool>& stop) {
     progress_.sums = pass.sums();
     if (!continues) return false;
   }
+  const bool continues = finish_steps(0, pass, stop);
+  progress_.sums = pass.sums();
+  if (!continues) return false;
   log_.info(fmt::format("Time: train: {:.2f} \t Train loss {:.4f} \t Train acc: {:.4f}",
                         progress_.sums.seconds, pass.mean_loss(), pass.accuracy()));
   return true;
@@ -242,27 +259,49 @@ bool Trainer::Course::train_epoch(const std::atomic<bool>& stop) {
 
 /// \return false if a rank is to stop.
 bool Trainer::Course::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>& stop) {
-  const auto on_device = batch.to(device());
   optimizer_.zero_grad();
-  const auto [loss, correct, weight] = score_batch(model_->forward(on_device), on_device);
-  const auto value = loss.item<double>();
+  const auto [loss, figures] = score_batch(model_->forward(batch), batch);
+  const auto number = progress_.step + static_cast<std::int64_t>(begun_steps_.size());
+  begun_steps_.push_back({.jets = batch.jets, .figures = ReadBack(figures), .gradient_norm = {}});
+  auto& step = begun_steps_.back();
   // No rank passes the sum of the gradients without the others, so none steps after such a loss.
-  check_finite(value, data_.train, batch);
+  if (device().is_cpu()) check_finite(step.figures.get()[0], data_.train, step.jets);
   loss.backward();
-  average_gradients(ranks(), *model_);
-  const auto norm = observes_step() ? gradient_norm(*model_) : 0;
-  optimizer_.step();
-  const auto all = sum_figures(ranks(), {value, correct, weight, stop ? 1. : 0.});
-  const auto mean_loss = all[0] / static_cast<double>(ranks().size());
-  pass.add(progress_.step, {.loss = mean_loss,
-                            .correct = all[1],
-                            .weight = all[2],
-                            .jets = batch.num_jets() * ranks().size()});
-  if (observes_step()) observe_step(pass, norm);
-  ++progress_.step;
-  if (options_.on_step) options_.on_step(mean_loss);
-  // In a single process on_step may have set it.
-  return ranks().size() == 1 ? !stop : all[3] == 0;
+  if (device().is_cpu()) {
+    average_gradients(ranks(), *model_);
+    take_step(optimizer_, {});
+  } else {  // the device itself finds out, on all ranks alike, and the host a step later
+    const auto mean_loss = loss.detach();
+    average_gradients(ranks(), *model_, {mean_loss});
+    take_step(optimizer_, (mean_loss - mean_loss).ne(0).to(at::kFloat));
+  }
+  if (observes(number)) step.gradient_norm = gradient_norm(*model_);
+  return finish_steps(device().is_cpu() ? 0 : 1, pass, stop);
+}
+
+/// Counts the steps that were begun, in order, but leaves the last ones, unless a rank is to stop:
+/// meanwhile the device has these to do.
+/// \return false if a rank is to stop.
+bool Trainer::Course::finish_steps(std::size_t leave, Pass& pass, const std::atomic<bool>& stop) {
+  bool continues = true;
+  while (begun_steps_.size() > (continues ? leave : 0)) {
+    const auto step = std::move(begun_steps_.front());
+    begun_steps_.pop_front();
+    const auto jets = static_cast<std::int64_t>(step.jets.size());
+    const auto own = figures_of(step.figures.get(), jets);
+    check_finite(own.loss, data_.train, step.jets);
+    const auto all = sum_figures(ranks(), {own.loss, own.correct, own.weight, stop ? 1. : 0.});
+    const auto mean_loss = all[0] / static_cast<double>(ranks().size());
+    pass.add(
+        progress_.step,
+        {.loss = mean_loss, .correct = all[1], .weight = all[2], .jets = jets * ranks().size()});
+    if (step.gradient_norm.defined()) observe_step(pass, step.gradient_norm.item<double>());
+    ++progress_.step;
+    if (options_.on_step) options_.on_step(mean_loss);
+    // In a single process on_step may have set it.
+    continues = continues && (ranks().size() == 1 ? !stop : all[3] == 0);
+  }
+  return continues;
 }
 
 /// \return false if stopped.
