@@ -159,7 +159,7 @@ void Runner::run(const Batch& batch) {
 void Runner::train_on(const Batch& batch) {
   optimizer_.zero_grad();
   const auto loss = score_batch(network_->forward(batch), batch).loss;
-  check_finite(loss.item<double>(), jets_, batch);
+  check_finite(loss.item<double>(), jets_, batch.jets);
   loss.backward();
   optimizer_.step();
 }

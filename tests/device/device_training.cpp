@@ -3,6 +3,7 @@
 #include <torch/utils.h>
 
 #include <atomic>
+#include <mutex>
 #include <stdexcept>
 
 #include "fake_device.h"
@@ -20,9 +21,12 @@ void train_on_device(const DeviceTraining& training, const std::filesystem::path
   auto train = jets.slice(0, 32);
   const auto val = jets.slice(32, 8);
   if (training.change_jets) training.change_jets(train);
+  static std::mutex one_generator;  // for the ranks of a process
+  std::unique_lock lock(one_generator);
   torch::manual_seed(4);
   trained.model = LorentzNet(
       LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2, .dropout = training.dropout});
+  lock.unlock();
   move_to(*trained.model, training.device);
   std::atomic<bool> stop = false;
   TrainerOptions options;
