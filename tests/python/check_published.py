@@ -73,7 +73,7 @@ def main():
     if missing:
         print(f"[skipped] no published checkpoint of {' or '.join(missing)} in {reference()}")
         return
-    harness.load_torch().set_num_threads(2)
+    harness.load_torch()  # for the peer
     harness.main()
 
 
