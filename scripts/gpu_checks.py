@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Runs every check that needs a GPU: builds with LORENTZNET_CUDA=ON, runs the GPU tests, scores the shipped
-jets on CPU and GPU, trains on the GPU, moves a training from the CPU to the GPU and back, starts ranks that
-can't share it, and writes the results to one JSON file, with a list of what could not be run. Without a GPU
+jets on CPU and GPU, trains on the GPU, twice and interrupted to the same bits, moves a training from the CPU to
+the GPU and back, starts ranks that can't share it, measures jets a second and memory, and writes the results to one JSON file, with a list of what could not be run. Without a GPU
 it only builds, links and starts the programs. A build for CPUs fails.
 
   scripts/gpu_checks.py [--json build/gpu.json] [--build build/cuda] [--no-build]
@@ -11,6 +11,7 @@ it only builds, links and starts the programs. A build for CPUs fails.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import re
@@ -21,6 +22,9 @@ import sys
 import tarfile
 import time
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+import gpu_rates  # noqa: E402
 
 PROJECT = Path(__file__).resolve().parent.parent
 # The libraries of the build; libspdlog-dev depends on libfmt-dev.
@@ -81,6 +85,9 @@ class Report:
             print((result.stdout + result.stderr)[-4000:], flush=True)
         return result
 
+    def write(self, file: Path):
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(json.dumps(self.values, indent=2) + "\n")
 
     def found(self, name: str) -> bool:
         """Whether CMake has found a file or folder of this name in its cache."""
@@ -195,6 +202,29 @@ def compare_scores(report: Report):
             report.values["failed"].append(f"AUC of {task} differs by {difference} between CPU and GPU")
 
 
+def repeat(report: Report):
+    """A training with the plain kernel has the same bits again, and when it was interrupted."""
+    words = ["--datadir", "data/qg", "--num_data", 1000, "--n_layers", 3, "--kernel", "plain", "--device", "cuda",
+             "--logdir", report.folder / "checks/repeat"]  # fmt: skip
+    bits = {}
+    for name, runs in {"once": [2], "again": [2], "resumed": [1, 2]}.items():
+        for epochs in runs:
+            how = "--resume" if epochs > runs[0] else "--overwrite"
+            report.run(f"train {name}", report.folder / "bin/qg_tagging", *words, "--exp_name", name, "--epochs", epochs,
+                       how)  # fmt: skip
+        scores = report.folder / "checks/repeat" / name / "score.npy"
+        bits[name] = hashlib.sha256(scores.read_bytes()).hexdigest() if scores.exists() else None
+    report.values["bits_of_a_training"] = bits
+    if None in bits.values() or len(set(bits.values())) != 1:
+        report.values["failed"].append(f"a training repeated and resumed on the GPU: score.npy differs: {bits}")
+
+
+def rates(report: Report):
+    """Jets a second of the programs, and the GPU's memory that they use."""
+    report.values["rates"] = gpu_rates.measure(report.folder / "bin", PROJECT / "logs/qg",
+                                               report.folder / "checks/rates")  # fmt: skip
+
+
 def train(report: Report):
     """One epoch at full size: seconds per batch of 32."""
     result = report.run("train", report.folder / "bin/qg_tagging", "--exp_name", "speed", "--datadir", "data/qg",
@@ -278,14 +308,10 @@ def main() -> int:
             report.values["not_run"].append("everything except building and starting the programs: there is no GPU")
             start_without_gpu(report)
         else:
-            test(report)
-            kernels(report)
-            compare_scores(report)
-            train(report)
-            move(report)
-            share(report)
-    options.json.parent.mkdir(parents=True, exist_ok=True)
-    options.json.write_text(json.dumps(report.values, indent=2) + "\n")
+            for part in (test, kernels, compare_scores, train, repeat, move, share, rates):
+                part(report)
+                report.write(options.json)  # a machine may be taken away
+    report.write(options.json)
     print(json.dumps(report.values, indent=2))
     return 1 if report.values["failed"] else 0
 
