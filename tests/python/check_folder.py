@@ -188,7 +188,7 @@ class EndTest(FolderTest):
                 if number in (signal.SIGHUP, signal.SIGUSR1):  # a closed terminal sends SIGHUP twice
                     wait_for(lambda: not is_pending(training, number), "the handler", pause=0)
                     training.send_signal(number)
-                output, errors = training.communicate(timeout=600)
+                output, errors = training.communicate(timeout=harness.HANG)
                 self.assertEqual((training.returncode, errors), (128 + number, ""))
                 self.assertRegex(output, rf"\nStopped by signal {int(number)}; [^\n]* --resume\n\Z")
                 steps = output.count(">> train")
@@ -205,7 +205,7 @@ class EndTest(FolderTest):
         training.send_signal(signal.SIGHUP)
         wait_for(lambda: (run / "run.log").read_text().count(">> train") > steps + 20, "more steps")
         training.send_signal(signal.SIGTERM)
-        self.assertRegex(training.communicate(timeout=600)[0], r"\nStopped by signal 15; ")
+        self.assertRegex(training.communicate(timeout=harness.HANG)[0], r"\nStopped by signal 15; ")
 
     def test_closed_pipe(self):
         """`qg_tagging ... | head -2`"""
@@ -214,14 +214,14 @@ class EndTest(FolderTest):
         for _ in range(2):
             training.stdout.readline()
         training.stdout.close()
-        self.assertEqual((training.wait(timeout=600), training.stderr.read()), (0, ""))
+        self.assertEqual((training.wait(timeout=harness.HANG), training.stderr.read()), (0, ""))
         log = (run / "run.log").read_text()
         self.assertRegex(log, r"(?m)  Test: Loss .*$")
         self.assertEqual(log.count("stdout was closed"), 1)
         self.assertEqual(set(harness.results(run)) - set(self.good), {"checkpoint-epoch-1.pt"})
         for words in (["--help"], ["--version"]):
             shown = subprocess.run(["sh", "-c", shlex.join(harness.command("qg", *words)) + " | true"],
-                                   stderr=subprocess.PIPE, timeout=600)  # fmt: skip
+                                   stderr=subprocess.PIPE, timeout=harness.HANG)  # fmt: skip
             self.assertEqual(shown.stderr, b"")
 
     def test_hung_up_terminal(self):
@@ -232,7 +232,7 @@ class EndTest(FolderTest):
         os.close(theirs)
         select.select([ours], [], [], 600)
         os.close(ours)
-        self.assertEqual((training.wait(timeout=600), training.stderr.read()), (0, ""))
+        self.assertEqual((training.wait(timeout=harness.HANG), training.stderr.read()), (0, ""))
         self.assertRegex((run / "run.log").read_text(), r"(?m)  Test: Loss .*$")
 
     def test_full_stdout(self):
@@ -240,7 +240,7 @@ class EndTest(FolderTest):
         run = self.folder / "full"
         with open("/dev/full", "w") as full:
             training = self.start(run, *harness.SMALL, stdout=full)
-            errors = training.communicate(timeout=600)[1]
+            errors = training.communicate(timeout=harness.HANG)[1]
         self.assertEqual((training.returncode, errors), (1, "qg_tagging: stdout could not be written\n"))
         self.assertEqual(set(harness.results(run)) - set(self.good), {"checkpoint-epoch-1.pt"})
 
@@ -271,7 +271,7 @@ class EndTest(FolderTest):
                 if line.startswith(">> train"):
                     break
             training.send_signal(signal.SIGTERM)
-            output = "".join(lines) + training.communicate(timeout=600)[0]
+            output = "".join(lines) + training.communicate(timeout=harness.HANG)[0]
         name = next(iter(logs.iterdir())).name
         self.assertIn(f"Experiment: {logs / name}\n", lines[:2])
         command = re.search(r"Stopped by signal 15; to continue from here: (.*)\n\Z", output)[1]
@@ -279,7 +279,7 @@ class EndTest(FolderTest):
             *harness.command("qg", "--exp_name", name, "--logdir", logs, "--test_data", words[-2], "--device", "cpu",
                              "--kernel", "plain", "--boost", "0.5,-0.1"), "--resume"])  # fmt: skip
         result = subprocess.run(["sh", "-c", command + " --epochs 1"], env=harness.environment(), text=True,
-                                capture_output=True, timeout=600)  # fmt: skip
+                                capture_output=True, timeout=harness.HANG)  # fmt: skip
         self.assertEqual((result.returncode, result.stderr), (0, ""))
         self.assertIn("Continuing from", result.stdout)
         self.assertNotIn("Experiment: ", result.stdout)

@@ -56,7 +56,7 @@ class LockTest(FolderTest):
             time.sleep(1)
             self.assertFalse((run / "score.npy").exists())
             self.assertIsNone(test.poll())
-        test.communicate(timeout=600)
+        test.communicate(timeout=harness.HANG)
         self.assertEqual((test.returncode, (run / "score.npy").exists()), (0, True))
         self.assertTrue({"run.lock", "results.lock"}.isdisjoint(names_in(run)))
 
@@ -76,7 +76,7 @@ class LockTest(FolderTest):
         for attempt in range(3):
             run = self.folder / f"new-{attempt}"
             both = [self.start(run, *harness.SMALL, f"--seed={seed}") for seed in (1, 2)]
-            errors = [process.communicate(timeout=600)[1] for process in both]
+            errors = [process.communicate(timeout=harness.HANG)[1] for process in both]
             statuses = [process.returncode for process in both]
             self.assertEqual(sorted(statuses), [0, 2], errors)
             self.assertRegex(errors[statuses.index(2)], rf"\Aqg_tagging: {run}: (in use by a|this experiment exists)")

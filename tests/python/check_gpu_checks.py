@@ -16,7 +16,7 @@ class GpuChecksTest(harness.ProgramTest):
         json = self.folder / "gpu.json"
         command = [sys.executable, harness.PROJECT / "scripts/gpu_checks.py", "--no-build", "--build", folder,
                    "--json", json]  # fmt: skip
-        result = subprocess.run(command, capture_output=True, text=True, env=harness.environment(), timeout=120)
+        result = subprocess.run(command, capture_output=True, text=True, env=harness.environment(), timeout=harness.HANG)
         self.assertEqual(result.returncode, 1, result.stdout + result.stderr)
         failed = harness.read_json(json)["failed"]
         self.assertEqual(len(failed), 1, failed)

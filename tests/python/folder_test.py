@@ -17,7 +17,7 @@ def names_in(folder):
 
 def wait_for(condition, what, pause=0.02):
     """Waits until `condition` holds; the time limit of the test tells a hang."""
-    deadline = time.monotonic() + 600
+    deadline = time.monotonic() + harness.HANG
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(what)
@@ -59,7 +59,7 @@ class FolderTest(harness.TrainedTest):
 
     def stop(self, process, number=signal.SIGKILL):
         process.send_signal(number)
-        return process.communicate(timeout=600)
+        return process.communicate(timeout=harness.HANG)
 
     def assert_in_use(self, result, folder, process, what):
         self.assert_refused(result, f"{folder}: in use by a {what} on {socket.gethostname()}, pid {process.pid}, "

@@ -46,7 +46,7 @@ def _parse_options() -> argparse.Namespace:
 OPTIONS = _parse_options()
 # A shell has processes in the background ignore it, and theirs would do, too; tests send it.
 signal.signal(signal.SIGINT, signal.default_int_handler)
-HANG = 600  # seconds after which a program counts as hanging, however slow or busy the machine
+HANG = 1500  # seconds after which a program counts as hanging, however slow or busy the machine
 SKIPPED = 4  # exit status for ctest (SKIP_RETURN_CODE), as of the C++ tests
 
 
