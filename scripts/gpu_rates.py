@@ -63,9 +63,8 @@ def rate(command: list, batch: int, partition: str) -> dict:
 
 
 def measure(bin_folder: Path, logs: Path, scratch: Path) -> list[dict]:
-    """Rates of the published network, of the programs in `bin_folder`, for jets of 50 particles, which stay on the GPU.
-
-    \param logs  has a trained quark/gluon network, pretrained"""
+    """Rates of the published network, by the programs in `bin_folder`, for jets of 50 particles, which stay on the
+    GPU. `logs` has a trained quark/gluon network, pretrained."""
     program, rows = bin_folder / "qg_tagging", []
     for batch in BATCHES:
         jets = min(1024 * batch, 2**17)
