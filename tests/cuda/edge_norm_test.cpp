@@ -13,8 +13,6 @@
 namespace lorentznet::cuda {
 namespace {
 
-constexpr double kWeight = 0.005;  // of coordinate updates
-
 /// What the kernels write.
 struct EdgeNormOutput {
   std::vector<double> statistics, pairs, terms;

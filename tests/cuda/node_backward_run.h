@@ -14,7 +14,9 @@ namespace lorentznet::cuda {
 /// What the kernels of the backward pass write.
 struct NodeGradients {
   std::vector<float> gradient, r, dz, h, message;
-  std::vector<double> sums;  ///< r, r zhat, dL/dh'
+  std::vector<double> sums;      ///< r, r zhat, dL/dh'
+  std::vector<float> embedding;  ///< dL/dh' by EncodeBackward
+  std::vector<double> embedding_bias;
   std::vector<float> out, out_bias, in, in_bias, gamma, beta, receivers, senders;
   // What they were given of the forward pass.
   std::vector<float> z, scale, shift, next_h;
@@ -80,10 +82,32 @@ class BackwardRun {
                                                    r.get(),
                                                    partial.get()});
     };
+    if (!last_) embedding(weights.get(), a, b);
     last_ ? launch(std::true_type{}) : launch(std::false_type{});
     AddPartials::Params add;
     add.add(parts, 3 * H, partial.get(), sums.get());
     prim::launch<AddPartials>({}, add.blocks(), AddPartials::shared_bytes(), add);
+  }
+
+  /// As if there were no layer before: the gradient alone.
+  void embedding(const typename Op::Pair* weights, const DeviceArray<float>& a,
+                 const DeviceArray<float>& b) {
+    const int parts = blocks(loss_.rows);
+    const DeviceArray<float> given(loss_.of_h);
+    DeviceArray<float> gradient(loss_.of_h.size());
+    DeviceArray<double> partial(static_cast<std::size_t>(parts) * H), sums(H);
+    prim::launch<EncodeBackward<Op, H>>({}, parts, 0,
+                                        {loss_.rows,
+                                         loss_.ghost,
+                                         given.get(),
+                                         {weights, a.get(), b.get()},
+                                         gradient.get(),
+                                         partial.get()});
+    AddPartials::Params add;
+    add.add(parts, H, partial.get(), sums.get());
+    prim::launch<AddPartials>({}, add.blocks(), AddPartials::shared_bytes(), add);
+    of_.embedding = gradient.download();
+    of_.embedding_bias = sums.download();
   }
 
   void in(const DeviceArray<float>& gradient, DeviceArray<float>& r,

@@ -139,7 +139,10 @@ void check_backward(const std::vector<int>& sizes, int scalars, bool ghost, bool
   const NodeGradients got = BackwardRun<Op, H>(loss, last).run();
   check_out(loss, last, got, rounding, limit);
   check_in(loss, got, rounding, limit);
-  if (!last) check_weights(loss, got, rounding, limit);
+  if (last) return;
+  CHECK(got.embedding == got.gradient);
+  CHECK(got.embedding_bias == std::vector<double>(got.sums.begin() + 2 * H, got.sums.end()));
+  check_weights(loss, got, rounding, limit);
 }
 
 template <typename Op>

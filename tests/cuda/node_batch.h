@@ -6,6 +6,8 @@
 #include <random>
 #include <vector>
 
+#include "cuda_primitives.h"
+
 // Random nodes and weights, and the node part of a network in double with bounds on what a format's
 // rounding changes.
 
@@ -17,6 +19,8 @@ struct Rounding {
   double relative, absolute, product;
   std::function<double(double)> round;  ///< what the reference does to operands
 };
+
+inline constexpr double kWeight = 0.005;  ///< of coordinate updates
 
 inline double keep(double value) { return value; }
 
@@ -133,6 +137,16 @@ struct NodeBatch {
     offsets.push_back(nodes);
   }
 };
+
+/// First node and end of each node's jet.
+inline std::vector<int2> spans_of(const NodeBatch& batch) {
+  std::vector<int2> spans;
+  for (int jet = 0; jet < batch.jets(); ++jet) {
+    const int first = batch.offsets[jet], end = batch.offsets[jet + 1];
+    spans.insert(spans.end(), end - first, int2{first, end});
+  }
+  return spans;
+}
 
 /// The first layer of phi_h, of [h, message, scalars].
 inline Bounded reference_hidden(const Linear& in, const NodeBatch& batch,

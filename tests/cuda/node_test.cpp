@@ -32,8 +32,6 @@ struct NodeOutput {
   std::vector<float> h, a, b;
 };
 
-constexpr double kWeight = 0.005;  // of coordinate updates
-
 template <typename Op, int H>
 class NodeRun {
  public:
@@ -72,7 +70,7 @@ class NodeRun {
                            weights_.out.weight.data(), weights_.out.bias.data(), batch_.scalars);
     const DeviceArray<typename Op::Pair> fragments(packed.weights);
     const DeviceArray<float> vectors(packed.vectors);
-    const DeviceArray<int2> span(spans());
+    const DeviceArray<int2> span(spans_of(batch_));
     const DeviceArray<double> translation(batch_.translation);
     DeviceArray<double> x(batch_.x);
     using Kernel = NodeForward<Op, H, Last>;
@@ -98,15 +96,6 @@ class NodeRun {
     prim::launch<Kernel>({}, Kernel::blocks(batch_.nodes), 0, params);
     if (Last) return {{}, {}, h.download(), {}, {}};
     return {{}, x.download(), h.download(), a_.download(), b_.download()};
-  }
-
-  std::vector<int2> spans() const {
-    std::vector<int2> spans;
-    for (int jet = 0; jet < batch_.jets(); ++jet) {
-      const int first = batch_.offsets[jet], end = batch_.offsets[jet + 1];
-      spans.insert(spans.end(), end - first, int2{first, end});
-    }
-    return spans;
   }
 
  private:
@@ -164,17 +153,6 @@ void check_against(const NodeOutput& got, const NodeReference& exact, double lim
   CHECK(relative_error(got.b, rounded.b) <= alike);
 }
 
-void check_coordinates(const std::vector<double>& got, const NodeBatch& batch) {
-  REQUIRE(got.size() == batch.x.size());
-  for (int jet = 0; jet < batch.jets(); ++jet) {
-    const int first = batch.offsets[jet], end = batch.offsets[jet + 1];
-    const double step = kWeight / std::max(1, end - first - 1);
-    for (int k = 4 * first; k < 4 * end; ++k) {
-      CHECK(std::abs(got[k] - (batch.x[k] + step * batch.translation[k])) <= 1e-12);
-    }
-  }
-}
-
 template <typename Op, int H>
 void check_nodes(const std::vector<int>& sizes, int scalars, Rounding rounding, double limit,
                  double alike) {
@@ -191,14 +169,14 @@ void check_nodes(const std::vector<int>& sizes, int scalars, Rounding rounding, 
   check_against(encoded, {weights, embedded, rounding}, limit, {weights, embedded, as_op}, alike);
   CHECK(encoded.x == batch.x);
   const auto same = [](int2 a, int2 b) { return a.x == b.x && a.y == b.y; };
-  const auto spans = run.spans();
+  const auto spans = spans_of(batch);
   CHECK(std::equal(spans.begin(), spans.end(), encoded.span.begin(), encoded.span.end(), same));
 
   const NodeReference exact(weights, reference_update(weights, batch, rounding), rounding);
   const NodeReference rounded(weights, reference_update(weights, batch, as_op), as_op);
   const NodeOutput updated = run.template update<false>();
   check_against(updated, exact, limit, rounded, alike);
-  check_coordinates(updated.x, batch);
+  check_coordinates(updated.x, batch, batch.nodes);
   CHECK(run.template update<true>().h == updated.h);
 }
 

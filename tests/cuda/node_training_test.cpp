@@ -17,6 +17,7 @@ namespace {
 struct TrainingOutput {
   std::vector<double> sums, mean, inverse_sigma;
   std::vector<float> z, h, a, b, running_mean, running_variance;
+  std::vector<double> x;
   std::vector<std::int64_t> batches;
 };
 
@@ -67,25 +68,38 @@ TrainingOutput run_training(const TrainingWeights& weights, const NodeBatch& bat
 
   using Output = NodeOutput<Op, H, false>;
   const auto* const out = fragments.get() + 2 * kMatrixFragments<H>;
-  typename Output::Params params{nodes,
-                                 h.get(),
-                                 z.get(),
-                                 scale.get(),
-                                 shift.get(),
-                                 out,
-                                 vectors.get() + H,
-                                 to.get(),
-                                 {projection.get(), nullptr, a.get(), b.get()}};
+  const DeviceArray<int2> span(spans_of(batch));
+  const DeviceArray<double> translation(batch.translation), from(batch.x);
+  DeviceArray<double> x(4 * static_cast<std::size_t>(nodes - ghost));
+  typename Output::Params params{
+      nodes,
+      h.get(),
+      z.get(),
+      scale.get(),
+      shift.get(),
+      out,
+      vectors.get() + H,
+      to.get(),
+      {projection.get(), nullptr, a.get(), b.get()},
+      {nodes - ghost, kWeight, span.get(), translation.get(), from.get(), x.get()}};
   prim::launch<Output>({}, Output::blocks(nodes), 0, params);
-  TrainingOutput result{sums.download(),   mean.download(),         inverse_sigma.download(),
-                        z.download(),      to.download(),           a.download(),
-                        b.download(),      running_mean.download(), running_variance.download(),
-                        batches.download()};
+  TrainingOutput result{sums.download(), mean.download(),         inverse_sigma.download(),
+                        z.download(),    to.download(),           a.download(),
+                        b.download(),    running_mean.download(), running_variance.download(),
+                        x.download(),    batches.download()};
   using LastOutput = NodeOutput<Op, H, true>;
   DeviceArray<float> last(batch.h.size());
-  prim::launch<LastOutput>(
-      {}, LastOutput::blocks(nodes), 0,
-      {nodes, h.get(), z.get(), scale.get(), shift.get(), out, vectors.get() + H, last.get(), {}});
+  prim::launch<LastOutput>({}, LastOutput::blocks(nodes), 0,
+                           {nodes,
+                            h.get(),
+                            z.get(),
+                            scale.get(),
+                            shift.get(),
+                            out,
+                            vectors.get() + H,
+                            last.get(),
+                            {},
+                            {}});
   CHECK(last.download() == result.h);
   return result;
 }
@@ -146,6 +160,7 @@ void check_training(const std::vector<int>& sizes, int scalars, bool ghost,
   if (ghost) std::fill(message.end() - H, message.end(), 0.0f);
   check_rows(got.z, reference_hidden(weights.in, batch, message, rounding), limit);
   check_norm(got, weights, batch.nodes, ghost);
+  check_coordinates(got.x, batch, batch.nodes - ghost);
   const Bounded h = reference_output(got, weights, batch, rounding);
   // z scale and shift of a single row cancel: only the bound holds.
   const double of_h = batch.nodes > 1 ? limit : INFINITY;

@@ -62,16 +62,17 @@ struct NodeBackwardOut {
   static __device__ __forceinline__ void run(const Params& p) {
     const WarpRows<kNodeTiles> rows(p.nodes);
     RowOperands<Op, H, kNodeTiles> a;
-    if constexpr (Last) {
-      each_group<H>([&](auto positions, int k) {
-        load_operands<Op, H, decltype(positions)::value>(rows, p.given, k, a, k);
-      });
-    } else {
+    if constexpr (!Last) {
       const WarpRows<kNodeTiles> nodes_only(p.ghost ? p.nodes - 1 : p.nodes);
       RowSums<H, kNodeTiles> sums;
       add_projection<Op, H>(rows, nodes_only, p.given, p.next, sums);
-      store_sums<Op, H>(rows, sums, p.gradient, a);
+      store_sums<H>(rows, sums, p.gradient);
     }
+    // A lane reads what it has written: for sums and operands at a time registers are too few.
+    const float* const gradient = Last ? p.given : p.gradient;
+    each_group<H>([&](auto positions, int k) {
+      load_operands<Op, H, decltype(positions)::value>(rows, gradient, k, a, k);
+    });
     multiply_operands<Op, H>(rows, a, p.weights, nullptr, [&p](long row, int channel, auto part) {
       constexpr int kNumbers = sizeof(part) / sizeof(float);
       const auto z = load_part<kNumbers / 2>(p.z + row * H + channel);

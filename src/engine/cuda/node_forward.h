@@ -85,6 +85,21 @@ struct Encode {
   }
 };
 
+/// to_i = x_i + c_weight / max(1, n - 1) sum_j (x_i - x_j) phi_x(m_ij) \param jet  the node's
+/// \param translation, x, to [4]
+__device__ __forceinline__ void move_node(int2 jet, double c_weight, const double* translation,
+                                          const double* x, double* to) {
+  const double step = c_weight / max(1, jet.y - jet.x - 1);
+  const auto* const by = reinterpret_cast<const double2*>(translation);
+  const auto* const from = reinterpret_cast<const double2*>(x);
+  auto* const moved = reinterpret_cast<double2*>(to);
+#pragma unroll
+  for (int k = 0; k < 2; ++k) {
+    const double2 was = from[k], way = by[k];
+    moved[k] = double2{was.x + step * way.x, was.y + step * way.y};
+  }
+}
+
 /// The node part of a layer: h += phi_h([h, message, scalars]). If it is not the last one, also the
 /// coordinates and the next layer's a and b.
 template <typename Op, int H, bool Last>
@@ -134,21 +149,11 @@ struct NodeForward {
         load_operands<Op, H, decltype(positions)::value>(rows, p.h, k, a, k);
       });
       project<Op, H>(rows, a, p.next);
-      if (rows.lane < rows.count) move(p, rows.first + rows.lane);
-    }
-  }
-
- private:
-  /// x_i += c_weight / max(1, n - 1) sum_j (x_i - x_j) phi_x(m_ij)
-  static __device__ __forceinline__ void move(const Params& p, long node) {
-    const int2 jet = p.span[node];
-    const double step = p.c_weight / max(1, jet.y - jet.x - 1);
-    const auto* const by = reinterpret_cast<const double2*>(p.translation + 4 * node);
-    auto* const x = reinterpret_cast<double2*>(p.x + 4 * node);
-#pragma unroll
-    for (int k = 0; k < 2; ++k) {
-      const double2 was = x[k], way = by[k];
-      x[k] = double2{was.x + step * way.x, was.y + step * way.y};
+      if (rows.lane < rows.count) {
+        const long node = rows.first + rows.lane;
+        move_node(p.span[node], p.c_weight, p.translation + 4 * node, p.x + 4 * node,
+                  p.x + 4 * node);
+      }
     }
   }
 };

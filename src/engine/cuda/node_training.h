@@ -53,7 +53,18 @@ struct NodeHidden {
   }
 };
 
-/// h' = h + out relu(z scale + shift) + bias, and a and b of the next layer, if there is one.
+/// The coordinates of the nodes without the ghost, from one layer to the next.
+struct Movement {
+  int nodes;                  ///< without the ghost
+  double c_weight;            ///< weight of the coordinate updates
+  const int2* span;           ///< [P] first node and end of the node's jet
+  const double* translation;  ///< [P, 4] sum_j of a node
+  const double* x;            ///< [P, 4]
+  double* to;                 ///< [P, 4]
+};
+
+/// h' = h + out relu(z scale + shift) + bias, and if the layer is not the last one, also the
+/// coordinates and the next layer's a and b.
 template <typename Op, int H, bool Last>
 struct NodeOutput {
   struct Params {
@@ -64,6 +75,7 @@ struct NodeOutput {
     const float* bias;                 ///< [H]
     float* to;                         ///< [P, H] h'
     Projection<Op> next;               ///< of the next layer; its bias may be null
+    Movement move;
   };
   static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
   static unsigned blocks(int nodes) { return node_blocks(nodes); }
@@ -83,6 +95,12 @@ struct NodeOutput {
         load_operands<Op, H, decltype(positions)::value>(rows, p.to, k, a, k);
       });
       project<Op, H>(rows, a, p.next);
+      const long node = rows.first + rows.lane;
+      static_assert(rows.kRows == kWarpLanes);
+      if (node < p.move.nodes) {
+        move_node(p.move.span[node], p.move.c_weight, p.move.translation + 4 * node,
+                  p.move.x + 4 * node, p.move.to + 4 * node);
+      }
     }
   }
 
