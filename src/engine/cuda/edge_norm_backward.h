@@ -129,7 +129,7 @@ struct EdgeNormGradients {
   }
 };
 
-/// dL/da, dL/db and dL/dx of a layer. A block a jet; a thread a channel, then a warp a node.
+/// dL/da, dL/db and dL/dx of a layer. A block a jet: a thread a channel, then a warp a node.
 template <int H>
 struct EdgeInputGradients {
   using Terms = EdgeNormTerms<H>;
@@ -157,23 +157,24 @@ struct EdgeInputGradients {
     /// [P, 4] dL/d(sum of translations) in the layer below: c_weight / max(1, n - 1) x_gradient
     double* translation;
   };
-  static constexpr int kThreads = 128, kMinBlocks = 4;
-  static_assert(H <= kThreads);
+  static constexpr int kThreads = 256, kMinBlocks = 2;
   static std::size_t shared_bytes(int most_nodes) {
-    return 2 * (static_cast<std::size_t>(most_nodes) * sizeof(double) + 16 + prim::redzone());
+    return (2 * Groups::kGroups * H + 2 * static_cast<std::size_t>(most_nodes)) * sizeof(double) +
+           3 * (16 + prim::redzone());
   }
 
   static __device__ __forceinline__ void run(const Params& p) {
     prim::Carver carver;
+    auto* const sums = carver.template take<double>(2 * Groups::kGroups * H);
     auto* const of_s = carver.template take<double>(p.most_nodes);
     auto* const of_t = carver.template take<double>(p.most_nodes);
     const int jet = static_cast<int>(blockIdx.x);
     const int first = p.offsets[jet], nodes = p.offsets[jet + 1] - first;
-    if (static_cast<int>(threadIdx.x) < H) of_nodes(p, first, nodes);
-    if (!p.x_gradient) return;
+    const Groups groups;
+    if (groups.exists()) sum_channel(p, groups, first, first + nodes, sums);
     constexpr int kWarps = kThreads / kWarpLanes;
     const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
-    for (int i = warp; i < nodes; i += kWarps) {
+    for (int i = warp; p.x_gradient && i < nodes; i += kWarps) {
       const double s = half_product(p, p.terms + Terms::kWeightOfS, first + i);
       const double t = half_product(p, p.terms + Terms::kWeightOfT, first + i);
       if (static_cast<int>(threadIdx.x) % kWarpLanes != 0) continue;
@@ -181,24 +182,37 @@ struct EdgeInputGradients {
       of_t[i] = t;
     }
     __syncthreads();
+    if (groups.exists()) of_nodes(p, groups, first, nodes, sums);
+    if (!p.x_gradient) return;
     for (int i = warp; i < nodes; i += kWarps) of_coordinates(p, first, nodes, i, of_s, of_t);
   }
 
  private:
-  static __device__ __forceinline__ void of_nodes(const Params& p, int first, int nodes) {
-    const int c = static_cast<int>(threadIdx.x);
+  using Groups = ChannelGroups<H, kThreads>;
+
+  /// Of a and b over the nodes of a group.
+  static __device__ __forceinline__ void sum_channel(const Params& p, const Groups& groups,
+                                                     int first, int end, double* to) {
+    double of_a = 0, of_b = 0;
+#pragma unroll 4
+    for (long i = first + groups.group; i < end; i += Groups::kGroups) {
+      of_a += p.a[i * H + groups.channel];
+      of_b += p.b[i * H + groups.channel];
+    }
+    to[threadIdx.x] = of_a;
+    to[Groups::kGroups * H + threadIdx.x] = of_b;
+  }
+
+  static __device__ __forceinline__ void of_nodes(const Params& p, const Groups& groups, int first,
+                                                  int nodes, const double* sums) {
+    const int c = groups.channel;
+    const double of_a = groups.sum(sums), of_b = groups.sum(sums + Groups::kGroups * H);
     const double u = p.columns.u[static_cast<long>(c) * p.columns.step];
     const double v = p.columns.v[static_cast<long>(c) * p.columns.step];
     const double scale = p.norm.scale[c], z_mean = p.norm.mean[c], others = nodes - 1;
     const double mean = others * p.terms[Terms::kMean + c], slope = p.terms[Terms::kSlope + c];
-    double of_a = 0, of_b = 0;
-#pragma unroll 4
-    for (long i = first; i < first + nodes; ++i) {
-      of_a += p.a[i * H + c];
-      of_b += p.b[i * H + c];
-    }
 #pragma unroll 2
-    for (long i = first; i < first + nodes; ++i) {
+    for (long i = first + groups.group; i < first + nodes; i += Groups::kGroups) {
       const double a = p.a[i * H + c], b = p.b[i * H + c];
       const double pair = u * p.pairs[kPairSums * i] + v * p.pairs[kPairSums * i + 1];
       const double received = others * (a - z_mean) + (of_b - b) + pair;

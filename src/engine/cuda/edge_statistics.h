@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstddef>
+
 #include "engine/cuda/layout.h"
 
 namespace lorentznet::cuda {
@@ -75,48 +77,68 @@ struct EdgeSumsLayout {
   static constexpr int kColumns = kPairs + kPairSums;
 };
 
-/// Sums over the edges of all jets. A block has some jets; a warp a receiver at a time, then a
-/// thread a channel.
+/// Nodes of a jet shared out to the threads of a block: a thread has a channel and every
+/// kGroups-th node. Threads behind the last group have none.
+template <int H, int kThreads>
+struct ChannelGroups {
+  static constexpr int kGroups = kThreads / H;
+  static_assert(kGroups > 0);
+
+  __device__ __forceinline__ ChannelGroups()
+      : channel(static_cast<int>(threadIdx.x) % H), group(static_cast<int>(threadIdx.x) / H) {}
+  __device__ __forceinline__ bool exists() const { return group < kGroups; }
+  /// Sum over the groups of what each of them has written. \param of_groups [kGroups, H]
+  __device__ __forceinline__ double sum(const double* of_groups) const {
+    double sum = 0;
+#pragma unroll
+    for (int k = 0; k < kGroups; ++k) sum += of_groups[k * H + channel];
+    return sum;
+  }
+
+  int channel, group;
+};
+
+/// Sums over the edges of each jet. A block a jet: a warp a receiver at a time, then a thread a
+/// channel.
 template <int H>
 struct EdgeStatistics {
   using Layout = EdgeSumsLayout<H>;
   struct Params {
-    int jets;            ///< J
     const int* offsets;  ///< [J + 1] jet k has the nodes offsets[k] to offsets[k + 1] - 1
     const double* x;     ///< [P, 4]
     const float *a, *b;  ///< [P, H]
     PairColumns columns;
     double* pairs;    ///< [P, kPairSums]
-    double* partial;  ///< [blocks, Layout::kColumns]
+    double* partial;  ///< [J, Layout::kColumns]
   };
-  static constexpr int kThreads = 128, kMinBlocks = 4;
-  static constexpr int kMostBlocks = 1024;
-  static_assert(H <= kThreads);
-  static unsigned blocks(int jets) { return static_cast<unsigned>(min(jets, kMostBlocks)); }
+  static constexpr int kThreads = 256, kMinBlocks = 2;
+  static std::size_t shared_bytes() {
+    return (kSums * Groups::kGroups * H + kPairSums) * sizeof(double) + 2 * (16 + prim::redzone());
+  }
 
   static __device__ __forceinline__ void run(const Params& p) {
-    const int block = static_cast<int>(blockIdx.x), grid = static_cast<int>(gridDim.x);
-    for (int jet = block; jet < p.jets; jet += grid) sum_pairs(p, jet);
+    prim::Carver carver;
+    auto* const sums = carver.template take<double>(kSums * Groups::kGroups * H);
+    auto* const of_pairs = carver.template take<double>(kPairSums);
+    const int jet = static_cast<int>(blockIdx.x);
+    const int first = p.offsets[jet], end = p.offsets[jet + 1];
+    sum_pairs(p, first, end);
     __syncthreads();
-    const int channel = static_cast<int>(threadIdx.x);
-    if (channel >= H) return;
-    Sums sums;
-    for (int jet = block; jet < p.jets; jet += grid) add_jet(p, jet, channel, sums);
-    write(p, channel, sums);
+    const Groups groups;
+    if (groups.exists()) sum_channel(p, groups, first, end, sums);
+    add_pairs(p, first, end, of_pairs);
+    __syncthreads();
+    if (groups.group == 0) write(p, groups, end - first, sums, of_pairs);
   }
 
  private:
-  struct Sums {
-    double nodes = 0, squares = 0;  ///< of a + b; of z^2 without s and t
-    double with_s = 0, with_t = 0;  ///< sum_i s_i (a_i + b_i)
-    double pairs[kPairSums] = {}, edges = 0;
-  };
+  using Groups = ChannelGroups<H, kThreads>;
+  static constexpr int kWarps = kThreads / kWarpLanes;
+  static constexpr int kSums = 6;  ///< of a, b, a^2 + b^2, a b, s (a + b), t (a + b)
 
-  static __device__ __forceinline__ void sum_pairs(const Params& p, int jet) {
-    constexpr int kWarps = kThreads / kWarpLanes;
+  static __device__ __forceinline__ void sum_pairs(const Params& p, int first, int end) {
     const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
     const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
-    const int first = p.offsets[jet], end = p.offsets[jet + 1];
     for (int i = first + warp; i < end; i += kWarps) {
       double sums[kPairSums] = {};
       for (int j = first + lane; j < end; j += kWarpLanes) {
@@ -137,43 +159,56 @@ struct EdgeStatistics {
     }
   }
 
-  static __device__ __forceinline__ void add_jet(const Params& p, int jet, int channel,
-                                                 Sums& sums) {
-    const int first = p.offsets[jet], end = p.offsets[jet + 1];
-    const double others = end - first - 1;
-    double of_a = 0, of_b = 0, squares = 0, products = 0;
+  /// Over the nodes of a group.
+  static __device__ __forceinline__ void sum_channel(const Params& p, const Groups& groups,
+                                                     int first, int end, double* to) {
+    double sums[kSums] = {};
 #pragma unroll 4
-    for (long i = first; i < end; ++i) {
-      const double a = p.a[i * H + channel], b = p.b[i * H + channel];
-      const double* const pairs = p.pairs + i * kPairSums;
-      of_a += a;
-      of_b += b;
-      squares += a * a + b * b;
-      products += a * b;
-      sums.with_s += pairs[0] * (a + b);
-      sums.with_t += pairs[1] * (a + b);
-#pragma unroll
-      for (int k = 0; k < kPairSums; ++k) sums.pairs[k] += pairs[k];
+    for (long i = first + groups.group; i < end; i += Groups::kGroups) {
+      const double a = p.a[i * H + groups.channel], b = p.b[i * H + groups.channel];
+      sums[0] += a;
+      sums[1] += b;
+      sums[2] += a * a + b * b;
+      sums[3] += a * b;
+      sums[4] += p.pairs[i * kPairSums] * (a + b);
+      sums[5] += p.pairs[i * kPairSums + 1] * (a + b);
     }
-    sums.nodes += others * (of_a + of_b);
-    sums.squares += others * squares + 2 * (of_a * of_b - products);
-    sums.edges += others * (end - first);
+#pragma unroll
+    for (int k = 0; k < kSums; ++k) to[k * Groups::kGroups * H + threadIdx.x] = sums[k];
   }
 
-  static __device__ __forceinline__ void write(const Params& p, int channel, const Sums& sums) {
-    const double u = p.columns.u[static_cast<long>(channel) * p.columns.step];
-    const double v = p.columns.v[static_cast<long>(channel) * p.columns.step];
-    double* const to = p.partial + static_cast<long>(blockIdx.x) * Layout::kColumns;
-    to[Layout::kZ + channel] = sums.nodes + u * sums.pairs[0] + v * sums.pairs[1];
-    to[Layout::kSquares + channel] = sums.squares + 2 * (u * sums.with_s + v * sums.with_t) +
-                                     u * u * sums.pairs[2] + v * v * sums.pairs[3] +
-                                     2 * u * v * sums.pairs[4];
-    to[Layout::kWithS + channel] = sums.with_s;
-    to[Layout::kWithT + channel] = sums.with_t;
-    if (channel != 0) return;
-    to[Layout::kCount] = sums.edges;
+  /// Over all receivers; a warp a kind of sum.
+  static __device__ __forceinline__ void add_pairs(const Params& p, int first, int end,
+                                                   double* to) {
+    const int warp = static_cast<int>(threadIdx.x) / kWarpLanes;
+    const int lane = static_cast<int>(threadIdx.x) % kWarpLanes;
+    static_assert(kPairSums <= kWarps);
+    if (warp >= kPairSums) return;
+    double sum = 0;
+    for (long i = first + lane; i < end; i += kWarpLanes) sum += p.pairs[i * kPairSums + warp];
+    sum = sum_of_lanes(sum);
+    if (lane == 0) to[warp] = sum;
+  }
+
+  static __device__ __forceinline__ void write(const Params& p, const Groups& groups, int nodes,
+                                               const double* sums, const double* pairs) {
+    const int c = groups.channel;
+    const double u = p.columns.u[static_cast<long>(c) * p.columns.step];
+    const double v = p.columns.v[static_cast<long>(c) * p.columns.step];
+    const double others = nodes - 1;
+    double total[kSums];
 #pragma unroll
-    for (int k = 0; k < kPairSums; ++k) to[Layout::kPairs + k] = sums.pairs[k];
+    for (int k = 0; k < kSums; ++k) total[k] = groups.sum(sums + k * Groups::kGroups * H);
+    const auto [of_a, of_b, squares, products, with_s, with_t] = total;
+    double* const to = p.partial + static_cast<long>(blockIdx.x) * Layout::kColumns;
+    to[Layout::kZ + c] = others * (of_a + of_b) + u * pairs[0] + v * pairs[1];
+    to[Layout::kSquares + c] = others * squares + 2 * (of_a * of_b - products) +
+                               2 * (u * with_s + v * with_t) + u * u * pairs[2] + v * v * pairs[3] +
+                               2 * u * v * pairs[4];
+    to[Layout::kWithS + c] = with_s;
+    to[Layout::kWithT + c] = with_t;
+    if (c < kPairSums) to[Layout::kPairs + c] = pairs[c];
+    if (c == 0) to[Layout::kCount] = others * nodes;
   }
 };
 
