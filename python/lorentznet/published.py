@@ -5,6 +5,7 @@ import hashlib
 import logging
 import os
 import time
+from collections.abc import Iterable, Mapping
 from typing import NamedTuple
 
 SOURCE = "https://github.com/sdogsq/LorentzNet-release"
@@ -122,13 +123,17 @@ def fetch(task: str, folder: str) -> str:
         logging.getLogger("lorentznet").warning(
             "Downloading the published network into %s; it is of %s, licence %s", folder, SOURCE, LICENCE
         )
+        download(missing, folder)
+    return os.path.join(folder, CHECKPOINT)
+
+
+def download(files: Iterable[PublishedFile], folder: str, names: Mapping[str, str] | None = None) -> None:
+    """All of these files or none; `names`: those they get, if they are others."""
     contents = {}
-    for file in missing:
+    for file in files:
         content = _get(file.url, file.size or MOST_BYTES)
         reason = _check(content, file)
         if reason:
             raise ValueError(f"{file.url}: the file {reason}")
-        contents[file.name] = content
-    if contents:
-        _write_together(folder, contents)
-    return os.path.join(folder, CHECKPOINT)
+        contents[(names or {}).get(file.name, file.name)] = content
+    _write_together(folder, contents)
