@@ -30,8 +30,8 @@ double sum_of(const std::vector<T>& partial, int parts, int columns, int c) {
 }  // namespace
 
 TEST_CASE("partial sums of the CUDA engine in an order that depends on their number alone") {
-  constexpr int kColumns = 45, kWidth = 9, kStride = 12, kOther = 33;
-  for (const int parts : {1, 2, 15, 16, 17, 100}) {
+  constexpr int kColumns = 45, kWidth = 9, kStride = 12, kOther = 70, kThird = 3;
+  for (const int parts : {1, 15, 16, 17, 100}) {
     INFO(parts << " parts");
     const auto doubles = random_parts<double>(parts * kColumns);
     const auto floats = random_parts<float>((parts + 2) * kOther);
@@ -41,11 +41,13 @@ TEST_CASE("partial sums of the CUDA engine in an order that depends on their num
     in_all_orders([&](const std::string&) {
       DeviceArray<double> sums(kColumns);
       DeviceArray<float> gradient(std::vector<float>(5 * kStride, -1)), of_other(kOther);
+      DeviceArray<double> third(kThird);
       AddPartials::Params params;
       params.add(
           {parts, kColumns, partial.get(), nullptr, sums.get(), gradient.get(), kWidth, kStride});
       params.add(
           {parts + 2, kOther, nullptr, other.get(), nullptr, of_other.get(), kOther, kOther});
+      params.add(parts, kThird, partial.get(), third.get());
       prim::launch<AddPartials>({}, params.blocks(), AddPartials::shared_bytes(), params);
       results.push_back(sums.download());
       CHECK(results.back() == results.front());
@@ -55,9 +57,14 @@ TEST_CASE("partial sums of the CUDA engine in an order that depends on their num
         const int c = k / kStride * kWidth + k % kStride;
         CHECK(rows[k] == (written ? static_cast<float>(results.back()[c]) : -1));
       }
+      const auto others = of_other.download();
       for (int c = 0; c < kOther; ++c) {
         const double want = sum_of(floats, parts + 2, kOther, c);
-        CHECK(std::abs(of_other.download()[c] - want) <= 1e-6 * (1 + std::abs(want)));
+        CHECK(std::abs(others[c] - want) <= 1e-6 * (1 + std::abs(want)));
+      }
+      const auto thirds = third.download();
+      for (int c = 0; c < kThird; ++c) {
+        CHECK(std::abs(thirds[c] - sum_of(doubles, parts, kThird, c)) <= 1e-12);
       }
     });
     for (int c = 0; c < kColumns; ++c) {
