@@ -1,4 +1,4 @@
-// Speed of the CUDA kernels of inference: jets of 50 nodes and the published network's shape, with
+// Speed of the CUDA kernels: jets of 50 nodes and the published network's shape, with
 // drawn weights. Prints a line a measurement; needs nothing but the CUDA driver.
 //
 //   cuda_bench            all batches
@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "cuda/edge_reference.h"
+#include "cuda_node_bench.h"
 #include "engine/cuda/inference_of.h"
 #include "random_network.h"
 
@@ -127,5 +128,7 @@ int main() {
     time_edges<prim::F16x3, 2, false>("f16x3", batch, 1);
     time_edges<prim::F16x3, 1, true>("f16x3", batch, 1);
     time_edges<prim::Bf16x3, 2, true>("bf16x3", batch, 1);
+    NodeBench<prim::Bf16x3, kHidden>(jets, kScalars, milliseconds).run("bf16x3");
+    NodeBench<prim::Bf16, kHidden>(jets, kScalars, milliseconds).run("bf16");
   }
 }
