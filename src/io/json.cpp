@@ -83,6 +83,12 @@ std::string reason_of(const Json::parse_error& error) {
   return escaped(reason);
 }
 
+/// The number in the message of nlohmann-json about one that no double can hold.
+std::string_view number_in(std::string_view message) {
+  const auto begin = std::min(message.find('\''), message.size() - 1) + 1;
+  return message.substr(begin, std::min(message.find('\'', begin), message.size()) - begin);
+}
+
 /// Where arrays and objects become nested more than `most` deep; npos: nowhere.
 std::size_t place_too_deep(std::string_view text, int most) {
   int depth = 0;
@@ -115,6 +121,11 @@ Json parse_json(std::string_view text, const std::filesystem::path& file) {
     // error.byte counts from 1, and is one past a text that ends too early.
     const auto place = strict.original_place(std::max<std::size_t>(error.byte, 1) - 1);
     throw InputError(name_place(file, text, place) + reason_of(error));
+  } catch (const Json::out_of_range& error) {
+    const auto number = number_in(error.what());
+    const auto place = strict.original_place(std::min(strict.text.find(number), text.size()));
+    throw InputError(name_place(file, text, place) + "the number " + in_quotes(number) +
+                     " is too large");
   }
   throw InputError(file.string() + ": not a JSON object");
 }

@@ -26,6 +26,11 @@ TEST_CASE("a JSON error has its line and column") {
   CHECK(message("[1, 2]") == ": not a JSON object");
 }
 
+TEST_CASE("a number that no double can hold has its line and column") {
+  CHECK(input_error([] { parse_json("{\"a\": NaN,\n \"b\": -1e999}", "file"); }) ==
+        "file:2:7: the number '-1e999' is too large");
+}
+
 TEST_CASE("NaN and Infinity of Python's json module are no value") {
   const auto parsed = parse_json(
       R"({"a": NaN, "b": [1, Infinity, -Infinity, NaN], "c": "NaN \" Infinity, \\", "NaN": -1})",
