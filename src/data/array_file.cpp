@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "data/hdf5_file.h"
+#include "data/hdf5_look.h"
 #include "data/jet_builder.h"
 #include "io/file.h"
 #include "io/message.h"
@@ -69,6 +70,7 @@ std::unique_ptr<ArrayFile> open_npz_file(const std::filesystem::path& path) {
 
 std::unique_ptr<ArrayFile> open_array_file(const std::filesystem::path& path) {
   if (is_zip_file(path)) return open_npz_file(path);
+  look_at_hdf5(path);
   return std::make_unique<Hdf5File>(path);
 }
 
