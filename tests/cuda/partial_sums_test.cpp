@@ -31,7 +31,7 @@ double sum_of(const std::vector<T>& partial, int parts, int columns, int c) {
 
 TEST_CASE("partial sums of the CUDA engine in an order that depends on their number alone") {
   constexpr int kColumns = 45, kWidth = 9, kStride = 12, kOther = 70, kThird = 3;
-  for (const int parts : {1, 15, 16, 17, 100}) {
+  for (const int parts : {1, 16, 17, 100, 255, 260}) {
     INFO(parts << " parts");
     const auto doubles = random_parts<double>(parts * kColumns);
     const auto floats = random_parts<float>((parts + 2) * kOther);

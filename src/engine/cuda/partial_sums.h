@@ -38,32 +38,31 @@ struct AddPartials {
     /// Of a launch.
     unsigned blocks() const {
       int blocks = 0;
-      for (int k = 0; k < count; ++k) blocks += of_columns(of[k].columns);
+      for (int k = 0; k < count; ++k) blocks += blocks_of(of[k]);
       return static_cast<unsigned>(blocks);
     }
   };
-  static constexpr int kSlices = 16;  ///< a slice has every 16th part
-  static constexpr int kThreads = kSlices * kWarpLanes, kMinBlocks = 1;
+  static constexpr int kThreads = 512, kMinBlocks = 1;
   static std::size_t shared_bytes() { return kThreads * sizeof(double) + prim::redzone(); }
 
   static __device__ __forceinline__ void run(const Params& p) {
     int block = static_cast<int>(blockIdx.x), which = 0;
-    while (block >= of_columns(p.of[which].columns)) block -= of_columns(p.of[which++].columns);
+    while (block >= blocks_of(p.of[which])) block -= blocks_of(p.of[which++]);
     const PartialSum& from = p.of[which];
     const int thread = static_cast<int>(threadIdx.x);
-    const int lane = thread % kWarpLanes, slice = thread / kWarpLanes;
-    const int column = block * kWarpLanes + lane;
+    const int width = columns_at_once(from.parts), slices = kThreads / width;
+    const int slice = thread / width, column = block * width + thread % width;
     prim::Carver carver;
     auto* const of_slices = carver.template take<double>(kThreads);
     double sum = 0;
     if (column < from.columns) {
-      sum = from.doubles ? add_slice(from, from.doubles, column, slice)
-                         : add_slice(from, from.floats, column, slice);
+      sum = from.doubles ? add_slice(from, from.doubles, column, slice, slices)
+                         : add_slice(from, from.floats, column, slice, slices);
     }
     of_slices[thread] = sum;
     __syncthreads();
     if (slice != 0 || column >= from.columns) return;
-    for (int k = 1; k < kSlices; ++k) sum += of_slices[k * kWarpLanes + lane];
+    for (int k = 1; k < slices; ++k) sum += of_slices[k * width + thread];
     if (from.sums) from.sums[column] = sum;
     if (!from.gradient) return;
     const long row = column / from.width;
@@ -71,15 +70,20 @@ struct AddPartials {
   }
 
  private:
-  static __host__ __device__ constexpr int of_columns(int columns) {
-    return (columns + kWarpLanes - 1) / kWarpLanes;
+  /// Columns that a block adds. Its other threads share the parts: every slices-th is one slice's.
+  static __host__ __device__ constexpr int columns_at_once(int parts) {
+    return parts > 256 ? 8 : 32;
+  }
+  static __host__ __device__ constexpr int blocks_of(const PartialSum& sum) {
+    const int width = columns_at_once(sum.parts);
+    return (sum.columns + width - 1) / width;
   }
   template <typename T>
   static __device__ __forceinline__ double add_slice(const PartialSum& from, const T* parts,
-                                                     int column, int slice) {
+                                                     int column, int slice, int slices) {
     double sum = 0;
 #pragma unroll 4
-    for (int part = slice; part < from.parts; part += kSlices) {
+    for (int part = slice; part < from.parts; part += slices) {
       sum += parts[static_cast<long>(part) * from.columns + column];
     }
     return sum;
