@@ -22,7 +22,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import prepared  # noqa: E402
 
-prepared.need("numpy", "matplotlib", "mplhep")
+prepared.need("numpy")
 
 import numpy as np  # noqa: E402
 
@@ -70,8 +70,8 @@ def link_top_jets(of_study: study.Study, datadir: Path, jets: int) -> tuple[Path
     folder.mkdir(parents=True, exist_ok=True)
     for file in [*files[:count], *files_of("val", datadir), *files_of("test", datadir)]:
         link = folder / file.name
-        if not link.exists():
-            link.symlink_to(file.resolve())
+        link.unlink(missing_ok=True)
+        link.symlink_to(file.resolve())
     return folder, ("--num_train", str(each))
 
 
@@ -96,7 +96,8 @@ def trainings_of(of_study: study.Study, args: argparse.Namespace, flags: tuple[s
 
 def draw(figures: dict[int, np.ndarray], task: str, out: Path) -> list[Path]:
     """OUT/learning-curve.png and .pdf. figures: N -> [runs, figures]; error bars are standard deviations over the runs."""
-    from matplotlib.ticker import NullFormatter  # imported for seconds, when all else is done
+    study.need_matplotlib()
+    from matplotlib.ticker import NullFormatter
 
     from plots import style
 

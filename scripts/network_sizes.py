@@ -19,7 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 import prepared  # noqa: E402
 
-prepared.need("numpy", "matplotlib", "mplhep")
+prepared.need("numpy")
 
 import numpy as np  # noqa: E402
 
@@ -52,7 +52,8 @@ def options() -> argparse.ArgumentParser:
 
 def draw(networks: list[dict], task: str, out: Path) -> list[Path]:
     """networks: label, microseconds, and figures [runs, figures] with the ends [figures, 2] of their uncertainty."""
-    from plots import style  # imported for seconds, when all else is done
+    study.need_matplotlib()
+    from plots import style
 
     style.use()
     picture, axes = style.figure(8)

@@ -2,6 +2,7 @@
 trainings/NAME and tests/NAME as the programs write them, logs/NAME.log, and done/NAME.json, which says what is done."""
 
 import argparse
+import functools
 import hashlib
 import json
 import os
@@ -12,6 +13,7 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+import prepared
 from plots import experiments, scores
 from plots.errors import PlotError
 
@@ -79,9 +81,16 @@ def write_whole(file: Path, text: str) -> None:
     os.replace(partial, file)
 
 
-def identify(files: list[Path]) -> list:
-    """Changes with the files."""
-    return [[str(file.resolve()), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+def need_matplotlib() -> None:
+    """For the picture, when all else is done: a machine for trainings need not have it."""
+    prepared.need("matplotlib", "mplhep",
+                  install="`scripts/setup.sh --plots` installs it, and the same command then draws the picture")  # fmt: skip
+
+
+@functools.cache
+def sha256(file: Path) -> str:
+    with open(file, "rb") as content:
+        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 class Study:
@@ -119,7 +128,10 @@ class Study:
 
     def _check_flags(self, training: Training) -> bool:
         """Whether it is finished. PlotError if what is there was trained in another way."""
-        words = [str(training.datadir.resolve()), *training.flags]
+        datadir = training.datadir
+        if datadir.is_relative_to(self.out):  # OUT may be moved, to and from another machine
+            datadir = datadir.relative_to(self.out)
+        words = [str(datadir), *training.flags]
         note = self.note(training.name)
         if note.get("training", words) != words:
             raise PlotError(f"{self.out / 'trainings' / training.name}: trained with {shlex.join(note['training'])}, "
@@ -155,7 +167,7 @@ class Study:
             files = [network.folder / "best-val-model.pt", *self.test_data]
             if not files[0].exists():
                 raise PlotError(f"{files[0]}: there is no such file")
-            key = [identify(files), list(flags)]
+            key = [*map(sha256, files), *flags]
             if self.note(network.name).get("tested") != key:
                 pending.append(self._test_step(network, flags, key))
         return steps.run_all(pending, self.jobs)
@@ -202,11 +214,6 @@ class Study:
         files = [{"file": str(file), "sha256": sha256(file)} for file in self.test_data]
         head = {"command": shlex.join(sys.argv), "task": self.task, "test_data": files}
         write_whole(self.out / "study.json", json.dumps(head | what, indent=2) + "\n")
-
-
-def sha256(file: Path) -> str:
-    with open(file, "rb") as content:
-        return hashlib.file_digest(content, "sha256").hexdigest()
 
 
 def run_summary(study: Study, network: Network) -> dict:

@@ -116,6 +116,8 @@ class StudyTest(harness.ProgramTest):
         finished = re.findall(r"^Epoch (\d+)/\d+ finished", after, re.MULTILINE)
         self.assertEqual(finished, [str(epoch + 1) for epoch in range(EPOCHS)])
         self.assertEqual(self.rows(out), self.rows(whole)[:1])
+        moved = self.folder / "moved"
+        out = out.rename(moved)
         result = self.run_script("learning_curve.py", out, *words)  # nothing is left to do
         self.assert_done(result)
         self.assertEqual(result.stdout.count("seed-"), 0)
