@@ -14,3 +14,9 @@ if(LORENTZNET_SANITIZE)
   target_compile_options(lorentznet_options INTERFACE ${sanitizers} -Wno-maybe-uninitialized)
   target_link_options(lorentznet_options INTERFACE ${sanitizers})
 endif()
+if(LORENTZNET_FUZZ)
+  # fuzzer-no-link: libFuzzer sees what an input reaches; its main() comes with a target's own link options.
+  set(fuzzing -fsanitize=fuzzer-no-link,float-cast-overflow -fno-sanitize-recover=all
+              -Wno-unknown-warning-option)  # GCC's
+  target_compile_options(lorentznet_options INTERFACE ${fuzzing})
+endif()

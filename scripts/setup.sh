@@ -14,7 +14,8 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/lib.sh"
 
 mapfile -t PACKAGES < <(grep -v '^#' "$PROJECT_DIR/scripts/requirements-debian.txt")
-TEST_PACKAGES=(openmpi-bin chromium-headless-shell) # mpirun starts the programs, the browser opens a report
+# mpirun starts the programs, the browser opens a report, clang with libFuzzer is for scripts/fuzz.py.
+TEST_PACKAGES=(openmpi-bin chromium-headless-shell clang-14 libclang-rt-14-dev)
 
 # Sets `compiler` to the C++ compiler that CMake will use, or leaves it empty.
 find_compiler() {
