@@ -66,9 +66,23 @@ struct Products {
     std::copy(c, c + 4, d);
     Format::mma8(d, a0, a1, b0, here);
   }
+  /// A is of the format Single: without what split pairs have left.
+  static void mma16_single(float (&d)[4], const Pair (&a)[4], Pair b0, Pair b1,
+                           Location here = Location::current()) {
+    Format::mma16(d, a, b0, b1, here);
+  }
+  static void mma8_single(float (&d)[4], Pair a0, Pair a1, Pair b0,
+                          Location here = Location::current()) {
+    Format::mma8(d, a0, a1, b0, here);
+  }
+  /// Of two bits: 1 for each that is set.
+  static Pair indicator(unsigned bits) {
+    return Format::pack(bits & 1 ? 1.0f : 0.0f, bits & 2 ? 1.0f : 0.0f);
+  }
 };
 
 struct F16 : Products<F16, std::uint32_t> {
+  using Single = F16;
   static constexpr bool wide_range = false;  ///< up to 65504
   static std::uint32_t bits(float x) { return std::bit_cast<std::uint16_t>(_Float16(x)); }
   static float value(std::uint32_t bits) {
@@ -82,6 +96,7 @@ struct F16 : Products<F16, std::uint32_t> {
 };
 
 struct Bf16 : Products<Bf16, std::uint32_t> {
+  using Single = Bf16;
   static constexpr bool wide_range = true;  ///< float's
   /// To the nearest, ties to even.
   static std::uint32_t bits(float x) {
@@ -101,6 +116,7 @@ struct alignas(8) FloatPair {
   float low, high;
 };
 struct Exact : Products<Exact, FloatPair> {
+  using Single = Exact;
   static constexpr bool wide_range = true;
   static Pair pack(float low, float high) { return {low, high}; }
   static float low(Pair pair) { return pair.low; }
@@ -116,6 +132,7 @@ struct alignas(8) SplitPair {
 template <class Half>
 struct Split : Products<Split<Half>, SplitPair> {
   using Pair = SplitPair;
+  using Single = Half;
   static constexpr bool wide_range = Half::wide_range;
 
   static Pair pack(float low, float high) {
@@ -138,6 +155,16 @@ struct Split : Products<Split<Half>, SplitPair> {
     Half::mma8(d, a0.rest, a1.rest, b0.top, here);
     Half::mma8(d, a0.top, a1.top, b0.rest, here);
     Half::mma8(d, a0.top, a1.top, b0.top, here);
+  }
+  static void mma16_single(float (&d)[4], const std::uint32_t (&a)[4], Pair b0, Pair b1,
+                           Location here = Location::current()) {
+    Half::mma16(d, a, b0.rest, b1.rest, here);
+    Half::mma16(d, a, b0.top, b1.top, here);
+  }
+  static void mma8_single(float (&d)[4], std::uint32_t a0, std::uint32_t a1, Pair b0,
+                          Location here = Location::current()) {
+    Half::mma8(d, a0, a1, b0.rest, here);
+    Half::mma8(d, a0, a1, b0.top, here);
   }
 };
 using F16x3 = Split<F16>;

@@ -43,6 +43,13 @@ __host__ __device__ constexpr int slot(int count, int r, int lane, int widest) {
   }
 }
 
+/// Floats between rows in shared memory: an odd multiple of 16, so that reads of 16 bytes of two
+/// neighbouring rows use different banks.
+constexpr int padded_row(int floats) { return (floats + 15) / 32 * 32 + 16; }
+
+/// psi is computed in units of it.
+inline constexpr double kLn2 = 0.693147180559945309;
+
 /// The order of a matrix's registers: for each position all columns, or for each column all
 /// positions. Tiles that share channels go together.
 enum class WeightOrder { kByPositions, kByColumns };

@@ -19,8 +19,10 @@ __device__ __forceinline__ float relu(float x) {  // keeps NaN
 
 struct F16 {
   using Pair = std::uint32_t;
+  using Single = F16;
   static constexpr bool wide_range = false;  ///< up to 65504
 
+  static constexpr std::uint32_t kOne = f16_bits(1.0f);
   static constexpr std::uint32_t bits(float x) { return f16_bits(x); }
   static __host__ __device__ __forceinline__ float low(Pair pair) {
 #if defined(__CUDA_ARCH__)
@@ -47,8 +49,10 @@ struct F16 {
 
 struct Bf16 {
   using Pair = std::uint32_t;
+  using Single = Bf16;
   static constexpr bool wide_range = true;  ///< float's
 
+  static constexpr std::uint32_t kOne = bf16_bits(1.0f);
   static constexpr std::uint32_t bits(float x) { return bf16_bits(x); }
   static __host__ __device__ __forceinline__ float low(Pair pair) { return value(pair << 16); }
   static __host__ __device__ __forceinline__ float high(Pair pair) {
@@ -76,6 +80,7 @@ struct alignas(8) SplitPair {
 template <class Half>
 struct Split {
   using Pair = SplitPair;
+  using Single = Half;
   static constexpr bool wide_range = Half::wide_range;
 
   static __host__ __device__ __forceinline__ Pair pack(float low, float high) {
@@ -116,6 +121,16 @@ struct Split {
     Half::mma8_from(d, a0.rest, a1.rest, b0.top, c);
     Half::mma8(d, a0.top, a1.top, b0.rest);
     Half::mma8(d, a0.top, a1.top, b0.top);
+  }
+  static __device__ __forceinline__ void mma16_single(float (&d)[4], const std::uint32_t (&a)[4],
+                                                      Pair b0, Pair b1) {
+    Half::mma16(d, a, b0.rest, b1.rest);
+    Half::mma16(d, a, b0.top, b1.top);
+  }
+  static __device__ __forceinline__ void mma8_single(float (&d)[4], std::uint32_t a0,
+                                                     std::uint32_t a1, Pair b0) {
+    Half::mma8(d, a0, a1, b0.rest);
+    Half::mma8(d, a0, a1, b0.top);
   }
 };
 using F16x3 = Split<F16>;

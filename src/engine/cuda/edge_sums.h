@@ -1,0 +1,185 @@
+#pragma once
+
+#include "cuda_primitives.h"
+#include "engine/cuda/layout.h"
+
+namespace lorentznet::cuda {
+
+/// Where the sums over edges stand among a block's partial sums: those of products, in the order of
+/// their registers, then rows of H, and the sum for the gate's bias.
+template <int H>
+struct EdgeSumPlaces {
+  static constexpr int kTiles = Channels<H>::kTiles;
+  static constexpr int kRowTiles = (kTiles + 1) / 2;              ///< of 16 channels
+  static constexpr int kColumnPairs = (kTiles + 2) / 2;           ///< of H channels and ones
+  static constexpr int kOfPair = kRowTiles * 2 * kWarpLanes * 4;  ///< floats of a pair of tiles
+  static constexpr int kOfProduct = kColumnPairs * kOfPair;
+  static constexpr int kRows = 2 * kOfProduct;
+  enum Row { kS, kT, kGate, kGateBias };
+  static constexpr int kEnd = (kRows + kGateBias * H + 1 + 3) / 4 * 4;
+
+  /// Of the sums of product `which`: row and column tile of 8 channels, and a lane's four.
+  static __host__ __device__ constexpr int at(int which, int row_tile, int column_tile, int lane) {
+    const int of_column = (column_tile / 2 * kRowTiles + row_tile) * 2 + column_tile % 2;
+    return which * kOfProduct + (of_column * kWarpLanes + lane) * 4;
+  }
+};
+
+/// The weights' gradients of a block: products that sum over edges. Each warp hands in its 16
+/// edges, of which an operand's register is turned so that edges are what a product sums over; each
+/// warp then adds all edges to its own part of the sums.
+template <typename Op, int H, int kWarps>
+class EdgeSums {
+ public:
+  using Pair = typename Op::Pair;
+  using Single = typename Op::Single;
+  using Places = EdgeSumPlaces<H>;
+  static constexpr int kTiles = Places::kTiles;
+  /// In shared memory, if that leaves room in it; else each block adds to its own partial sums.
+  static constexpr bool kSumsShared = H <= 72;
+
+  static unsigned long shared_bytes() {
+    return kWarps * kStaged * (2 * sizeof(Pair) + sizeof(typename Single::Pair)) +
+           kWarps * sizeof(int) + (kSumsShared ? Places::kRows * sizeof(float) : 0) +
+           5 * (16 + prim::redzone());
+  }
+
+  /// \param sums  where to, unless they are kept in shared memory
+  __device__ __forceinline__ EdgeSums(prim::Carver& carve, float* sums)
+      : lane_(static_cast<int>(threadIdx.x) % kWarpLanes),
+        warp_(static_cast<int>(threadIdx.x) / kWarpLanes) {
+    x_ = carve.template take<Pair>(kWarps * kStaged);
+    y_ = carve.template take<Pair>(kWarps * kStaged);
+    signs_ = carve.template take<typename Single::Pair>(kWarps * kStaged);
+    active_ = carve.template take<int>(kWarps);
+    sums_ = kSumsShared ? carve.template take<float>(Places::kRows) : sums;
+    for (int k = static_cast<int>(threadIdx.x); k < Places::kRows / 4; k += kWarps * kWarpLanes) {
+      reinterpret_cast<float4*>(sums_)[k] = float4{0, 0, 0, 0};
+    }
+    // Behind x's channels a column of ones, so that the other operand is summed, too.
+    const auto one = lane_ < 4 ? 1.0F : 0.0F;
+    put(x_, kTiles, Op::pack(one, one), Op::pack(one, one));
+    put(y_, kTiles, Op::pack(0.0F, 0.0F), Op::pack(0.0F, 0.0F));
+    put(signs_, kTiles, Single::indicator(0), Single::indicator(0));
+  }
+
+  /// Whether this warp has edges to hand in.
+  __device__ __forceinline__ void set_active(bool active) { active_[warp_] = active ? 1 : 0; }
+
+  // Rows g (low) and g + 8 (high) of this warp's edges, channels of column tile n.
+  __device__ __forceinline__ void set_x(int n, Pair low, Pair high) { turn(x_, n, low, high); }
+  __device__ __forceinline__ void set_y(int n, Pair low, Pair high) { turn(y_, n, low, high); }
+  /// \param low, high  two bits each
+  __device__ __forceinline__ void set_signs(int n, unsigned low, unsigned high) {
+    put(signs_, n, prim::transpose8<Single>(Single::indicator(low)),
+        prim::transpose8<Single>(Single::indicator(high)));
+  }
+  /// A number of each edge, behind y's channels. \param low, high  those of rows g and g + 8
+  __device__ __forceinline__ void set_extra(float low, float high) {
+    const bool first = lane_ % 4 == 0;
+    turn(y_, kTiles, Op::pack(first ? low : 0.0F, 0.0F), Op::pack(first ? high : 0.0F, 0.0F));
+  }
+
+  /// Adds y's rows times x and ones to product 0: all of set_x and set_y precede a barrier.
+  __device__ __forceinline__ void add_y_x() {
+    add<0>(y_, x_, [](float(&sum)[4], const Pair(&a)[4], const Pair(&b)[2]) {
+      Op::mma16(sum, a, b[0], b[1]);
+    });
+  }
+  /// Adds the signs' rows times y and its extra numbers to product 1.
+  __device__ __forceinline__ void add_signs_y() {
+    add<1>(signs_, y_, [](float(&sum)[4], const typename Single::Pair(&a)[4], const Pair(&b)[2]) {
+      Op::mma16_single(sum, a, b[0], b[1]);
+    });
+  }
+
+  /// Memory of this warp for other use, while nothing is handed in: kOwn bytes.
+  static constexpr int kOwnBytes = kTiles * kWarpLanes * 2 * sizeof(Pair);
+  __device__ __forceinline__ float* own(int warp) {
+    return reinterpret_cast<float*>(y_ + warp * kStaged);
+  }
+
+  /// Writes the sums of the block, in shared memory before.
+  __device__ __forceinline__ void store(float* to) const {
+    if constexpr (!kSumsShared) return;
+    for (int k = static_cast<int>(threadIdx.x); k < Places::kRows / 4; k += kWarps * kWarpLanes) {
+      reinterpret_cast<float4*>(to)[k] = reinterpret_cast<const float4*>(sums_)[k];
+    }
+  }
+
+ private:
+  /// Registers of a warp's edges: H channels and a tile more, rows g and g + 8.
+  static constexpr int kStaged = (kTiles + 1) * kWarpLanes * 2;
+
+  template <typename T>
+  __device__ __forceinline__ void put(T* to, int n, T low, T high) const {
+    auto* const at = to + warp_ * kStaged + (n * kWarpLanes + lane_) * 2;
+    *reinterpret_cast<RegisterVector<T, 2 * sizeof(T)>*>(at) = {{low, high}};
+  }
+  __device__ __forceinline__ void turn(Pair* to, int n, Pair low, Pair high) const {
+    put(to, n, prim::transpose8<Op>(low), prim::transpose8<Op>(high));
+  }
+  template <typename T>
+  __device__ __forceinline__ RegisterVector<T, 2 * sizeof(T)> get(const T* from, int warp,
+                                                                  int n) const {
+    const auto* const at = from + warp * kStaged + (n * kWarpLanes + lane_) * 2;
+    return *reinterpret_cast<const RegisterVector<T, 2 * sizeof(T)>*>(at);
+  }
+
+  /// A warp takes pairs of column tiles, and half of the row tiles.
+  template <int kWhich, typename A, typename Multiply>
+  __device__ __forceinline__ void add(const A* rows, const Pair* columns,
+                                      const Multiply& multiply) {
+    constexpr int kHalf = (Places::kRowTiles + 1) / 2, kUnits = 2 * Places::kColumnPairs;
+    // The second product begins with the last warps, which have less of the first.
+#pragma unroll 1
+    for (int unit = kWhich == 0 ? warp_ : kWarps - 1 - warp_; unit < kUnits; unit += kWarps) {
+      const int n = unit / 2 * 2, first = unit % 2 * kHalf,
+                count = min(kHalf, Places::kRowTiles - first);
+      float sum[kHalf][2][4] = {};
+#pragma unroll 1
+      for (int warp = 0; warp < kWarps; ++warp) {
+        if (active_[warp] == 0) continue;
+        Pair b[2][2];
+#pragma unroll
+        for (int c = 0; c < 2; ++c) {
+          const auto column = get(columns, warp, min(n + c, kTiles));
+          b[c][0] = column.of[0];
+          b[c][1] = column.of[1];
+        }
+#pragma unroll
+        for (int m = 0; m < kHalf; ++m) {
+          if (m >= count) continue;
+          const auto low = get(rows, warp, 2 * (first + m)),
+                     high = get(rows, warp, 2 * (first + m) + 1);
+          const A a[4] = {low.of[0], high.of[0], low.of[1], high.of[1]};
+          multiply(sum[m][0], a, b[0]);
+          multiply(sum[m][1], a, b[1]);
+        }
+      }
+      add_sums<kWhich>(sum, n, first, count);
+    }
+  }
+
+  template <int kWhich, int kHalf>
+  __device__ __forceinline__ void add_sums(const float (&sum)[kHalf][2][4], int n, int first,
+                                           int count) const {
+#pragma unroll
+    for (int m = 0; m < kHalf; ++m) {
+      if (m >= count) continue;
+#pragma unroll
+      for (int c = 0; c < 2; ++c) {
+        auto& to = *reinterpret_cast<float4*>(sums_ + Places::at(kWhich, first + m, n + c, lane_));
+        to = {to.x + sum[m][c][0], to.y + sum[m][c][1], to.z + sum[m][c][2], to.w + sum[m][c][3]};
+      }
+    }
+  }
+
+  int lane_, warp_;
+  Pair *x_, *y_;  ///< [kWarps, kStaged]
+  typename Single::Pair* signs_;
+  int* active_;  ///< [kWarps]
+  float* sums_;  ///< [kRows] of EdgeSumPlaces
+};
+
+}  // namespace lorentznet::cuda
