@@ -31,8 +31,8 @@ class BackwardRun {
       : loss_(loss), last_(last), count_(count.value_or(loss.count())) {}
 
   NodeGradients run() {
-    of_.z = floats(loss_.z);
-    of_.next_h = floats(loss_.next_h);
+    of_.z = as_floats(loss_.z);
+    of_.next_h = as_floats(loss_.next_h);
     for (int c = 0; c < H; ++c) {
       const double scale = loss_.weights.norm.weight[c] * loss_.inverse_sigma[c];
       of_.scale.push_back(scale);

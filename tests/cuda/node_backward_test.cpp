@@ -12,7 +12,7 @@ namespace {
 
 /// sum_row of the rows that both have: gradient [rows, H] x [rows, W], with bounds.
 Bounded reference_product(const std::vector<float>& gradient, const Bounded& x, int width,
-                          const Rounding* rounding) {
+                          const OperandRounding* rounding) {
   Bounded out(width, x.width);
   const int rows = std::min<int>(x.rows(), gradient.size() / width);
   std::vector<double> size(out.value.size());
@@ -39,8 +39,8 @@ Bounded with_ghost(const std::vector<float>& rows, const NodeLoss& loss) {
   return {all, loss.width};
 }
 
-void check_out(const NodeLoss& loss, bool last, const NodeGradients& got, const Rounding& rounding,
-               double limit) {
+void check_out(const NodeLoss& loss, bool last, const NodeGradients& got,
+               const OperandRounding& rounding, double limit) {
   const int width = loss.width;
   Bounded gradient(loss.of_h, width);
   if (!last) {
@@ -70,7 +70,7 @@ void check_out(const NodeLoss& loss, bool last, const NodeGradients& got, const 
   }
 }
 
-void check_in(const NodeLoss& loss, const NodeGradients& got, const Rounding& rounding,
+void check_in(const NodeLoss& loss, const NodeGradients& got, const OperandRounding& rounding,
               double limit) {
   const int width = loss.width;
   Bounded dz(loss.rows, width);
@@ -107,7 +107,7 @@ std::vector<float> columns(const std::vector<float>& rows, int width, int first,
   return result;
 }
 
-void check_weights(const NodeLoss& loss, const NodeGradients& got, const Rounding& rounding,
+void check_weights(const NodeLoss& loss, const NodeGradients& got, const OperandRounding& rounding,
                    double limit) {
   const int width = loss.width, scalars = loss.batch.scalars, inputs = 2 * width + scalars;
   Bounded y(loss.rows, width);
@@ -132,7 +132,7 @@ void check_weights(const NodeLoss& loss, const NodeGradients& got, const Roundin
 
 template <typename Op, int H>
 void check_backward(const std::vector<int>& sizes, int scalars, bool ghost, bool last,
-                    const Rounding& rounding, double limit) {
+                    const OperandRounding& rounding, double limit) {
   INFO("H " << H << ", S " << scalars << ", " << sizes.size() << " jets, the first of " << sizes[0]
             << (ghost ? ", with a ghost" : "") << (last ? ", last layer" : ""));
   const NodeLoss loss(sizes, scalars, H, ghost);
@@ -146,7 +146,7 @@ void check_backward(const std::vector<int>& sizes, int scalars, bool ghost, bool
 }
 
 template <typename Op>
-void check_all_backward(const Rounding& rounding, double limit) {
+void check_all_backward(const OperandRounding& rounding, double limit) {
   const auto check = [&](auto width) {
     constexpr int H = decltype(width)::value;
     for (const bool ghost : {false, true}) {

@@ -15,7 +15,7 @@ namespace lorentznet::cuda {
 
 /// How a format changes a number that becomes an operand: by relative |x| + absolute, where
 /// `absolute` is half of its smallest step; a product of operands also loses `product` of itself.
-struct Rounding {
+struct OperandRounding {
   double relative, absolute, product;
   std::function<double(double)> round;  ///< what the reference does to operands
 };
@@ -62,8 +62,8 @@ struct Linear {
 };
 
 /// out += the columns of `layer` from `first` on times `in`. \param rounding  null: no operands
-inline void add_product(const Linear& layer, int first, const Bounded& in, const Rounding* rounding,
-                        Bounded& out) {
+inline void add_product(const Linear& layer, int first, const Bounded& in,
+                        const OperandRounding* rounding, Bounded& out) {
   constexpr double kSum = 0x1p-23;  // a float sum, also of an adder that cuts off
   const double terms = layer.inputs + 4;
   for (int row = 0; row < in.rows(); ++row) {
@@ -150,7 +150,8 @@ inline std::vector<int2> spans_of(const NodeBatch& batch) {
 
 /// The first layer of phi_h, of [h, message, scalars].
 inline Bounded reference_hidden(const Linear& in, const NodeBatch& batch,
-                                const std::vector<float>& message, const Rounding& rounding) {
+                                const std::vector<float>& message,
+                                const OperandRounding& rounding) {
   Bounded z = begin_with_bias(in, batch.nodes);
   add_product(in, 0, Bounded(batch.h, batch.hidden), &rounding, z);
   add_product(in, batch.hidden, Bounded(message, batch.hidden), &rounding, z);
@@ -160,7 +161,7 @@ inline Bounded reference_hidden(const Linear& in, const NodeBatch& batch,
 
 /// The second one, of what relu has left, and the residual.
 inline Bounded reference_residual(const Linear& out, const NodeBatch& batch, const Bounded& y,
-                                  const Rounding& rounding) {
+                                  const OperandRounding& rounding) {
   Bounded h = begin_with_bias(out, batch.nodes);
   add_product(out, 0, y, &rounding, h);
   add_rows(batch.h, h);

@@ -21,7 +21,7 @@ inline Linear transposed(const Linear& layer, int first, int count) {
   return result;
 }
 
-inline std::vector<float> floats(const std::vector<double>& values) {
+inline std::vector<float> as_floats(const std::vector<double>& values) {
   return {values.begin(), values.end()};
 }
 

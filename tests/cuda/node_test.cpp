@@ -121,13 +121,13 @@ Bounded reference_embedding(const NodeWeights& weights, const NodeBatch& batch) 
 }
 
 Bounded reference_update(const NodeWeights& weights, const NodeBatch& batch,
-                         const Rounding& rounding) {
+                         const OperandRounding& rounding) {
   Bounded y = reference_hidden(weights.in, batch, batch.message, rounding);
   relu_rows(y);
   return reference_residual(weights.out, batch, y, rounding);
 }
 
-Bounded reference_product(const Linear& layer, const Bounded& h, const Rounding& rounding) {
+Bounded reference_product(const Linear& layer, const Bounded& h, const OperandRounding& rounding) {
   Bounded out = begin_with_bias(layer, h.rows());
   add_product(layer, 0, h, &rounding, out);
   return out;
@@ -135,7 +135,7 @@ Bounded reference_product(const Linear& layer, const Bounded& h, const Rounding&
 
 struct NodeReference {
   Bounded h, a, b;
-  NodeReference(const NodeWeights& weights, Bounded of_h, const Rounding& rounding)
+  NodeReference(const NodeWeights& weights, Bounded of_h, const OperandRounding& rounding)
       : h(std::move(of_h)),
         a(reference_product(weights.receivers, h, rounding)),
         b(reference_product(weights.senders, h, rounding)) {}
@@ -154,14 +154,14 @@ void check_against(const NodeOutput& got, const NodeReference& exact, double lim
 }
 
 template <typename Op, int H>
-void check_nodes(const std::vector<int>& sizes, int scalars, Rounding rounding, double limit,
+void check_nodes(const std::vector<int>& sizes, int scalars, OperandRounding rounding, double limit,
                  double alike) {
   INFO("H " << H << ", S " << scalars << ", " << sizes.size() << " jets, the first of "
             << sizes[0]);
   const NodeWeights weights(H, scalars);
   const NodeBatch batch(sizes, scalars, H);
   NodeRun<Op, H> run(weights, batch);
-  Rounding as_op = rounding;
+  OperandRounding as_op = rounding;
   as_op.round = round_to<Op>;
 
   const Bounded embedded = reference_embedding(weights, batch);
@@ -183,7 +183,7 @@ void check_nodes(const std::vector<int>& sizes, int scalars, Rounding rounding, 
 const std::vector<int> kSizes{1, 2, 3, 15, 16, 17, 31, 33};
 
 template <typename Op>
-void check_all_nodes(const Rounding& rounding, double limit, double alike) {
+void check_all_nodes(const OperandRounding& rounding, double limit, double alike) {
   const auto check = [&](auto width) {
     constexpr int H = decltype(width)::value;
     for (const int scalars : {1, 2, 8, 64}) {

@@ -134,7 +134,7 @@ void check_norm(const TrainingOutput& got, const TrainingWeights& weights, int n
 
 /// h + out relu(norm(z)) + bias from the z that the kernel wrote.
 Bounded reference_output(const TrainingOutput& got, const TrainingWeights& weights,
-                         const NodeBatch& batch, const Rounding& rounding) {
+                         const NodeBatch& batch, const OperandRounding& rounding) {
   const int width = batch.hidden;
   Bounded y(batch.nodes, width);
   for (std::size_t k = 0; k < y.value.size(); ++k) {
@@ -150,7 +150,7 @@ Bounded reference_output(const TrainingOutput& got, const TrainingWeights& weigh
 
 template <typename Op, int H>
 void check_training(const std::vector<int>& sizes, int scalars, bool ghost,
-                    const Rounding& rounding, double limit) {
+                    const OperandRounding& rounding, double limit) {
   INFO("H " << H << ", S " << scalars << ", " << sizes.size() << " jets, the first of " << sizes[0]
             << (ghost ? ", with a ghost" : ""));
   const TrainingWeights weights(H, scalars);
@@ -174,7 +174,7 @@ void check_training(const std::vector<int>& sizes, int scalars, bool ghost,
 }
 
 template <typename Op>
-void check_all_training(const Rounding& rounding, double limit) {
+void check_all_training(const OperandRounding& rounding, double limit) {
   const auto check = [&](auto width) {
     constexpr int H = decltype(width)::value;
     for (const bool ghost : {false, true}) {
