@@ -12,10 +12,10 @@ struct WeightProduct {
   const float* gradient;  ///< [rows, H] dL/d(output)
   const float* x;         ///< [rows, width]
   /// x stands for relu(x scale + shift) of its H columns; null: for itself
-  const float *scale, *shift;
-  int width;       ///< H, or, if `scalars`, whatever it is
-  bool scalars;    ///< x has few columns, of any range: products in float
-  float* partial;  ///< [parts, H, width], for AddPartials
+  const float *scale = nullptr, *shift = nullptr;
+  int width;                 ///< H, or, if `scalars`, whatever it is
+  bool scalars = false;      ///< x has few columns, of any range: products in float
+  float* partial = nullptr;  ///< [parts, H, width], for AddPartials
 };
 
 /// Rows of a part: the same for all products of a launch, given by the nodes of the batch.

@@ -1,0 +1,223 @@
+#pragma once
+
+#include "engine/cuda/edge_forward.h"
+#include "engine/cuda/edge_plan.h"
+#include "engine/cuda/node_training.h"
+#include "engine/cuda/partial_sums.h"
+#include "engine/cuda/pool_training.h"
+#include "engine/cuda/training_memory.h"
+
+namespace lorentznet::cuda {
+
+inline void add_partials(const AddPartials::Params& params) {
+  prim::launch<AddPartials>({}, params.blocks(), AddPartials::shared_bytes(), params);
+}
+
+/// The forward pass of a training step, and what it keeps.
+template <typename Op, int H>
+class TrainingForward {
+ public:
+  TrainingForward(const NetworkShape& of_network,
+                  const NetworkArrays<const float>& weights_of_network, const TrainingBatch& jets,
+                  Surroundings& surroundings)
+      : shape(of_network),
+        parameters(weights_of_network),
+        batch(jets, shape.layers, H, surroundings),
+        scalars(jets.scalars),
+        n_nodes(jets.n_nodes),
+        weights(surroundings, shape),
+        span(allocate<int2>(surroundings, static_cast<std::size_t>(batch.nodes))),
+        last_h_(allocate<float>(surroundings, std::size_t(batch.rows) * H)) {
+    for (int k = 0; k < shape.layers; ++k) {
+      layers.emplace_back(batch, k + 1 < shape.layers, surroundings);
+    }
+  }
+
+  void run(const std::vector<RunningOfLayer>& running, const TrainingBatch& jets,
+           Surroundings& surroundings, float* pooled) {
+    weights.pack(parameters, shape, surroundings);
+    encode(jets);
+    const ForwardScratch<Op, H> scratch(batch, surroundings);
+    const auto plan = plan_edges<Edges<true>>(jets.host_offsets, kSplit);  // Edges<false>'s, too
+    for (int k = 0; k + 1 < shape.layers; ++k) {
+      run_layer<true>(k, plan, running[k], scratch, surroundings);
+    }
+    run_layer<false>(shape.layers - 1, plan, running.back(), scratch, surroundings);
+    prim::launch<PoolForward<H>>(
+        {}, static_cast<unsigned>(batch.jets), 0,
+        {.offsets = batch.offsets, .n_nodes = n_nodes, .h = last_h_, .pooled = pooled});
+  }
+
+  PairColumns columns(int k) const {
+    const float* const columns = parameters.layers[k].edge_in + 2 * H;
+    return {.u = columns, .v = columns + 1, .step = 2 * H + 2};
+  }
+  EdgeNorm edge_norm(int k) const {
+    const auto norm = layers[k].edge_norm.values();
+    const auto of_pairs = columns(k);
+    return {.scale = norm.scale,
+            .shift = norm.shift,
+            .u = of_pairs.u,
+            .v = of_pairs.v,
+            .uv_step = of_pairs.step};
+  }
+  /// phi_h's, [2H + 1].
+  double* node_sums(int k) const { return batch.node_sums + k * (2 * H + 1); }
+  NetworkShape shape;
+  NetworkArrays<const float> parameters;
+  BatchPlaces batch;
+  const float *scalars, *n_nodes;
+  PackedWeights<Op, H> weights;
+  int2* span;
+  std::vector<KeptLayer<H>> layers;
+
+ private:
+  /// As InferenceOf's.
+  static constexpr int kRounds = H <= 72 ? 2 : 1, kSplit = 4;
+  template <bool kMoves>
+  using Edges = EdgeForward<Op, H, kRounds, kMoves, /*kTrains=*/true>;
+
+  Projection<Op> projection(int k) const {
+    return {.weights = weights.layers[k].projection,
+            .receiver_bias = nullptr,
+            .a = layers[k].a,
+            .b = layers[k].b};
+  }
+  float* h_after(int k) const { return k + 1 < shape.layers ? layers[k + 1].h : last_h_; }
+
+  void encode(const TrainingBatch& jets) {
+    using Kernel = Encode<Op, H>;
+    prim::launch<Kernel>({}, Kernel::blocks(batch.rows), 0,
+                         {.nodes = batch.rows,
+                          .jets = batch.jets,
+                          .scalars = shape.scalars,
+                          .offsets = batch.offsets,
+                          .momenta = jets.momenta,
+                          .features = scalars,
+                          .embedding = weights.embedding,
+                          .next = projection(0),
+                          .span = span,
+                          .x = layers.front().x,
+                          .h = layers.front().h,
+                          .ghost = batch.ghost});
+  }
+
+  template <bool kMoves>
+  void run_layer(int k, const EdgePlan& plan, const RunningOfLayer& running,
+                 const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
+    const auto& own = parameters.layers[k];
+    edge_statistics(k, scratch, surroundings);
+    normalise(layers[k].statistics, own.edge_norm, own.edge_norm_bias, running.edges,
+              layers[k].edge_norm);
+    edges<kMoves>(k, plan, scratch);
+    node_hidden(k, scratch, surroundings);
+    normalise(node_sums(k), own.node_norm, own.node_norm_bias, running.nodes, layers[k].node_norm);
+    node_output<kMoves>(k, scratch);
+  }
+
+  void edge_statistics(int k, const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
+    using Kernel = EdgeStatistics<H>;
+    const auto& layer = layers[k];
+    prim::launch<Kernel>({}, static_cast<unsigned>(batch.jets), Kernel::shared_bytes(),
+                         {.offsets = batch.offsets,
+                          .x = layer.x,
+                          .a = layer.a,
+                          .b = layer.b,
+                          .columns = columns(k),
+                          .pairs = layer.pairs,
+                          .partial = scratch.partial});
+    AddPartials::Params sums;
+    sums.add(batch.jets, EdgeSumsLayout<H>::kColumns, scratch.partial, layer.statistics);
+    add_partials(sums);
+    if (surroundings.ranks() > 1) surroundings.sum_over_ranks(layer.statistics, 2 * H + 1);
+  }
+
+  void normalise(const double* sums, const float* weight, const float* bias,
+                 const RunningStatistics& running, const NormPlaces& to) const {
+    prim::launch<NormOfBatch>({}, 1, 0,
+                              {.channels = H,
+                               .sums = sums,
+                               .norm = {.weight = weight,
+                                        .bias = bias,
+                                        .running_mean = running.mean,
+                                        .running_variance = running.variance,
+                                        .batches = running.batches,
+                                        .epsilon = shape.epsilon,
+                                        .momentum = shape.momentum},
+                               .to = to.state()});
+  }
+
+  template <bool kMoves>
+  void edges(int k, const EdgePlan& plan, const ForwardScratch<Op, H>& scratch) {
+    const auto& layer = layers[k];
+    prim::launch<Edges<kMoves>>({}, plan.grid, plan.shared_bytes,
+                                {.edges = {.nodes = batch.nodes,
+                                           .split = kSplit,
+                                           .window = plan.window,
+                                           .span = span,
+                                           .a = layer.a,
+                                           .b = layer.b,
+                                           .x = layer.x,
+                                           .weights = weights.layers[k].edges,
+                                           .biases = weights.layers[k].edge_biases,
+                                           .gate_bias = 0,  // is the last one of biases
+                                           .message = layer.message,
+                                           .translation = scratch.translation},
+                                 .norm = edge_norm(k),
+                                 .kept = layer.kept});
+  }
+
+  void node_hidden(int k, const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
+    using Kernel = NodeHidden<Op, H>;
+    const auto& layer = layers[k];
+    const unsigned blocks = Kernel::blocks(batch.rows);
+    prim::launch<Kernel>({}, blocks, 0,
+                         {.nodes = batch.rows,
+                          .scalars = shape.scalars,
+                          .ghost = batch.ghost,
+                          .ghost_weight = batch.ghost_weight,
+                          .h = layer.h,
+                          .message = layer.message,
+                          .features = scalars,
+                          .weights = weights.layers[k].hidden,
+                          .bias = parameters.layers[k].node_in_bias,
+                          .scalar_weights = weights.layers[k].scalar_columns,
+                          .z = layer.z,
+                          .partial = scratch.partial});
+    AddPartials::Params sums;
+    sums.add(static_cast<int>(blocks), 2 * H, scratch.partial, node_sums(k));
+    add_partials(sums);
+    if (surroundings.ranks() > 1) surroundings.sum_over_ranks(node_sums(k), 2 * H + 1);
+  }
+
+  template <bool kMoves>
+  void node_output(int k, const ForwardScratch<Op, H>& scratch) {
+    using Kernel = NodeOutput<Op, H, !kMoves>;
+    const auto& layer = layers[k];
+    const auto norm = layer.node_norm.values();
+    prim::launch<Kernel>({}, Kernel::blocks(batch.rows), 0,
+                         {.nodes = batch.rows,
+                          .h = layer.h,
+                          .z = layer.z,
+                          .scale = norm.scale,
+                          .shift = norm.shift,
+                          .weights = weights.layers[k].output,
+                          .bias = parameters.layers[k].node_out_bias,
+                          .to = h_after(k),
+                          .next = kMoves ? projection(k + 1) : Projection<Op>{},
+                          .move = kMoves ? movement(k, scratch) : Movement{}});
+  }
+
+  Movement movement(int k, const ForwardScratch<Op, H>& scratch) const {
+    return {.nodes = batch.nodes,
+            .c_weight = shape.c_weight,
+            .span = span,
+            .translation = scratch.translation,
+            .x = layers[k].x,
+            .to = layers[k + 1].x};
+  }
+
+  float* last_h_;
+};
+
+}  // namespace lorentznet::cuda

@@ -1,0 +1,34 @@
+// Compiled by nvcc: the kernels of training for each width and precision.
+#include <stdexcept>
+
+#include "engine/cuda/training_of.h"
+#include "engine/cuda/widths.h"
+
+namespace lorentznet::cuda {
+
+std::string why_no_training(int hidden, int scalars) { return why_no_width(hidden, scalars); }
+
+std::unique_ptr<TrainingPass> begin_training_pass(const NetworkShape& shape,
+                                                  TrainingPrecision precision,
+                                                  const NetworkArrays<const float>& parameters,
+                                                  const std::vector<RunningOfLayer>& running,
+                                                  const TrainingBatch& batch,
+                                                  Surroundings& surroundings, float* pooled) {
+  const auto obstacle = why_no_training(shape.hidden, shape.scalars);
+  if (!obstacle.empty()) throw std::invalid_argument(obstacle);
+  std::unique_ptr<TrainingPass> pass;
+  with_width(shape.hidden, [&]<int H>(std::integral_constant<int, H>) {
+    const auto begin = [&]<typename Op>(std::type_identity<Op>) {
+      pass = std::make_unique<TrainingPassOf<Op, H>>(shape, parameters, running, batch,
+                                                     surroundings, pooled);
+    };
+    if (precision == TrainingPrecision::kFloat) {
+      begin(std::type_identity<prim::Bf16x3>{});
+    } else {
+      begin(std::type_identity<prim::Bf16>{});
+    }
+  });
+  return pass;
+}
+
+}  // namespace lorentznet::cuda
