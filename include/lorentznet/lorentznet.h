@@ -26,6 +26,7 @@ class JetGraph;
 struct LGEBKernels;
 struct LGEBState;
 class FusedInference;
+class GpuTraining;
 
 /// Type of the coordinates x, the Minkowski products and the translations.
 enum class Coordinates {
@@ -73,10 +74,10 @@ class LorentzNetImpl : public torch::nn::Module {
   ///         GPU, more than 256 channels
   /// \throws std::invalid_argument if this processor lacks `isa`
   void use_fused_kernel(Isa isa);
-  /// For inference on a GPU: without gradients, in evaluation mode. Elsewhere the plain kernel
-  /// computes. A jet's logits have the same bits in any batch, and differ from the CPU's by
-  /// rounding.
-  /// \throws c10::Error  with why_no_gpu_kernel(), or if the network is not on a GPU in float
+  /// On a GPU: for inference, which is without gradients, in evaluation mode, and for training
+  /// mode. Elsewhere the plain kernel computes. In inference a jet's logits have the same bits in
+  /// any batch, and differ from the CPU's by rounding. \throws c10::Error  with
+  /// why_no_gpu_kernel(), or if the network is not on a GPU in float
   void use_gpu_kernel();
   /// From now on the statistics of batch norms in training are those of the batches of all ranks,
   /// and a backward pass gives this rank's share of the gradient of the sum of the ranks' losses.
@@ -90,6 +91,7 @@ class LorentzNetImpl : public torch::nn::Module {
 
  private:
   at::Tensor pool(const at::Tensor& h, const Batch& batch, const JetGraph& graph) const;
+  at::Tensor decode(const at::Tensor& pooled, const LGEBKernels& kernels);
   void make_kernels();
 
   LorentzNetOptions options_;
@@ -97,6 +99,7 @@ class LorentzNetImpl : public torch::nn::Module {
   std::optional<Isa> fused_;  ///< instruction set of the fused kernel; none: the plain one
   std::shared_ptr<const LGEBKernels> kernels_;
   std::shared_ptr<FusedInference> inference_;  ///< with the fused kernel; null with the plain one
+  std::shared_ptr<const GpuTraining> gpu_training_;  ///< with the GPU's kernels; else null
   std::string kernel_name_ = "plain";
   torch::nn::Linear embedding_{nullptr};
   torch::nn::ModuleList blocks_;

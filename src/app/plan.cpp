@@ -117,7 +117,6 @@ std::string why_plain_on(const at::Device& device, const Arguments& arguments) {
   if (!device.is_cuda()) {
     return why_not_fused(device, arguments.coordinates == Coordinates::kDouble, arguments.n_hidden);
   }
-  if (!arguments.test_mode) return "on a GPU it scores jets and does not train";
   return why_no_gpu_kernel({.n_hidden = arguments.n_hidden, .coordinates = arguments.coordinates});
 }
 

@@ -108,7 +108,7 @@ GpuInference::GpuInference(NamedTensors tensors, double c_weight, std::int64_t c
 
 at::Tensor GpuInference::logits(const Batch& batch) {
   const auto& embedding = tensors_.front().second;
-  TORCH_CHECK(embedding.is_cuda(), "the CUDA kernels compute on a GPU, the network is on ",
+  TORCH_CHECK(!embedding.is_cpu(), "the CUDA kernels compute on a GPU, the network is on ",
               embedding.device());
   const c10::DeviceGuard guard(embedding.device());
   check_batch(batch, embedding.size(1), embedding.device());

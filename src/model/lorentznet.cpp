@@ -12,6 +12,7 @@
 #include "kernels/fused_kernel.h"
 #include "kernels/plain_kernel.h"
 #include "model/check_batch.h"
+#include "model/gpu_training.h"
 #include "model/inference.h"
 #include "model/lgeb.h"
 
@@ -41,16 +42,22 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
   if (inference_ != nullptr && !is_training() && !at::GradMode::is_enabled()) {
     return inference_->logits(batch);
   }
+  if (gpu_training_ != nullptr && is_training()) {
+    return decode(gpu_training_->pooled(batch, ranks_), *kernels_);
+  }
   return forward(batch, *kernels_);
 }
 
 at::Tensor LorentzNetImpl::forward(const Batch& batch, const LGEBKernels& kernels) {
   const JetGraph graph(batch.offsets, embedding_->weight.device());
   const auto h = states(batch, graph, kernels).back().h;
+  return decode(pool(h, batch, graph), kernels);
+}
+
+at::Tensor LorentzNetImpl::decode(const at::Tensor& pooled, const LGEBKernels& kernels) {
   const auto& nodes = *kernels.nodes;
-  const auto decoded =
-      dropout_->forward(at::relu(nodes.linear(*decode_in_.ptr(), pool(h, batch, graph))));
-  return nodes.linear(*decode_out_.ptr(), decoded);
+  const auto hidden = dropout_->forward(at::relu(nodes.linear(*decode_in_.ptr(), pooled)));
+  return nodes.linear(*decode_out_.ptr(), hidden);
 }
 
 void LorentzNetImpl::make_kernels() {
@@ -68,6 +75,7 @@ void LorentzNetImpl::use_plain_kernel() {
   make_kernels();
   kernel_name_ = "plain";
   inference_ = nullptr;
+  gpu_training_ = nullptr;
 }
 
 void LorentzNetImpl::use_fused_kernel(Isa isa) {
@@ -83,20 +91,23 @@ void LorentzNetImpl::use_fused_kernel(Isa isa) {
 
 std::string why_no_gpu_kernel(const LorentzNetOptions& options) {
   if (options.coordinates != Coordinates::kDouble) return "coordinates in float";
-  return cuda::why_no_inference(static_cast<int>(options.n_hidden),
-                                static_cast<int>(options.n_scalar));
+  const auto hidden = static_cast<int>(options.n_hidden);
+  const auto scalars = static_cast<int>(options.n_scalar);
+  const auto obstacle = cuda::why_no_inference(hidden, scalars);
+  return obstacle.empty() ? cuda::why_no_training(hidden, scalars) : obstacle;
 }
 
 void LorentzNetImpl::use_gpu_kernel() {
   const auto obstacle = why_no_gpu_kernel(options_);
   TORCH_CHECK(obstacle.empty(), "the CUDA kernels cannot be used: ", obstacle);
-  TORCH_CHECK(embedding_->weight.is_cuda() && embedding_->weight.scalar_type() == at::kFloat,
+  TORCH_CHECK(!embedding_->weight.is_cpu() && embedding_->weight.scalar_type() == at::kFloat,
               "the CUDA kernels compute on a GPU in float, the network is on ",
               embedding_->weight.device(), " in ", embedding_->weight.scalar_type());
-  use_plain_kernel();  // for training
+  use_plain_kernel();  // for what is neither training nor inference
   kernel_name_ = "fused CUDA";
   inference_ =
       std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight, options_.n_class);
+  gpu_training_ = std::make_shared<GpuTraining>(*this, cuda::TrainingPrecision::kFloat);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,

@@ -24,10 +24,11 @@ void train_on_device(const DeviceTraining& training, const std::filesystem::path
   static std::mutex one_generator;  // for the ranks of a process
   std::unique_lock lock(one_generator);
   torch::manual_seed(4);
-  trained.model = LorentzNet(
-      LorentzNetOptions{.n_scalar = 8, .n_hidden = 6, .n_layers = 2, .dropout = training.dropout});
+  trained.model = LorentzNet(LorentzNetOptions{
+      .n_scalar = 8, .n_hidden = training.hidden, .n_layers = 2, .dropout = training.dropout});
   lock.unlock();
   move_to(*trained.model, training.device);
+  if (training.gpu_kernel) trained.model->use_gpu_kernel();
   std::atomic<bool> stop = false;
   TrainerOptions options;
   options.epochs = training.epochs;

@@ -18,6 +18,8 @@ struct DeviceTraining {
   std::int64_t stop_after = -1;  ///< steps; -1: never
   bool resume = false;
   double dropout = 0.5;
+  std::int64_t hidden = 6;
+  bool gpu_kernel = false;  ///< the GPU's kernels, on the emulator
   std::shared_ptr<const Communicator> ranks = single_process();
   std::function<void(JetSet&)> change_jets = {};
 };

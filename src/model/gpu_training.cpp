@@ -1,0 +1,227 @@
+#include "model/gpu_training.h"
+
+#include <ATen/TensorOperators.h>
+#include <ATen/ops/cat.h>
+#include <ATen/ops/empty.h>
+#include <ATen/ops/from_blob.h>
+#include <ATen/ops/zeros.h>
+#include <c10/core/DeviceGuard.h>
+#include <torch/autograd.h>
+#include <torch/csrc/autograd/functions/utils.h>
+#include <torch/nn/modules/batchnorm.h>
+
+#include <array>
+#include <map>
+#include <string>
+#include <utility>
+
+#include "kernels/transfer.h"
+#include "model/check_batch.h"
+#include "model/model_state.h"
+
+namespace lorentznet {
+namespace {
+
+using Tensors = std::vector<at::Tensor>;
+
+/// A layer's parameters under the published names, in an order in which the gradients of a
+/// NetworkArrays may stand one behind the other.
+template <typename Number>
+constexpr auto layer_members() {
+  using Layer = cuda::LayerArrays<Number>;
+  return std::to_array<std::pair<const char*, Number * Layer::*>>({
+      {"phi_e.0.weight", &Layer::edge_in},
+      {"phi_e.1.weight", &Layer::edge_norm},
+      {"phi_e.1.bias", &Layer::edge_norm_bias},
+      {"phi_e.3.weight", &Layer::edge_out},
+      {"phi_e.3.bias", &Layer::edge_out_bias},
+      {"phi_m.0.weight", &Layer::gate},
+      {"phi_m.0.bias", &Layer::gate_bias},
+      {"phi_h.0.weight", &Layer::node_in},
+      {"phi_h.0.bias", &Layer::node_in_bias},
+      {"phi_h.1.bias", &Layer::node_norm_bias},
+      {"phi_h.1.weight", &Layer::node_norm},
+      {"phi_h.3.bias", &Layer::node_out_bias},
+      {"phi_h.3.weight", &Layer::node_out},
+      {"phi_x.0.weight", &Layer::move_in},
+      {"phi_x.0.bias", &Layer::move_in_bias},
+      {"phi_x.2.weight", &Layer::move_out},
+  });
+}
+constexpr std::size_t kMoving = 3;  ///< the last ones, which a last layer lacks
+
+/// Tensors in the order of parameters_, as arrays.
+template <typename Number, typename Data>
+cuda::NetworkArrays<Number> arrays_of(const Tensors& tensors, const Data& data) {
+  constexpr auto kMembers = layer_members<Number>();
+  cuda::NetworkArrays<Number> arrays{
+      .embedding = data(tensors[0]), .embedding_bias = data(tensors[1]), .layers = {}};
+  for (std::size_t next = 2; next < tensors.size();) {
+    cuda::LayerArrays<Number> layer{};
+    for (const auto& [name, member] : kMembers) {
+      if (next == tensors.size()) break;  // the last layer
+      layer.*member = data(tensors[next++]);
+    }
+    arrays.layers.push_back(layer);
+  }
+  return arrays;
+}
+
+/// LibTorch's memory, the ranks' communicator.
+class TorchSurroundings final : public cuda::Surroundings {
+ public:
+  TorchSurroundings(const at::Device& device, std::shared_ptr<const Communicator> ranks)
+      : device_(device), ranks_(std::move(ranks)) {}
+
+  void* allocate(std::size_t bytes) override {
+    const auto count = static_cast<std::int64_t>(bytes);
+    memory_.push_back(at::empty({count}, at::TensorOptions(at::kByte).device(device_)));
+    return memory_.back().mutable_data_ptr();
+  }
+  void* send(const void* from, std::size_t bytes) override {
+    const auto count = static_cast<std::int64_t>(bytes);
+    memory_.push_back(lorentznet::send(at::from_blob(const_cast<void*>(from), {count}, at::kByte),
+                                       device_));  // NOLINT
+    return memory_.back().mutable_data_ptr();
+  }
+  int ranks() const override { return static_cast<int>(ranks_->size()); }
+  void sum_over_ranks(double* numbers, int count) override {
+    ranks_->sum(at::for_blob(numbers, {count})
+                    .options(at::TensorOptions(at::kDouble).device(device_))
+                    .target_device(device_)
+                    .make_tensor());
+  }
+
+ private:
+  at::Device device_;
+  std::shared_ptr<const Communicator> ranks_;
+  Tensors memory_;
+};
+
+/// Tensors that a pass reads, and the pass.
+struct BegunPass {
+  Tensors inputs, parameters;
+  TorchSurroundings surroundings;
+  std::unique_ptr<cuda::TrainingPass> pass;
+
+  Tensors backward(const at::Tensor& pooled) {
+    std::int64_t count = 0;
+    for (const auto& parameter : parameters) count += parameter.numel();
+    const auto memory = at::empty({count}, pooled.options());
+    Tensors gradients;
+    std::int64_t first = 0;
+    for (const auto& parameter : parameters) {
+      gradients.push_back(memory.narrow(0, first, parameter.numel()).view(parameter.sizes()));
+      first += parameter.numel();
+    }
+    pass->backward(pooled.const_data_ptr<float>(),
+                   arrays_of<float>(gradients,
+                                    [](const auto& tensor) {
+                                      return tensor.template mutable_data_ptr<float>();
+                                    }),
+                   surroundings);
+    return gradients;
+  }
+};
+
+class GpuTrainingBackward final : public torch::autograd::Node {
+ public:
+  explicit GpuTrainingBackward(std::unique_ptr<BegunPass> pass) : pass_(std::move(pass)) {}
+
+  Tensors apply(Tensors&& gradients) override {
+    TORCH_CHECK(pass_ != nullptr, "a second backward pass through the CUDA kernels");
+    const torch::NoGradGuard no_grad;
+    const c10::DeviceGuard guard(gradients[0].device());
+    auto result = pass_->backward(gradients[0].contiguous());
+    pass_.reset();  // its memory is freed as soon as it has been used, like all that autograd keeps
+    return result;
+  }
+  std::string name() const override { return "GpuTrainingBackward"; }
+
+ private:
+  std::unique_ptr<BegunPass> pass_;
+};
+
+}  // namespace
+
+GpuTraining::GpuTraining(LorentzNetImpl& network, cuda::TrainingPrecision precision)
+    : options_(network.options()), precision_(precision) {
+  std::map<std::string, at::Tensor> tensors;
+  for (const auto& [name, tensor] : named_tensors(network)) tensors.emplace(name, tensor);
+  parameters_ = {tensors.at("embedding.weight"), tensors.at("embedding.bias")};
+  for (std::int64_t layer = 0; layer < options_.n_layers; ++layer) {
+    const auto prefix = "LGEBs." + std::to_string(layer) + ".";
+    for (const auto& [name, member] : layer_members<const float>()) {
+      const auto found = tensors.find(prefix + name);
+      if (found != tensors.end()) parameters_.push_back(found->second);
+    }
+    for (const auto* norm : {"phi_e.1.", "phi_h.1."}) {
+      for (const auto* name : {"running_mean", "running_var", "num_batches_tracked"}) {
+        running_.push_back(tensors.at(prefix + norm + name));
+      }
+    }
+  }
+}
+
+std::vector<cuda::RunningOfLayer> GpuTraining::running_statistics() const {
+  const auto of_norm = [&](std::size_t first) -> cuda::RunningStatistics {
+    return {.mean = running_[first].mutable_data_ptr<float>(),
+            .variance = running_[first + 1].mutable_data_ptr<float>(),
+            .batches = running_[first + 2].mutable_data_ptr<std::int64_t>()};
+  };
+  std::vector<cuda::RunningOfLayer> running;
+  for (std::size_t k = 0; k < running_.size(); k += 6) {
+    running.push_back({.edges = of_norm(k), .nodes = of_norm(k + 3)});
+  }
+  // TensorVersions is to see that they change.
+  for (const auto& tensor : running_) tensor.unsafeGetTensorImpl()->bump_version();
+  return running;
+}
+
+at::Tensor GpuTraining::pooled(const Batch& batch,
+                               const std::shared_ptr<const Communicator>& ranks) const {
+  const auto device = parameters_.front().device();
+  check_batch(batch, options_.n_scalar, device);
+  const c10::DeviceGuard guard(device);
+  auto scalars = batch.scalars.to(at::kFloat);
+  const auto ghost_weight = static_cast<double>(batch.padded_rows);
+  if (ghost_weight > 0) {
+    scalars = at::cat({scalars, at::zeros({1, options_.n_scalar}, scalars.options())});
+  }
+  auto begun = std::make_unique<BegunPass>(
+      BegunPass{.inputs = {batch.p4.to(at::kDouble).contiguous(), scalars.contiguous(),
+                           batch.n_nodes.to(at::kFloat).contiguous()},
+                .parameters = {},
+                .surroundings = TorchSurroundings(device, ranks),
+                .pass = nullptr});
+  for (const auto& parameter : parameters_) begun->parameters.push_back(parameter.detach());
+  const auto result = at::empty({batch.num_jets(), options_.n_hidden}, scalars.options());
+  const std::vector<int> offsets(batch.offsets.begin(), batch.offsets.end());
+  const torch::nn::BatchNorm1dOptions norm(options_.n_hidden);
+  begun->pass = cuda::begin_training_pass(
+      {.hidden = static_cast<int>(options_.n_hidden),
+       .scalars = static_cast<int>(options_.n_scalar),
+       .layers = static_cast<int>(options_.n_layers),
+       .c_weight = options_.c_weight,
+       .epsilon = norm.eps(),
+       .momentum = norm.momentum().value()},
+      precision_,
+      arrays_of<const float>(
+          begun->parameters,
+          [](const auto& tensor) { return tensor.template const_data_ptr<float>(); }),
+      running_statistics(),
+      {.host_offsets = offsets,
+       .ghost_weight = ghost_weight,
+       .momenta = begun->inputs[0].const_data_ptr<double>(),
+       .scalars = begun->inputs[1].const_data_ptr<float>(),
+       .n_nodes = begun->inputs[2].const_data_ptr<float>()},
+      begun->surroundings, result.mutable_data_ptr<float>());
+  if (torch::autograd::compute_requires_grad(parameters_)) {
+    const auto node = std::make_shared<GpuTrainingBackward>(std::move(begun));
+    node->set_next_edges(torch::autograd::collect_next_edges(parameters_));
+    torch::autograd::set_history(result, node);
+  }
+  return result;
+}
+
+}  // namespace lorentznet

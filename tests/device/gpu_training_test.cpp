@@ -1,0 +1,151 @@
+// The GPU's kernels of training, on the emulator and the memory of a fake device, against the plain
+// kernel in double and autograd.
+#include <ATen/ATen.h>
+#include <torch/utils.h>
+
+#include <catch2/catch.hpp>
+#include <map>
+
+#include "arrays.h"
+#include "device_training.h"
+#include "fake_device.h"
+#include "golden.h"
+#include "lorentznet/batch.h"
+#include "lorentznet/checkpoint.h"
+#include "parallel/gloo_ranks.h"
+#include "sample.h"
+#include "support.h"
+#include "train/pass.h"
+
+using namespace lorentznet;
+using namespace lorentznet::test;
+
+namespace {
+
+struct Step {
+  double loss;
+  std::map<std::string, at::Tensor> gradients, statistics;
+};
+
+/// Loss and gradients of a batch in training mode, and the running statistics after it.
+Step step_of(LorentzNet& network, const Batch& batch) {
+  network->train();
+  network->zero_grad();
+  const auto loss = score_batch(network->forward(batch), batch).loss;
+  loss.backward();
+  Step step{.loss = cpu_view(loss.detach()).item<double>(), .gradients = {}, .statistics = {}};
+  for (const auto& parameter : network->named_parameters()) {
+    step.gradients[parameter.key()] = cpu_view(parameter.value().grad()).to(at::kDouble).clone();
+  }
+  for (const auto& buffer : network->named_buffers()) {
+    step.statistics[buffer.key()] = cpu_view(buffer.value()).to(at::kDouble).clone();
+  }
+  return step;
+}
+
+/// Of one epoch, 4 steps.
+DeviceTraining short_training() {
+  return {.device = fake_device(), .epochs = 1, .dropout = 0, .hidden = 16, .gpu_kernel = true};
+}
+
+/// Root of the mean square of the differences, in units of that of what is expected.
+double relative_rms(const at::Tensor& found, const at::Tensor& expected) {
+  return ((found - expected).norm() / expected.norm()).item<double>();
+}
+
+LorentzNet network_of(std::int64_t hidden, std::int64_t layers) {
+  torch::manual_seed(4);
+  LorentzNet network(LorentzNetOptions{
+      .n_scalar = 8, .n_hidden = hidden, .n_layers = layers, .c_weight = 0.1, .dropout = 0});
+  // So that coordinates move enough to be seen in the gradients.
+  const torch::NoGradGuard no_grad;
+  for (const auto& parameter : network->named_parameters()) {
+    if (parameter.key().find("phi_x.2") != std::string::npos) parameter.value().mul_(100);
+  }
+  return network;
+}
+
+}  // namespace
+
+TEST_CASE("a step of training by the GPU's kernels has the gradients of the plain kernel") {
+  const auto& task = quark_gluon_tagging();
+  const auto jets = sample_jets(task, 6);
+  const std::vector<std::int64_t> indices = {4, 0, 3, 1, 5, 2};
+  for (const auto pooling : {Pooling::kJet, Pooling::kConstant}) {  // without and with a ghost
+    for (const std::int64_t hidden : {16, 24}) {
+      CAPTURE(static_cast<int>(pooling), hidden);
+      const auto batch =
+          make_batch(jets, indices, task, {pooling, pooling == Pooling::kJet ? 0 : 139}, true);
+      auto reference = network_of(hidden, 3), network = network_of(hidden, 3);
+      reference->set_type(at::kDouble);
+      move_to(*network, fake_device());
+      network->use_gpu_kernel();
+      CHECK(network->kernel_name() == "fused CUDA");
+      const auto expected = step_of(reference, batch);
+      const auto found = step_of(network, batch.to(fake_device()));
+      CHECK(std::abs(found.loss - expected.loss) <= 1e-4);
+      for (const auto& [name, gradient] : expected.gradients) {
+        if (name.find("phi_h.0.bias") != std::string::npos) continue;  // only noise
+        CAPTURE(name);
+        CHECK(relative_rms(found.gradients.at(name), gradient) <= 4e-3);
+      }
+      for (const auto& [name, statistics] : expected.statistics) {
+        CAPTURE(name);
+        CHECK(relative_rms(found.statistics.at(name), statistics) <= 1e-4);
+      }
+    }
+  }
+}
+
+TEST_CASE("a training by the GPU's kernels follows the plain kernel") {
+  const TemporaryFolder own, other;
+  auto training = short_training();
+  const auto found = train_on_device(training, own.path());
+  training.gpu_kernel = false;
+  const auto expected = train_on_device(training, other.path());
+  REQUIRE(found.losses.size() == 4);
+  for (std::size_t step = 0; step < 4; ++step) {
+    CAPTURE(step);
+    CHECK(std::abs(found.losses[step] - expected.losses[step]) <= 1e-3);
+  }
+}
+
+TEST_CASE("a training by the GPU's kernels that is stopped and resumed ends with the same bits") {
+  auto training = short_training();
+  training.dropout = .5;
+  const TemporaryFolder undisturbed, disturbed;
+  train_on_device(training, undisturbed.path());
+  training.stop_after = 1;
+  CHECK(train_on_device(training, disturbed.path()).outcome == Trainer::Outcome::kStopped);
+  training.stop_after = -1;
+  training.resume = true;
+  CHECK(train_on_device(training, disturbed.path()).outcome == Trainer::Outcome::kFinished);
+  const auto whole = read_state_dict(RunFolder(undisturbed.path()).best_model());
+  const auto parts = read_state_dict(RunFolder(disturbed.path()).best_model());
+  REQUIRE(whole.size() == parts.size());
+  for (std::size_t k = 0; k < whole.size(); ++k) {
+    CAPTURE(whole[k].first);
+    CHECK(same_bits(whole[k].second, parts[k].second));
+  }
+}
+
+TEST_CASE("ranks with the GPU's kernels follow one process") {
+  const TemporaryFolder folder;
+  const auto alone = train_on_device(short_training(), folder.path());
+  constexpr std::int64_t kRanks = 2;
+  std::vector<TrainedOnDevice> trained(kRanks);
+  run_ranks(kRanks, [&](Processes& processes) {
+    const auto rank = processes.launch().rank;
+    auto training = short_training();
+    training.device = fake_device(static_cast<std::int8_t>(rank));
+    processes.use(training.device);
+    training.ranks = processes.communicator();
+    const TemporaryFolder own;
+    train_on_device(training, own.path(), trained[static_cast<std::size_t>(rank)]);
+  });
+  REQUIRE(trained[0].losses.size() == 4);
+  for (std::size_t step = 0; step < 4; ++step) {
+    CAPTURE(step);
+    CHECK(std::abs(trained[0].losses[step] - alone.losses[step]) <= 1e-4);
+  }
+}

@@ -1,0 +1,8 @@
+#pragma once
+
+namespace lorentznet::test {
+
+/// Kernels that were started on the emulator.
+long emulated_launches();
+
+}  // namespace lorentznet::test
