@@ -205,20 +205,34 @@ def compare_scores(report: Report):
 
 
 def repeat(report: Report):
-    """A training with the plain kernel has the same bits again, and when it was interrupted."""
-    words = ["--datadir", "data/qg", "--num_data", 1000, "--n_layers", 3, "--kernel", "plain", "--device", "cuda",
+    """A training has the same bits again, and when it was interrupted; with the kernels of our own they are compared
+    with LibTorch's operators, too."""
+    losses = {}
+    for kernel in ("plain", "auto"):
+        bits, losses[kernel] = repeated(report, kernel)
+        report.values.setdefault("bits_of_a_training", {})[kernel] = bits
+        if None in bits.values() or len(set(bits.values())) != 1:
+            report.values["failed"].append(f"a training repeated and resumed on the GPU: score.npy differs: {bits}")
+    report.values["losses_of_a_training"] = losses
+
+
+def repeated(report: Report, kernel: str) -> tuple[dict, list]:
+    """The bits of the scores after each of three trainings, and the losses of the first one's epochs."""
+    words = ["--datadir", "data/qg", "--num_data", 1000, "--n_layers", 3, "--kernel", kernel, "--device", "cuda",
              "--logdir", report.folder / "checks/repeat"]  # fmt: skip
-    bits = {}
-    for name, runs in {"once": [2], "again": [2], "resumed": [1, 2]}.items():
-        for epochs in runs:
-            how = "--resume" if epochs > runs[0] else "--overwrite"
+    bits, losses = {}, []
+    for run, until in {"once": [2], "again": [2], "resumed": [1, 2]}.items():
+        name = f"{kernel}-{run}"
+        for epochs in until:
+            how = "--resume" if epochs > until[0] else "--overwrite"
             report.run(f"train {name}", report.folder / "bin/qg_tagging", *words, "--exp_name", name, "--epochs", epochs,
                        how)  # fmt: skip
-        scores = report.folder / "checks/repeat" / name / "score.npy"
-        bits[name] = hashlib.sha256(scores.read_bytes()).hexdigest() if scores.exists() else None
-    report.values["bits_of_a_training"] = bits
-    if None in bits.values() or len(set(bits.values())) != 1:
-        report.values["failed"].append(f"a training repeated and resumed on the GPU: score.npy differs: {bits}")
+        folder = report.folder / "checks/repeat" / name
+        scores = folder / "score.npy"
+        bits[run] = hashlib.sha256(scores.read_bytes()).hexdigest() if scores.exists() else None
+        if run == "once" and scores.exists():
+            losses = json.loads((folder / "train-result.json").read_text())["train_loss"]
+    return bits, losses
 
 
 def rates(report: Report):

@@ -75,10 +75,11 @@ def measure(bin_folder: Path, logs: Path, scratch: Path) -> list[dict]:
             command = [*common, kernel, "--test_mode", "--exp_name", "pretrained", "--logdir", logs, "--out",
                        scratch / "out", "--test_data", file, "--log_interval", max(1, jets // batch // 8)]  # fmt: skip
             rows.append({"mode": "inference", "kernel": kernel, "batch": batch} | rate(command, batch, "test"))
-        command = [*common, "plain", "--exp_name", f"rate-{batch}", "--logdir", scratch / "logs", "--overwrite",
-                   "--epochs", 1, "--datadir", file.parent.parent, "--num_data", min(jets, 2**15 if batch < 512 else 2**16),
-                   "--log_interval", 2 if batch > 512 else 20]  # fmt: skip
-        rows.append({"mode": "training", "kernel": "plain", "batch": batch} | rate(command, batch, "train"))
-        print(*map(json.dumps, rows[-3:]), sep="\n", flush=True)
+            most = 2**15 if batch < 512 else 2**16 if kernel == "plain" else jets
+            command = [*common, kernel, "--exp_name", f"rate-{batch}", "--logdir", scratch / "logs", "--overwrite",
+                       "--epochs", 1, "--datadir", file.parent.parent, "--num_data", min(jets, most),
+                       "--log_interval", 2 if batch > 512 else 20]  # fmt: skip
+            rows.append({"mode": "training", "kernel": kernel, "batch": batch} | rate(command, batch, "train"))
+        print(*map(json.dumps, rows[-4:]), sep="\n", flush=True)
         file.unlink()
     return rows
