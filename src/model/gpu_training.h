@@ -29,7 +29,7 @@ class GpuTraining {
   LorentzNetOptions options_;
   cuda::TrainingPrecision precision_;
   std::vector<at::Tensor> parameters_;  ///< in the order of NetworkArrays
-  std::vector<at::Tensor> running_;  ///< of each batch norm: mean, variance, number of batches
+  std::vector<at::Tensor> running_;     ///< of each batch norm: mean, variance, number of batches
 };
 
 }  // namespace lorentznet
