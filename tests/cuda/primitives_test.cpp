@@ -195,6 +195,61 @@ void check_rounding(const std::vector<float>& x, const std::vector<float>& want)
   }
 }
 
+/// Products whose A is of the format Single, beside those of the same A as pairs.
+template <class Format>
+struct SingleProducts {
+  struct Params {
+    const float* b;     ///< [32, 4]
+    float* indicators;  ///< [32, 2] of each lane's two bits
+    float *d, *want;    ///< [32, 8] of mma16, then mma8
+  };
+  static constexpr int kThreads = 32, kMinBlocks = 1;
+
+  static __device__ void run(const Params& p) {
+    using Single = typename Format::Single;
+    const unsigned lane = threadIdx.x;
+    const float* const b = p.b + 4 * lane;
+    const auto one = Single::indicator(lane);  // of which only two bits count
+    p.indicators[2 * lane] = Single::low(one);
+    p.indicators[2 * lane + 1] = Single::high(one);
+    const unsigned bits[4] = {lane & 3, lane / 4 & 3, lane / 3 & 3, lane / 5 & 3};
+    typename Single::Pair a[4];
+    typename Format::Pair pairs[4];
+    for (int r = 0; r < 4; ++r) {
+      a[r] = Single::indicator(bits[r]);
+      pairs[r] = Format::pack((bits[r] & 1) != 0 ? 1.0f : 0.0f, (bits[r] & 2) != 0 ? 1.0f : 0.0f);
+    }
+    const auto b0 = Format::pack(b[0], b[1]), b1 = Format::pack(b[2], b[3]);
+    float d16[4] = {}, d8[4] = {}, want16[4] = {}, want8[4] = {};
+    Format::mma16_single(d16, a, b0, b1);
+    Format::mma8_single(d8, a[0], a[1], b0);
+    Format::mma16(want16, pairs, b0, b1);
+    Format::mma8(want8, pairs[0], pairs[1], b0);
+    for (int r = 0; r < 4; ++r) {
+      p.d[8 * lane + r] = d16[r];
+      p.d[8 * lane + 4 + r] = d8[r];
+      p.want[8 * lane + r] = want16[r];
+      p.want[8 * lane + 4 + r] = want8[r];
+    }
+  }
+};
+
+template <class Format>
+void check_single_products() {
+  std::vector<float> b;
+  for (int k = 0; k < 128; ++k) b.push_back(1.2345678f * static_cast<float>(k) - 60);
+  const DeviceArray<float> on_b(b);
+  DeviceArray<float> indicators(64), d(256), want(256);
+  prim::launch<SingleProducts<Format>>({}, 1, 0,
+                                       {on_b.get(), indicators.get(), d.get(), want.get()});
+  const auto bits = indicators.download();
+  for (std::size_t lane = 0; lane < 32; ++lane) {
+    REQUIRE(bits[2 * lane] == (lane & 1 ? 1.0f : 0.0f));
+    REQUIRE(bits[2 * lane + 1] == (lane & 2 ? 1.0f : 0.0f));
+  }
+  REQUIRE(d.download() == want.download());
+}
+
 template <class Format>
 void check_nan() {
   const std::vector<float> y = functions_of<Format>({std::numeric_limits<float>::quiet_NaN()});
@@ -261,6 +316,14 @@ TEST_CASE("two 16-bit numbers have the digits of a float") {
   check(functions_of<prim::F16x3>(x), 0x1p-22, 0x1p-24);
   check(functions_of<prim::Bf16>(x), 0x1p-16, 0);
   check(functions_of<prim::Bf16x3>(x), 0x1p-16, 0);
+}
+
+TEST_CASE("products with ones and zeros, which need no rest") {
+  check_single_products<prim::F16>();
+  check_single_products<prim::Bf16>();
+  check_single_products<prim::F16x3>();
+  check_single_products<prim::Bf16x3>();
+  with_exact([]<class Format>() { check_single_products<Format>(); });
 }
 
 TEST_CASE("NaN survives relu and packing") {
