@@ -6,6 +6,7 @@
 #include <functional>
 
 #include "cuda/edge_reference.h"
+#include "cuda_edge_bench.h"
 #include "cuda_node_bench.h"
 #include "engine/cuda/inference_of.h"
 #include "random_network.h"
@@ -128,6 +129,9 @@ int main() {
     time_edges<prim::F16x3, 2, false>("f16x3", batch, 1);
     time_edges<prim::F16x3, 1, true>("f16x3", batch, 1);
     time_edges<prim::Bf16x3, 2, true>("bf16x3", batch, 1);
+    time_edge_training<prim::Bf16x3, kHidden, true>("bf16x3", batch, milliseconds);
+    time_edge_training<prim::Bf16x3, kHidden, false>("bf16x3", batch, milliseconds);
+    time_edge_training<prim::Bf16, kHidden, true>("bf16", batch, milliseconds);
     NodeBench<prim::Bf16x3, kHidden>(jets, kScalars, milliseconds).run("bf16x3");
     NodeBench<prim::Bf16, kHidden>(jets, kScalars, milliseconds).run("bf16");
   }

@@ -27,7 +27,7 @@ void check_backward(const std::vector<int>& sizes, const Bounds& bounds) {
   const EdgeLayerOnDevice<Op, H> on_device(layer);
   EdgeBatchOnDevice<Op, H, kMoves> batch(on_device, jets);
   batch.forward();
-  batch.backward(pulls.message, pulls.translation);
+  batch.backward();
   const auto check = [&](const std::string& name, const auto& array,
                          const std::vector<double>& wanted) {
     INFO(name);
@@ -56,11 +56,10 @@ void check_backward(const std::vector<int>& sizes, const Bounds& bounds) {
 template <typename Op, int H>
 std::vector<double> all_of(const JetsOfSizes& jets) {
   const EdgeTrainingLayer layer(H, true, 5);
-  const Pulls pulls(jets);
   const EdgeLayerOnDevice<Op, H> on_device(layer);
   EdgeBatchOnDevice<Op, H, true> batch(on_device, jets);
   batch.forward();
-  batch.backward(pulls.message, pulls.translation);
+  batch.backward();
   std::vector<double> all;
   const auto append = [&](const auto& array) {
     const auto values = array.download();

@@ -119,6 +119,8 @@ struct EdgeBatchOnDevice {
         translation(jets.x.size()),
         phi(pairs),
         signs(4 * pairs),
+        message_gradient(floats(Pulls(jets).message)),
+        translation_gradient(Pulls(jets).translation),
         q_row(jets.a.size()),
         q_column(jets.a.size()),
         columns(static_cast<std::size_t>(column_rows(static_cast<long>(pairs), jets.nodes())) * H),
@@ -158,12 +160,13 @@ struct EdgeBatchOnDevice {
   }
 
   /// After forward().
-  void backward(const std::vector<double>& message_gradient,
-                const std::vector<double>& translation_gradient) {
-    const DeviceArray<float> of_message(floats(message_gradient));
-    const DeviceArray<double> of_translation(translation_gradient);
-    const unsigned blocks = Backward::blocks(jets.nodes());
-    prim::launch<Backward>({}, blocks, Backward::shared_bytes(),
+  void backward() {
+    pull_edges();
+    add_columns();
+    add_gradients();
+  }
+  void pull_edges() {
+    prim::launch<Backward>({}, Backward::blocks(jets.nodes()), Backward::shared_bytes(),
                            {.nodes = jets.nodes(),
                             .span = span.get(),
                             .a = a.get(),
@@ -175,24 +178,28 @@ struct EdgeBatchOnDevice {
                             .biases = layer.biases.get(),
                             .transposed = layer.transposed.get(),
                             .gate = layer.gate.get(),
-                            .message_gradient = of_message.get(),
-                            .translation_gradient = of_translation.get(),
+                            .message_gradient = message_gradient.get(),
+                            .translation_gradient = translation_gradient.get(),
                             .q_row = q_row.get(),
                             .columns = columns.get(),
                             .p_s = p_s.get(),
                             .p_t = p_t.get(),
                             .partial = partial.get()});
+  }
+  void add_columns() {
     prim::launch<Columns>({}, Columns::blocks(jets.nodes()), 0,
                           {.nodes = jets.nodes(),
                            .span = span.get(),
                            .kept = kept(),
                            .columns = columns.get(),
                            .x = x.get(),
-                           .translation_gradient = of_translation.get(),
+                           .translation_gradient = translation_gradient.get(),
                            .q_column = q_column.get(),
                            .x_gradient = x_gradient.get()});
+  }
+  void add_gradients() {
     prim::launch<Gradients>({}, Gradients::kBlocks, Gradients::shared_bytes(),
-                            {.parts = static_cast<int>(blocks),
+                            {.parts = static_cast<int>(Backward::blocks(jets.nodes())),
                              .partial = partial.get(),
                              .move_in = layer.move_in.get(),
                              .move_in_bias = layer.move_in_bias.get(),
@@ -206,7 +213,6 @@ struct EdgeBatchOnDevice {
                              .move_in_gradient = move_in.get(),
                              .move_in_bias_gradient = move_in_bias.get(),
                              .move_out_gradient = move_out.get()});
-    [[maybe_unused]] const auto written = gate_bias.download();  // waits, so that the pulls may go
   }
 
   const EdgeLayerOnDevice<Op, H>& layer;
@@ -221,6 +227,8 @@ struct EdgeBatchOnDevice {
   DeviceArray<float> phi;
   DeviceArray<unsigned> signs;
   // backward
+  DeviceArray<float> message_gradient;
+  DeviceArray<double> translation_gradient;
   DeviceArray<float> q_row, q_column, columns, p_s, p_t, partial;
   DeviceArray<double> x_gradient, s_q, t_q;
   DeviceArray<float> edge_out, edge_out_bias, gate, gate_bias, move_in, move_in_bias, move_out;
