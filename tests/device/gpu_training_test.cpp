@@ -3,6 +3,7 @@
 #include <ATen/ATen.h>
 #include <torch/utils.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
 
@@ -41,6 +42,22 @@ Step step_of(LorentzNet& network, const Batch& batch) {
     step.statistics[buffer.key()] = cpu_view(buffer.value()).to(at::kDouble).clone();
   }
   return step;
+}
+
+/// The first `most` constituents of each jet.
+JetSet first_constituents(const JetSet& jets, std::int64_t most) {
+  JetSet shorter;
+  for (std::int64_t k = 0; k < jets.num_jets(); ++k) {
+    auto jet = jets.slice(k, 1);
+    const auto count = std::min(jet.offsets.back(), most);
+    const auto size = static_cast<std::size_t>(count);
+    jet.offsets = {0, count};
+    jet.p4.resize(4 * size);
+    jet.column.resize(size);
+    jet.species.resize(size);
+    shorter.append(jet);
+  }
+  return shorter;
 }
 
 /// Of one epoch, 4 steps.
@@ -97,16 +114,20 @@ TEST_CASE("a step of training by the GPU's kernels has the gradients of the plai
   }
 }
 
-TEST_CASE("a training by the GPU's kernels follows the plain kernel") {
+TEST_CASE("a training by the GPU's kernels follows the plain kernel for 52 steps") {
   const TemporaryFolder own, other;
   auto training = short_training();
+  training.epochs = 13;
+  training.change_jets = [](JetSet& jets) { jets = first_constituents(jets, 8); };
   const auto found = train_on_device(training, own.path());
   training.gpu_kernel = false;
   const auto expected = train_on_device(training, other.path());
-  REQUIRE(found.losses.size() == 4);
-  for (std::size_t step = 0; step < 4; ++step) {
+  REQUIRE(found.losses.size() == 52);
+  CHECK(expected.losses.back() < .9 * expected.losses.front());
+  for (std::size_t step = 0; step < found.losses.size(); ++step) {
     CAPTURE(step);
-    CHECK(std::abs(found.losses[step] - expected.losses[step]) <= 1e-3);
+    // Rounding grows with the steps: to .0035 when this was written.
+    CHECK(std::abs(found.losses[step] - expected.losses[step]) <= (step < 10 ? 1e-3 : 1e-2));
   }
 }
 
