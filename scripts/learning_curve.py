@@ -124,7 +124,7 @@ def draw(figures: dict[int, np.ndarray], task: str, out: Path) -> list[Path]:
 
 
 def main() -> int:
-    args, flags = study.parse(options())
+    args, flags = study.parse(options(), "num_train", "num_data")
     of_study = study.Study(args)
     trainings = trainings_of(of_study, args, flags)
     every = [training for some in trainings.values() for training in some]

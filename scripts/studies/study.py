@@ -21,8 +21,8 @@ from . import steps
 
 PROJECT = Path(__file__).resolve().parents[2]
 # What a study sets itself.
-OWN_FLAGS = ("exp_name", "logdir", "datadir", "seed", "num_train", "num_data", "test_mode", "test_data", "resume",
-             "overwrite", "out", "device", "download", "boost")  # fmt: skip
+OWN_FLAGS = ("exp_name", "logdir", "datadir", "seed", "test_mode", "test_data", "resume", "overwrite", "out", "device",
+             "download", "boost")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -66,11 +66,11 @@ def positive(text: str) -> int:
     return number
 
 
-def parse(parser: argparse.ArgumentParser) -> tuple[argparse.Namespace, tuple[str, ...]]:
-    """The options, and the flags that go to each training."""
+def parse(parser: argparse.ArgumentParser, *own_flags: str) -> tuple[argparse.Namespace, tuple[str, ...]]:
+    """The options, and the flags that go to each training. own_flags: more of those that the study sets."""
     args, flags = parser.parse_known_args()
     for word in flags:
-        if word.startswith("--") and word[2:].split("=")[0] in OWN_FLAGS:
+        if word.startswith("--") and word[2:].split("=")[0] in (*OWN_FLAGS, *own_flags):
             parser.error(f"{word}: the study sets this flag itself")
     return args, tuple(flags)
 

@@ -169,6 +169,7 @@ class StudyTest(harness.ProgramTest):
         out = self.folder / "refused"
         for words, expected in (((*self.curve(), "--jets", 100), ("--jets 100", "48")),
                                 ((*self.curve(), "--seed=4"), ("--seed", "sets this flag itself")),
+                                ((*self.curve(), "--num_train=4"), ("--num_train", "sets this flag itself")),
                                 ((*self.curve(), "--bin", self.folder), (self.folder / "top_tagging",)),
                                 ((*self.curve(), "--test_data", "none.h5"), ("none.h5",))):  # fmt: skip
             self.assert_wrong(self.run_script("learning_curve.py", out, *words), 2, *expected)
@@ -181,13 +182,14 @@ class StudyTest(harness.ProgramTest):
     def test_sizes_and_boosts(self):
         out = self.folder / "sizes"
         words = ("--task=top", "--datadir", self.data, "--sizes", "4x2", "8x1", "--batch_size=8", "--epochs=1", "--jobs=2",
-                 "--rounds=1")  # fmt: skip
+                 "--rounds=1", "--num_train=24")  # fmt: skip
         self.assert_done(self.run_script("network_sizes.py", out, *words))
         trained = {name: out / "trainings" / f"{name}-seed-99" for name in ("4x2", "8x1")}
         record = {each["label"]: each for each in harness.read_json(out / "study.json")["networks"]}
         self.assertEqual(list(record), list(trained))
         for row, (name, folder) in zip(self.rows(out), trained.items(), strict=True):
             shape = harness.read_json(folder / "args.json")
+            self.assertEqual(shape["num_train"], 24)
             self.assertEqual((f"{shape['n_hidden']}x{shape['n_layers']}", row[0]), (name, name))
             log = (out / "logs" / f"{folder.name}.log").read_text()
             self.assertIn(f"Network Size: {row[1].replace(',', '')}\n", log)
