@@ -96,8 +96,9 @@ def main() -> int:
     if args.equivariance:
         rows[0] += ["clamped", "without clamp"]
     rows += [row(label if k == 0 else "", frame) for label, frames in found.items() for k, frame in enumerate(frames)]
-    notes = [f"Boosts along {args.axis if args.axis != 'random' else 'random axes'} of {', '.join(file.name for file in args.test_data)}; change: of a "
-             "jet's probability against that at rest."]  # fmt: skip
+    axis = "random axes" if args.axis == "random" else args.axis
+    notes = [f"Boosts along {axis} of {', '.join(file.name for file in args.test_data)}; change: of a jet's probability "
+             "against that at rest."]  # fmt: skip
     tables.write(of_study.out, rows, notes)
     of_study.record(flags=flags, axis=args.axis, networks=found)
     return 0

@@ -70,7 +70,8 @@ def describe_differences(ours: np.ndarray, published: np.ndarray) -> list[str]:
     large = np.flatnonzero(difference > LARGE)
     lines.append(f"  above {LARGE:g}     {len(large)} rows ({100 * len(large) / len(ours):.3g} %)")
     worst = large[np.argsort(-difference[large], kind="stable")][:MOST_SHOWN]
-    lines += [f"    row {row}: label {ours[row, 0]:.0f}, p1 {ours[row, 2]:.6f}, published {published[row, 2]:.6f}" for row in worst]
+    lines += [f"    row {row}: label {ours[row, 0]:.0f}, p1 {ours[row, 2]:.6f}, published {published[row, 2]:.6f}"
+              for row in worst]  # fmt: skip
     decisions = ((ours[:, 2] > ours[:, 1]) != (published[:, 2] > published[:, 1])).sum()
     lines.append(f"  tagged as another class: {decisions} rows")
     return lines

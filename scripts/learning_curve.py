@@ -142,7 +142,8 @@ def main() -> int:
              "Several runs: mean and standard deviation; one: 68 % of a bootstrap over the test jets."]  # fmt: skip
     tables.write(of_study.out, rows, notes)
     runs = [study.run_summary(of_study, of_study.trained(training)) | {"jets": jets, "seed": seed}
-            for jets, some in trainings.items() for training, seed in zip(some, dict.fromkeys(args.seeds), strict=True)]  # fmt: skip
+            for jets, some in trainings.items()
+            for training, seed in zip(some, dict.fromkeys(args.seeds), strict=True)]  # fmt: skip
     of_study.record(flags=flags, runs=runs)
     draw({jets: np.array([run.figures() for run in some]) for jets, some in found.items()}, args.task, of_study.out)
     return 0
