@@ -1,5 +1,4 @@
 #include <cstdlib>
-#include <cstring>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
@@ -30,19 +29,15 @@ std::string in_hex(std::uint64_t value) {
   return text.str();
 }
 
-template <typename T>
-T number_at(std::string_view bytes, std::size_t place) {
-  T value{};
-  std::memcpy(&value, bytes.data() + place, sizeof value);
-  return value;
+/// The header's text: up to the padding, whatever length the bytes before it say, so that it may
+/// grow and shrink.
+std::string_view text_of(std::string_view bytes) {
+  const auto text = bytes.substr(std::min(kStart, bytes.size()));
+  return text.substr(0, text.find('\0'));
 }
 
-/// Nothing if the bytes end before.
 Value header_of(std::string_view bytes) {
-  if (bytes.size() < kStart) return Value();
-  const auto size = number_at<std::uint64_t>(bytes, 16);
-  if (size > bytes.size() - kStart) return Value();
-  return Value::parse(bytes.substr(kStart, size), nullptr, /*allow_exceptions=*/false);
+  return Value::parse(text_of(bytes), nullptr, /*allow_exceptions=*/false);
 }
 
 JetSet one_jet() {
@@ -85,9 +80,12 @@ void repair_column(Value& column, std::string_view data) {
 std::string with_right_sums(std::string_view bytes, const Value& right) {
   auto header = header_of(bytes);
   if (!header.is_object()) return "";
-  const auto data_at =
-      (kStart + number_at<std::uint64_t>(bytes, 16) + kAlignment - 1) / kAlignment * kAlignment;
-  const auto data = bytes.substr(std::min<std::size_t>(data_at, bytes.size()));
+  // The last bytes, however long the text has become.
+  const auto announced = header.value("bytes", Value());
+  const auto left = bytes.size() - kStart - text_of(bytes).size();
+  const auto data = bytes.substr(bytes.size() - std::min(left, announced.is_number_unsigned()
+                                                                   ? announced.get<std::size_t>()
+                                                                   : left));
   header["key"] = right.at("key");
   header["sources"] = right.at("sources");
   if (header.contains("columns") && header["columns"].is_object()) {

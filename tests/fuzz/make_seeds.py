@@ -103,13 +103,16 @@ def write_pickles() -> None:
     """Dictionaries of tensors, of storages as the target has them: the bytes that an entry has are its key."""
     import hostile
 
-    for name, storage, key, size, shape, strides in (("float", "FloatStorage", "24", 6, (2, 3), (3, 1)),
-                                                     ("transposed", "FloatStorage", "24", 6, (3, 2), (1, 3)),
-                                                     ("double", "DoubleStorage", "48", 6, (6,), (1,)),
-                                                     ("long", "LongStorage", "8", 1, (), ()),
-                                                     ("half", "HalfStorage", "8", 4, (4,), (1,)),
-                                                     ("bfloat16", "BFloat16Storage", "2", 1, (1,), (1,))):  # fmt: skip
-        tensor = hostile.tensor(key, size, shape, strides).replace(b"FloatStorage", storage.encode())
+    for name, storage, key, size, shape, strides, offset in (
+        ("float", "FloatStorage", "24", 6, (2, 3), (3, 1), 0),
+        ("transposed", "FloatStorage", "24", 6, (3, 2), (1, 3), 0),
+        ("offset", "FloatStorage", "24", 6, (5,), (1,), 1),
+        ("double", "DoubleStorage", "48", 6, (6,), (1,), 0),
+        ("long", "LongStorage", "8", 1, (), (), 0),
+        ("half", "HalfStorage", "8", 4, (4,), (1,), 0),
+        ("bfloat16", "BFloat16Storage", "2", 1, (1,), (1,), 0),
+    ):
+        tensor = hostile.tensor(key, size, shape, strides, offset).replace(b"FloatStorage", storage.encode())
         write("pickle", name, hostile.PROTOCOL + hostile.state(tensor) + hostile.STOP)
 
 

@@ -29,6 +29,7 @@ SCRIPTS = {
     "scripts/check_floors.py": ([], None),
     "scripts/gpu_checks.py": (["--help"], None),
     "scripts/emulator_checks.py": (["--help"], None),
+    "scripts/fuzz.py": (["--help"], None),
     "scripts/cuda_resources.py": (["--help"], None),
     "bench/reading.py": (["--folder=none"], "pip install"),
     "bench/check_bench.py": (["--help"], None),
