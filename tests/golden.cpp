@@ -1,9 +1,11 @@
 #include "golden.h"
 
 #include <ATen/Context.h>
+#include <ATen/ops/cross_entropy_loss.h>
 #include <ATen/ops/nonzero.h>
 #include <ATen/ops/tensor.h>
 
+#include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -92,6 +94,42 @@ LGEBKernels kernels_of(const Engine& engine) {
   return engine.fused ? fused_kernels(*engine.fused) : plain_kernels();
 }
 
+LorentzNet initial_model(const Golden& golden, const std::filesystem::path& file) {
+  const auto init = golden.state("init/");
+  std::int64_t layers = 0, hidden = 0;
+  for (const auto& [name, tensor] : init) {
+    if (name == "embedding.bias") hidden = tensor.numel();
+    if (name.ends_with("phi_m.0.bias")) ++layers;
+  }
+  LorentzNet model(LorentzNetOptions{.n_scalar = golden.task().n_scalar,
+                                     .n_hidden = hidden,
+                                     .n_layers = layers,
+                                     .c_weight = golden.task().c_weight,
+                                     .dropout = 0});
+  model->set_type(at::kDouble);
+  load_model_state(*model, arrays_of(init), file);
+  return model;
+}
+
+bool stands_before_batch_norm(const std::string& name) { return name.ends_with("phi_h.0.bias"); }
+
+void check_float_step(LorentzNet& model, const Golden& golden) {
+  const auto device = model->parameters().front().device();
+  const auto batch = golden_batch(golden).to(device);
+  model->train();
+  const auto logits = model->forward(batch);
+  CHECK(max_difference(logits, golden.tensor("logits_step0")) <= 1e-3);
+  const auto loss = at::cross_entropy_loss(logits, batch.label);
+  CHECK(max_difference(loss, golden.tensor("losses")[0]) <= 1e-4);
+  loss.backward();
+  const auto parameters = model->named_parameters();
+  for (const auto& [name, gradient] : golden.state("grad/")) {
+    if (stands_before_batch_norm(name)) continue;
+    CAPTURE(name);
+    CHECK(relative_rms(parameters[name].grad(), gradient) <= 5e-3);
+  }
+}
+
 std::string use_engine(LorentzNet& network, const Engine& engine) {
   network->to(engine.device);
   if (engine.fused) {
@@ -109,6 +147,11 @@ double max_difference(const at::Tensor& a, const at::Tensor& b) {
   const auto difference = (in_double(a) - in_double(b)).abs();
   const auto worst = difference.numel() == 0 ? 0.0 : difference.max().item<double>();
   return std::isfinite(worst) ? worst : std::numeric_limits<double>::quiet_NaN();
+}
+
+double relative_rms(const at::Tensor& found, const at::Tensor& expected) {
+  const auto difference = found.to(at::kCPU).to(at::kDouble) - expected;
+  return (difference.norm() / expected.norm()).item<double>();
 }
 
 bool agree(const at::Tensor& a, const at::Tensor& b, double tolerance) {

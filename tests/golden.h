@@ -39,6 +39,14 @@ class Golden {
 /// The jets of `file`, all in one batch, padded to the file's width.
 Batch golden_batch(const Golden& golden);
 
+/// The network with which the file's training begins, in double.
+LorentzNet initial_model(const Golden& golden, const std::filesystem::path& file);
+/// Whether a parameter's gradient is zero up to rounding because a batch norm follows.
+bool stands_before_batch_norm(const std::string& name);
+/// CHECKs logits, loss and gradients of the file's first training step in a float network, on
+/// whatever device, whose kernels round operands to 16 bits.
+void check_float_step(LorentzNet& model, const Golden& golden);
+
 /// A device and a kernel: fused for an instruction set or for GPUs, or plain.
 struct Engine {
   at::Device device = at::kCPU;
@@ -58,6 +66,9 @@ std::string use_engine(LorentzNet& network, const Engine& engine);
 
 /// Largest |a - b|. NaN, with which no comparison holds, if a difference is not finite.
 double max_difference(const at::Tensor& a, const at::Tensor& b);
+
+/// Root of the mean square of the differences, in units of that of what is expected.
+double relative_rms(const at::Tensor& found, const at::Tensor& expected);
 
 /// max |a - b| <= tolerance * max |b|.
 bool agree(const at::Tensor& a, const at::Tensor& b, double tolerance);

@@ -81,26 +81,6 @@ void check_float(const Golden& golden, const std::vector<Engine>& engines) {
   }
 }
 
-LorentzNet initial_model(const Golden& golden, const std::filesystem::path& file) {
-  const auto init = golden.state("init/");
-  std::int64_t layers = 0, hidden = 0;
-  for (const auto& [name, tensor] : init) {
-    if (name == "embedding.bias") hidden = tensor.numel();
-    if (name.ends_with("phi_m.0.bias")) ++layers;
-  }
-  LorentzNet model(LorentzNetOptions{.n_scalar = golden.task().n_scalar,
-                                     .n_hidden = hidden,
-                                     .n_layers = layers,
-                                     .c_weight = golden.task().c_weight,
-                                     .dropout = 0});
-  model->set_type(at::kDouble);
-  load_model_state(*model, arrays_of(init), file);
-  return model;
-}
-
-/// Its gradient is zero up to rounding because a BatchNorm follows.
-bool stands_before_batch_norm(const std::string& name) { return name.ends_with("phi_h.0.bias"); }
-
 void check_gradients(LorentzNet& model, const Golden& golden) {
   const auto parameters = model->named_parameters();
   const auto expected = golden.state("grad/");
@@ -221,6 +201,19 @@ TEST_CASE("gpu: golden: published checkpoints") {
   if (engines.empty()) return skip("no GPU, or a build for CPUs");
   for_each_published([&](const auto& golden) { check_layers(golden, engines); });
   for_each_published([&](const auto& golden) { check_float(golden, gpu_inference_engines()); });
+}
+
+TEST_CASE("gpu: golden: a training step by the CUDA kernels") {
+  const auto engines = gpu_inference_engines();
+  if (engines.size() < 2) return skip("no GPU, or a build without CUDA kernels");
+  for (const auto& file : golden_files("_train.npz")) {
+    CAPTURE(file);
+    const Golden golden(file);
+    auto model = initial_model(golden, file);
+    model->set_type(at::kFloat);
+    CHECK(use_engine(model, engines.back()) == "fused CUDA on cuda:0");
+    check_float_step(model, golden);
+  }
 }
 
 TEST_CASE("gpu: inference: a jet has the same logits in any batch, near the CPU's") {
