@@ -258,7 +258,7 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
 
   /// The block's sums over edges: those of s q, t q and the gate over its warps in order.
   __device__ __forceinline__ void store_sums(float* partial) {
-    sums_.store(partial);
+    sums_.store();
     static_assert(Sums::kOwnBytes >= (3 * H + 1) * sizeof(float));
     float* const own = sums_.own(warp_);
 #pragma unroll

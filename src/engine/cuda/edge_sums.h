@@ -35,16 +35,17 @@ class EdgeSums {
   using Single = typename Op::Single;
   using Places = EdgeSumPlaces<H>;
   static constexpr int kTiles = Places::kTiles;
-  /// In shared memory, if that leaves room in it; else each block adds to its own partial sums.
-  static constexpr bool kSumsShared = H <= 72;
+  /// Products whose sums are in shared memory, of which an A100 has 163 kB, and which leaves the L1
+  /// cache of an H100 room for the weights; a block adds those of others to its partial sums.
+  static constexpr int kShared = H > 72 ? 0 : H * sizeof(Pair) > 512 ? 1 : 2;
 
   static unsigned long shared_bytes() {
     return kWarps * kStaged * (2 * sizeof(Pair) + sizeof(typename Single::Pair)) +
-           kWarps * sizeof(int) + (kSumsShared ? Places::kRows * sizeof(float) : 0) +
+           kWarps * sizeof(int) + kShared * Places::kOfProduct * sizeof(float) +
            5 * (16 + prim::redzone());
   }
 
-  /// \param sums  where to, unless they are kept in shared memory
+  /// \param sums  [kRows] the block's, for products that are not in shared memory
   __device__ __forceinline__ EdgeSums(prim::Carver& carve, float* sums)
       : lane_(static_cast<int>(threadIdx.x) % kWarpLanes),
         warp_(static_cast<int>(threadIdx.x) / kWarpLanes) {
@@ -52,9 +53,11 @@ class EdgeSums {
     y_ = carve.template take<Pair>(kWarps * kStaged);
     signs_ = carve.template take<typename Single::Pair>(kWarps * kStaged);
     active_ = carve.template take<int>(kWarps);
-    sums_ = kSumsShared ? carve.template take<float>(Places::kRows) : sums;
+    sums_ = sums;
+    if constexpr (kShared > 0) shared_ = carve.template take<float>(kShared * Places::kOfProduct);
     for (int k = static_cast<int>(threadIdx.x); k < Places::kRows / 4; k += kWarps * kWarpLanes) {
-      reinterpret_cast<float4*>(sums_)[k] = float4{0, 0, 0, 0};
+      const bool is_shared = 4 * k < kShared * Places::kOfProduct;
+      reinterpret_cast<float4*>(is_shared ? shared_ : sums_)[k] = float4{0, 0, 0, 0};
     }
     // Behind x's channels a column of ones, so that the other operand is summed, too.
     const auto one = lane_ < 4 ? 1.0F : 0.0F;
@@ -99,11 +102,11 @@ class EdgeSums {
     return reinterpret_cast<float*>(y_ + warp * kStaged);
   }
 
-  /// Writes the sums of the block, in shared memory before.
-  __device__ __forceinline__ void store(float* to) const {
-    if constexpr (!kSumsShared) return;
-    for (int k = static_cast<int>(threadIdx.x); k < Places::kRows / 4; k += kWarps * kWarpLanes) {
-      reinterpret_cast<float4*>(to)[k] = reinterpret_cast<const float4*>(sums_)[k];
+  /// Writes those sums of the block that are in shared memory.
+  __device__ __forceinline__ void store() const {
+    constexpr int kEnd = kShared * Places::kOfProduct / 4;
+    for (int k = static_cast<int>(threadIdx.x); k < kEnd; k += kWarps * kWarpLanes) {
+      reinterpret_cast<float4*>(sums_)[k] = reinterpret_cast<const float4*>(shared_)[k];
     }
   }
 
@@ -169,7 +172,8 @@ class EdgeSums {
       if (m >= count) continue;
 #pragma unroll
       for (int c = 0; c < 2; ++c) {
-        auto& to = *reinterpret_cast<float4*>(sums_ + Places::at(kWhich, first + m, n + c, lane_));
+        auto& to = *reinterpret_cast<float4*>((kWhich < kShared ? shared_ : sums_) +
+                                              Places::at(kWhich, first + m, n + c, lane_));
         to = {to.x + sum[m][c][0], to.y + sum[m][c][1], to.z + sum[m][c][2], to.w + sum[m][c][3]};
       }
     }
@@ -178,8 +182,8 @@ class EdgeSums {
   int lane_, warp_;
   Pair *x_, *y_;  ///< [kWarps, kStaged]
   typename Single::Pair* signs_;
-  int* active_;  ///< [kWarps]
-  float* sums_;  ///< [kRows] of EdgeSumPlaces
+  int* active_;                      ///< [kWarps]
+  float *sums_, *shared_ = nullptr;  ///< [kRows] of EdgeSumPlaces; their first kShared products
 };
 
 }  // namespace lorentznet::cuda
