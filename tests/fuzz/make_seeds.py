@@ -87,7 +87,8 @@ def write_experiment(folder: Path) -> None:
     data = folder / "data"
     (data / "datasets").mkdir(parents=True)
     np.savez(data / "datasets" / "QG_jets.npz", **harness.qg_arrays(0, 40))
-    subprocess.run([harness.OPTIONS.bin / "qg_tagging", "--exp_name=a", f"--logdir={folder}", f"--datadir={data}", "--epochs=1",
+    program = harness.OPTIONS.bin / "qg_tagging"
+    subprocess.run([program, "--exp_name=a", f"--logdir={folder}", f"--datadir={data}", "--epochs=1",
                     "--n_hidden=2", "--n_layers=1", "--device=cpu", "-q"], check=True)  # fmt: skip
     for target, name, file in (("checkpoint", "network", "best-val-model.pt"),
                                ("checkpoint", "training-state", "training-state.pt"), ("json", "args", "args.json"),
