@@ -19,6 +19,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -36,7 +37,6 @@ ENVIRONMENT = {
     # HDF5's plugins and the tagger's kernels are not instrumented, and free nothing at the end.
     "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=0:handle_abort=1",
     "UBSAN_OPTIONS": "print_stacktrace=1",
-    "TMPDIR": "/dev/shm" if os.access("/dev/shm", os.W_OK) else "/tmp",
     "OMP_NUM_THREADS": "1",
 }
 
@@ -62,9 +62,11 @@ class Fuzzer:
             folder.mkdir(parents=True, exist_ok=True)
 
     def call(self, *arguments, log: Path) -> int:
-        with log.open("w") as out:
+        # In memory, and removed here: libFuzzer ends without destructors.
+        memory = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None
+        with log.open("w") as out, tempfile.TemporaryDirectory(prefix="lorentznet-", dir=memory) as folder:
             return subprocess.run([self.program, *LIMITS, *map(str, arguments)], stdout=out, stderr=out,
-                                  env=os.environ | ENVIRONMENT).returncode  # fmt: skip
+                                  env=os.environ | ENVIRONMENT | {"TMPDIR": folder}).returncode  # fmt: skip
 
     def fuzz(self, seconds: int) -> int:
         """The number of executions."""
