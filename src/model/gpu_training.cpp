@@ -98,6 +98,17 @@ class TorchSurroundings final : public cuda::Surroundings {
   Tensors memory_;
 };
 
+/// What a pass takes of a batch, as the kernels read it; a ghost's scalars are zero.
+enum Input : std::size_t { kMomenta, kScalars, kNumNodes };
+Tensors inputs_of(const Batch& batch) {
+  auto scalars = batch.scalars.to(at::kFloat);
+  if (batch.padded_rows > 0) {
+    scalars = at::cat({scalars, at::zeros({1, scalars.size(1)}, scalars.options())});
+  }
+  return {batch.p4.to(at::kDouble).contiguous(), scalars.contiguous(),
+          batch.n_nodes.to(at::kFloat).contiguous()};
+}
+
 /// Tensors that a pass reads, and the pass.
 struct BegunPass {
   Tensors inputs, parameters;
@@ -178,43 +189,40 @@ std::vector<cuda::RunningOfLayer> GpuTraining::running_statistics() const {
   return running;
 }
 
+cuda::NetworkShape GpuTraining::shape() const {
+  const torch::nn::BatchNorm1dOptions norm(options_.n_hidden);
+  return {.hidden = static_cast<int>(options_.n_hidden),
+          .scalars = static_cast<int>(options_.n_scalar),
+          .layers = static_cast<int>(options_.n_layers),
+          .c_weight = options_.c_weight,
+          .epsilon = norm.eps(),
+          .momentum = norm.momentum().value()};
+}
+
 at::Tensor GpuTraining::pooled(const Batch& batch,
                                const std::shared_ptr<const Communicator>& ranks) const {
   const auto device = parameters_.front().device();
   check_batch(batch, options_.n_scalar, device);
   const c10::DeviceGuard guard(device);
-  auto scalars = batch.scalars.to(at::kFloat);
-  const auto ghost_weight = static_cast<double>(batch.padded_rows);
-  if (ghost_weight > 0) {
-    scalars = at::cat({scalars, at::zeros({1, options_.n_scalar}, scalars.options())});
-  }
-  auto begun = std::make_unique<BegunPass>(
-      BegunPass{.inputs = {batch.p4.to(at::kDouble).contiguous(), scalars.contiguous(),
-                           batch.n_nodes.to(at::kFloat).contiguous()},
-                .parameters = {},
-                .surroundings = TorchSurroundings(device, ranks),
-                .pass = nullptr});
+  auto begun = std::make_unique<BegunPass>(BegunPass{.inputs = inputs_of(batch),
+                                                     .parameters = {},
+                                                     .surroundings = {device, ranks},
+                                                     .pass = nullptr});
   for (const auto& parameter : parameters_) begun->parameters.push_back(parameter.detach());
-  const auto result = at::empty({batch.num_jets(), options_.n_hidden}, scalars.options());
+  const auto result =
+      at::empty({batch.num_jets(), options_.n_hidden}, begun->inputs[kScalars].options());
   const std::vector<int> offsets(batch.offsets.begin(), batch.offsets.end());
-  const torch::nn::BatchNorm1dOptions norm(options_.n_hidden);
   begun->pass = cuda::begin_training_pass(
-      {.hidden = static_cast<int>(options_.n_hidden),
-       .scalars = static_cast<int>(options_.n_scalar),
-       .layers = static_cast<int>(options_.n_layers),
-       .c_weight = options_.c_weight,
-       .epsilon = norm.eps(),
-       .momentum = norm.momentum().value()},
-      precision_,
+      shape(), precision_,
       arrays_of<const float>(
           begun->parameters,
           [](const auto& tensor) { return tensor.template const_data_ptr<float>(); }),
       running_statistics(),
       {.host_offsets = offsets,
-       .ghost_weight = ghost_weight,
-       .momenta = begun->inputs[0].const_data_ptr<double>(),
-       .scalars = begun->inputs[1].const_data_ptr<float>(),
-       .n_nodes = begun->inputs[2].const_data_ptr<float>()},
+       .ghost_weight = static_cast<double>(batch.padded_rows),
+       .momenta = begun->inputs[kMomenta].const_data_ptr<double>(),
+       .scalars = begun->inputs[kScalars].const_data_ptr<float>(),
+       .n_nodes = begun->inputs[kNumNodes].const_data_ptr<float>()},
       begun->surroundings, result.mutable_data_ptr<float>());
   if (torch::autograd::compute_requires_grad(parameters_)) {
     const auto node = std::make_shared<GpuTrainingBackward>(std::move(begun));

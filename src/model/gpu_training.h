@@ -24,6 +24,7 @@ class GpuTraining {
   at::Tensor pooled(const Batch& batch, const std::shared_ptr<const Communicator>& ranks) const;
 
  private:
+  cuda::NetworkShape shape() const;
   std::vector<cuda::RunningOfLayer> running_statistics() const;
 
   LorentzNetOptions options_;
