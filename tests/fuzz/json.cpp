@@ -12,9 +12,11 @@ namespace {
 /// Writes what was read, and reads it again.
 void check_rewritten(const Json& read, const std::string& name) {
   // Strings of a file may hold what is not UTF-8, which can be read but not written.
-  const auto text = read.dump(4, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
-  const auto again = parse_json(text, name);
-  require(again.dump(4) == text, "JSON changed");
+  const auto written = [](const Json& json) {
+    return json.dump(4, ' ', /*ensure_ascii=*/true, Json::error_handler_t::replace);
+  };
+  const auto text = written(read);
+  require(written(parse_json(text, name)) == text, "JSON changed");
   for (const auto& [key, value] : read.items())
     require(short_text(value).size() <= 100, "a long text");
 }
