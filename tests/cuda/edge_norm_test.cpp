@@ -8,6 +8,7 @@
 #include "edge_loss.h"
 #include "engine/cuda/edge_norm_backward.h"
 #include "engine/cuda/partial_sums.h"
+#include "engine/cuda/widths.h"
 #include "row_checks.h"
 
 namespace lorentznet::cuda {
@@ -288,13 +289,7 @@ TEST_CASE("norm of edges of the CUDA engine: statistics and gradients") {
     check_edge_norm<H>({1, 2, 3, 15, 16, 17, 33}, false);
     check_edge_norm<H>({40}, true);
   };
-  check(std::integral_constant<int, 16>{});
-  check(std::integral_constant<int, 24>{});
-  check(std::integral_constant<int, 32>{});
-  check(std::integral_constant<int, 48>{});
-  check(std::integral_constant<int, 72>{});
-  check(std::integral_constant<int, 96>{});
-  check(std::integral_constant<int, 128>{});
+  with_each_width(check);
   check_edge_norm<16>({199, 2, 200, 64}, false);
 }
 

@@ -2,6 +2,7 @@
 
 #include "cuda_primitives.h"
 #include "device_orders.h"
+#include "engine/cuda/widths.h"
 #include "node_backward_run.h"
 #include "row_checks.h"
 
@@ -155,13 +156,7 @@ void check_all_backward(const OperandRounding& rounding, double limit) {
     check_backward<Op, H>({3}, 1, false, false, rounding, limit);
     check_backward<Op, H>({64, 70}, 11, true, false, rounding, limit);  // two parts of weights
   };
-  check(std::integral_constant<int, 16>{});
-  check(std::integral_constant<int, 24>{});
-  check(std::integral_constant<int, 32>{});
-  check(std::integral_constant<int, 48>{});
-  check(std::integral_constant<int, 72>{});
-  check(std::integral_constant<int, 96>{});
-  check(std::integral_constant<int, 128>{});
+  with_each_width(check);
 }
 
 /// Changes `values` by random amounts of size `step`. \return sum of gradient times them

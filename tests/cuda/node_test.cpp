@@ -6,6 +6,7 @@
 #include "device_orders.h"
 #include "engine/cuda/node_forward.h"
 #include "engine/cuda/pack_nodes.h"
+#include "engine/cuda/widths.h"
 #include "node_batch.h"
 #include "row_checks.h"
 
@@ -191,13 +192,7 @@ void check_all_nodes(const OperandRounding& rounding, double limit, double alike
     }
     for (const int n : kSizes) check_nodes<Op, H>({n}, 2, rounding, limit, alike);
   };
-  check(std::integral_constant<int, 16>{});
-  check(std::integral_constant<int, 24>{});
-  check(std::integral_constant<int, 32>{});
-  check(std::integral_constant<int, 48>{});
-  check(std::integral_constant<int, 72>{});
-  check(std::integral_constant<int, 96>{});
-  check(std::integral_constant<int, 128>{});
+  with_each_width(check);
 }
 
 /// The rows of a jet are the same bits.

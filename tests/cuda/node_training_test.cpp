@@ -7,6 +7,7 @@
 #include "device_array.h"
 #include "device_orders.h"
 #include "engine/cuda/pack_nodes.h"
+#include "engine/cuda/widths.h"
 #include "row_checks.h"
 #include "training_weights.h"
 
@@ -183,13 +184,7 @@ void check_all_training(const OperandRounding& rounding, double limit) {
     for (const int n : {1, 2, 17, 33, 64}) check_training<Op, H>({n}, 8, false, rounding, limit);
     check_training<Op, H>({1}, 64, true, rounding, limit);  // the ghost alone
   };
-  check(std::integral_constant<int, 16>{});
-  check(std::integral_constant<int, 24>{});
-  check(std::integral_constant<int, 32>{});
-  check(std::integral_constant<int, 48>{});
-  check(std::integral_constant<int, 72>{});
-  check(std::integral_constant<int, 96>{});
-  check(std::integral_constant<int, 128>{});
+  with_each_width(check);
 }
 
 }  // namespace

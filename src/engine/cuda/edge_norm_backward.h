@@ -45,8 +45,8 @@ struct EdgeNormSums {
   }
 };
 
-/// What EdgeInputGradients needs of the statistics' gradient.
-/// What batch norm's statistics take from the gradient of s_ij (column w = u) or t_ij (w = v),
+/// What EdgeInputGradients needs of the statistics' gradient. Batch norm's statistics take from the
+/// gradient of s_ij (column w = u) or t_ij (w = v)
 ///   sum_c w_c scale_c (mean_c + slope_c (z_ijc - z_mean_c)),
 /// in the mean with that of (j, i), is
 ///   constant + of[i] + of[j] + by_s s_ij + by_t t_ij, of[i] = sum_c weight_c (a_ic + b_ic) / 2.
