@@ -82,9 +82,10 @@ std::vector<Counts> counts_of_steps(const JetSet& jets, const Budget& budget,
                                     std::int64_t batch_size) {
   const auto& task = top_tagging();
   torch::manual_seed(3);
-  LorentzNet model(LorentzNetOptions{.n_scalar = task.n_scalar,
-                                     .n_hidden = is_plain(budget) ? 72 : 16,  // emulated widths
-                                     .c_weight = task.c_weight});
+  // Launches do not depend on the width: the published one is for small batches of the plain kernel.
+  const bool wide = is_plain(budget) && batch_size <= 32;
+  LorentzNet model(LorentzNetOptions{
+      .n_scalar = task.n_scalar, .n_hidden = wide ? 72 : 16, .c_weight = task.c_weight});
   move_to(*model, fake_device());
   if (!is_plain(budget)) model->use_gpu_kernel();
   REQUIRE(model->kernel_name() == budget.kernel);
@@ -131,7 +132,7 @@ TEST_CASE("a training step stays within its budget of launches, waits and copies
     for (const std::int64_t batch_size : {32, 512, 4096}) {
       if (!is_plain(budget) && batch_size > 512) continue;  // minutes on the emulator
       CAPTURE(batch_size);
-      for (const auto& counts : counts_of_steps(small_jets(4 * batch_size), budget, batch_size)) {
+      for (const auto& counts : counts_of_steps(small_jets(3 * batch_size), budget, batch_size)) {
         check(counts, budget);
         CHECK(counts.device.launches_by_name == of_sample[0].device.launches_by_name);
       }
