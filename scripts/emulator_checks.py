@@ -68,7 +68,7 @@ def jobs() -> int:
 def target_flags() -> list[str]:
     """Those of test_cuda_kernels."""
     text = (ROOT / "tests" / "CMakeLists.txt").read_text()
-    return re.search(r"target_compile_options\(test_cuda_kernels PRIVATE ([^)$]*)\)", text)[1].split()
+    return re.search(r"set\(emulator_options ([^)$]*)\)", text)[1].split()
 
 
 def sources(root: Path) -> list[Path]:

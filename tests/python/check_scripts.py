@@ -70,6 +70,12 @@ class ScriptsTest(unittest.TestCase):
         self.assertGreater(len(named), 6)
         self.assertEqual(named - set(SCRIPTS), set())
 
+    def test_flags_of_the_emulator(self):
+        """emulator_checks.py reads them where test_cuda_kernels gets them."""
+        code = "import emulator_checks; print(*emulator_checks.target_flags())"
+        result = subprocess.run([sys.executable, "-c", code], cwd=PROJECT / "scripts", text=True, capture_output=True)
+        self.assertIn("-ffp-contract=off", result.stdout, result.stderr)
+
     def test_without_packages(self):
         for script, (words, expected) in SCRIPTS.items():
             for options in (("-S", "-E"), ("-S", "-I")):
