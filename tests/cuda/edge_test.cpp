@@ -10,6 +10,7 @@
 #include "engine/cuda/edge_forward.h"
 #include "engine/cuda/edge_plan.h"
 #include "engine/cuda/edge_weights.h"
+#include "errors.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -57,17 +58,6 @@ double worst(const std::vector<T>& found, const std::vector<double>& expected,
     if (!(one <= ratio)) ratio = one;
   }
   return ratio;
-}
-
-/// Root of the mean square of the error, relative to that of what is expected.
-template <typename T>
-double relative_rms(const std::vector<T>& found, const std::vector<double>& expected) {
-  double errors = 0, squares = 0;
-  for (std::size_t k = 0; k < found.size(); ++k) {
-    errors += std::pow(found[k] - expected[k], 2);
-    squares += std::pow(expected[k], 2);
-  }
-  return errors == 0 ? 0 : std::sqrt(errors / squares);
 }
 
 /// Errors: below the derived bounds, and of the size that rounding has.

@@ -146,12 +146,12 @@ struct NodeReference {
 void check_against(const NodeOutput& got, const NodeReference& exact, double limit,
                    const NodeReference& rounded, double alike) {
   check_rows(got.h, exact.h, limit);
-  CHECK(relative_error(got.h, rounded.h) <= alike);
+  CHECK(relative_rms(got.h, rounded.h.value) <= alike);
   if (got.a.empty()) return;
   check_rows(got.a, exact.a, limit);
   check_rows(got.b, exact.b, limit);
-  CHECK(relative_error(got.a, rounded.a) <= alike);
-  CHECK(relative_error(got.b, rounded.b) <= alike);
+  CHECK(relative_rms(got.a, rounded.a.value) <= alike);
+  CHECK(relative_rms(got.b, rounded.b.value) <= alike);
 }
 
 template <typename Op, int H>

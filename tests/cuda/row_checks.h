@@ -3,6 +3,7 @@
 #include <cmath>
 #include <vector>
 
+#include "errors.h"
 #include "node_batch.h"
 
 namespace lorentznet::cuda {
@@ -17,24 +18,11 @@ bool within_bounds(const std::vector<T>& got, const Bounded& want) {
   return true;
 }
 
-/// The root of the mean square of got - want, relative to that of `want`.
-template <typename T>
-double relative_error(const std::vector<T>& got, const Bounded& want) {
-  if (got.size() != want.value.size()) return INFINITY;
-  double errors = 0, squares = 0;
-  for (std::size_t k = 0; k < got.size(); ++k) {
-    const double error = got[k] - want.value[k];
-    errors += error * error;
-    squares += want.value[k] * want.value[k];
-  }
-  return errors == 0 ? 0 : std::sqrt(errors / squares);
-}
-
 template <typename T>
 void check_rows(const std::vector<T>& got, const Bounded& want, double limit) {
   REQUIRE(got.size() == want.value.size());
   CHECK(within_bounds(got, want));
-  CHECK(relative_error(got, want) <= limit);
+  CHECK(relative_rms(got, want.value) <= limit);
 }
 
 /// Of the first `nodes` nodes after an update.

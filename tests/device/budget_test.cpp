@@ -82,7 +82,8 @@ std::vector<Counts> counts_of_steps(const JetSet& jets, const Budget& budget,
                                     std::int64_t batch_size) {
   const auto& task = top_tagging();
   torch::manual_seed(3);
-  // Launches do not depend on the width: the published one is for small batches of the plain kernel.
+  // Launches do not depend on the width: the published one is for small batches of the plain
+  // kernel.
   const bool wide = is_plain(budget) && batch_size <= 32;
   LorentzNet model(LorentzNetOptions{
       .n_scalar = task.n_scalar, .n_hidden = wide ? 72 : 16, .c_weight = task.c_weight});

@@ -7,13 +7,12 @@
 #include <catch2/catch.hpp>
 #include <map>
 
-#include "arrays.h"
 #include "device_training.h"
 #include "fake_device.h"
 #include "golden.h"
 #include "lorentznet/batch.h"
-#include "lorentznet/checkpoint.h"
 #include "parallel/gloo_ranks.h"
+#include "same_state.h"
 #include "sample.h"
 #include "support.h"
 #include "train/pass.h"
@@ -150,13 +149,9 @@ TEST_CASE("a training by the GPU's kernels that is stopped and resumed ends with
   training.stop_after = -1;
   training.resume = true;
   CHECK(train_on_device(training, disturbed.path()).outcome == Trainer::Outcome::kFinished);
-  const auto whole = read_state_dict(RunFolder(undisturbed.path()).best_model());
-  const auto parts = read_state_dict(RunFolder(disturbed.path()).best_model());
-  REQUIRE(whole.size() == parts.size());
-  for (std::size_t k = 0; k < whole.size(); ++k) {
-    CAPTURE(whole[k].first);
-    CHECK(same_bits(whole[k].second, parts[k].second));
-  }
+  const RunFolder whole(undisturbed.path()), parts(disturbed.path());
+  require_same_state(whole.training_state(), parts.training_state());
+  require_same_state(whole.best_model(), parts.best_model());
 }
 
 TEST_CASE("ranks with the GPU's kernels follow one process") {

@@ -5,11 +5,11 @@
 #include <catch2/catch.hpp>
 #include <limits>
 
-#include "arrays.h"
 #include "device_training.h"
 #include "fake_device.h"
 #include "golden.h"
 #include "lorentznet/checkpoint.h"
+#include "same_state.h"
 #include "support.h"
 #include "train/loader.h"
 
@@ -17,19 +17,6 @@ using namespace lorentznet;
 using namespace lorentznet::test;
 
 namespace {
-
-/// All that a state holds except times.
-void require_same_state(const std::filesystem::path& a, const std::filesystem::path& b) {
-  const auto first = read_state_dict(a), second = read_state_dict(b);
-  REQUIRE(first.size() == second.size());
-  for (std::size_t k = 0; k < first.size(); ++k) {
-    CAPTURE(first[k].first);
-    REQUIRE(first[k].first == second[k].first);
-    if (first[k].first.find("_time") != std::string::npos) continue;
-    if (first[k].first == "progress.doubles") continue;  // seconds are one of them
-    REQUIRE(same_bits(first[k].second, second[k].second));
-  }
-}
 
 bool has_generator_of_device(const std::filesystem::path& state) {
   for (const auto& [name, array] : read_state_dict(state)) {

@@ -6,11 +6,11 @@
 #include <atomic>
 #include <catch2/catch.hpp>
 
-#include "arrays.h"
 #include "io/json.h"
 #include "lorentznet/checkpoint.h"
 #include "lorentznet/error.h"
 #include "lorentznet/trainer.h"
+#include "same_state.h"
 #include "sample.h"
 #include "support.h"
 
@@ -75,18 +75,6 @@ Trainer::Outcome train(const Jets& jets, const RunFolder& folder, const Course& 
                   log);
   if (course.resume && !trainer.resume()) throw std::logic_error("no state to resume from");
   return trainer.run(stop);
-}
-
-/// All that a state holds except times.
-void require_same_state(const std::filesystem::path& a, const std::filesystem::path& b) {
-  const auto first = read_state_dict(a), second = read_state_dict(b);
-  REQUIRE(first.size() == second.size());
-  for (std::size_t k = 0; k < first.size(); ++k) {
-    CAPTURE(first[k].first);
-    REQUIRE(first[k].first == second[k].first);
-    if (first[k].first.find("_time") != std::string::npos) continue;
-    REQUIRE(same_bits(first[k].second, second[k].second));
-  }
 }
 
 void require_same_run(const RunFolder& a, const RunFolder& b, std::int64_t val_interval) {
