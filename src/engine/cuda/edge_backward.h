@@ -31,8 +31,7 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
     return static_cast<unsigned>(groups < kMostBlocks ? groups : kMostBlocks);
   }
   static unsigned long shared_bytes() {
-    return (2 * kReceivers * kRow + 4 * H + (kTotalsInRegisters ? 0 : kThreads * kTotals)) *
-               sizeof(float) +
+    return (2 * kReceivers * kRow + 4 * H + kThreads * kSharedTotals) * sizeof(float) +
            Places::kVector * sizeof(Pair) + Sums::shared_bytes() + 5 * (16 + prim::redzone());
   }
 
@@ -54,16 +53,18 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
   using Pulls::begin_, Pulls::count_, Pulls::receiver_, Pulls::a_row_, Pulls::pull_row_;
   using Pulls::e_, Pulls::gate_bias_, Pulls::passed_, Pulls::s_, Pulls::t_ij_, Pulls::vectors_;
   using Pulls::g_, Pulls::lane_, Pulls::p_, Pulls::sums_, Pulls::t_, Pulls::warp_;
-  using Pulls::in_jet, Pulls::pair, Pulls::total;
-  using Pulls::kAll, Pulls::kOfS, Pulls::kOfT, Pulls::kTotals, Pulls::kTotalsInRegisters;
+  using Pulls::in_jet, Pulls::pair;
+  using Pulls::kAll, Pulls::kOfS, Pulls::kOfT, Pulls::kSharedTotals, Pulls::kTotalsInRegisters;
   using Pulls::kTiles, Pulls::kSteps, Pulls::kOdd;
   using typename Pulls::C, typename Pulls::Pair, typename Pulls::Places, typename Pulls::Sums;
-  using SumPlaces = EdgeSumPlaces<H>;
+  using typename Pulls::SumPlaces;
   static constexpr int kRow = padded_row(H);
   static constexpr int kUnrolled = kTotalsInRegisters ? kSteps : 1;
 
   __device__ __forceinline__ EdgeBackward(const Params& p, Sums& sums, prim::Carver& carve)
-      : Pulls(p, sums, carve),
+      : Pulls(p, sums,
+              p.partial + static_cast<long>(blockIdx.x) * SumPlaces::kEnd + SumPlaces::kLanes,
+              carve),
         part_(warp_ % kParts),
         a_rows_(carve.template take<float>(kReceivers * kRow)),
         pull_rows_(carve.template take<float>(kReceivers * kRow)) {}
@@ -73,7 +74,7 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
     __syncthreads();
     find_rows(first);
 #pragma unroll
-    for (int k = 0; k < 4 * kTiles; ++k) total(k) = 0;
+    for (int k = 0; k < kOfS; ++k) this->template total<0>(k) = 0;
 #pragma unroll 1
     for (int step = 0; step < steps_; ++step) {
       const int round = step * kParts + part_;
@@ -173,9 +174,10 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
         q[h][k] = passed ? d[k / 2][2 * h + k % 2] : 0.0F;
         p[h][0] = fmaf(u[k], q[h][k], p[h][0]);
         p[h][1] = fmaf(v[k], q[h][k], p[h][1]);
-        total(4 * (n0 + k / 2) + 2 * h + k % 2) += q[h][k];
+        this->template total<0>(4 * (n0 + k / 2) + 2 * h + k % 2) += q[h][k];
       }
-      float &of_s = total(kOfS + 2 * n0 + k), &of_t = total(kOfT + 2 * n0 + k);
+      float& of_s = this->template total<kOfS>(kOfS + 2 * n0 + k);
+      float& of_t = this->template total<kOfT>(kOfT + 2 * n0 + k);
       of_s = fmaf(s_[0], q[0][k], fmaf(s_[1], q[1][k], of_s));
       of_t = fmaf(t_ij_[0], q[0][k], fmaf(t_ij_[1], q[1][k], of_t));
     }
@@ -233,7 +235,8 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
 #pragma unroll
       for (int n = 0; n < kTiles; ++n) {
         *reinterpret_cast<float2*>(own + n * 2 * kWarpLanes) =
-            float2{total(4 * n + 2 * half), total(4 * n + 2 * half + 1)};
+            float2{this->template total<0>(4 * n + 2 * half),
+                   this->template total<0>(4 * n + 2 * half + 1)};
       }
       __syncthreads();
       if (part_ == 0 && count_[half] > 0) store_row(half);
@@ -263,7 +266,7 @@ class EdgeBackward : EdgePulls<Op_, H, kMoves> {
     float* const own = sums_.own(warp_);
 #pragma unroll
     for (int k = 0; k < 6 * kTiles; ++k) {
-      float sum = total(kOfS + k);
+      float sum = this->template total<kOfS>(kOfS + k);
 #pragma unroll
       for (int bit = 4; bit < kWarpLanes; bit *= 2) sum += __shfl_xor_sync(kAll, sum, bit);
       const int row = k / (2 * kTiles), of_row = k % (2 * kTiles);

@@ -50,6 +50,7 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
   using typename Tile::Places;
   using Single = typename Op::Single;
   using Sums = EdgeSums<Op, H, kWarps>;
+  using SumPlaces = EdgeSumPlaces<H>;
   using Tile::a_row_, Tile::b_row_, Tile::e_, Tile::gate_, Tile::lane_, Tile::t_, Tile::g_;
   using Tile::kTiles, Tile::kSteps, Tile::kOdd, Tile::kTranslationLimit, Tile::warp_,
       Tile::weights_;
@@ -57,21 +58,26 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
   static constexpr unsigned kAll = 0xffffffffU;
 
   /// A lane's sums over the rounds: of q for its receivers, and over them for s q, t q and the
-  /// gate's gradient. In registers while there are enough, else in shared memory.
+  /// gate's gradient. In registers while there are enough; else the first kSharedTotals are in
+  /// shared memory, of which two blocks share an H100's 228 kB, and the others in global memory.
   static constexpr int kOfS = 4 * kTiles, kOfT = 6 * kTiles, kOfGate = 8 * kTiles,
                        kTotals = 10 * kTiles;
   static constexpr bool kTotalsInRegisters = H <= 72;
+  static constexpr int kSharedTotals = kTotalsInRegisters || H * sizeof(Pair) > 768 ? 0 : kOfS;
 
-  __device__ __forceinline__ EdgePulls(const Params& p, Sums& sums, prim::Carver& carve)
+  __device__ __forceinline__ EdgePulls(const Params& p, Sums& sums, float* totals,
+                                       prim::Carver& carve)
       : Tile(p.biases), p_(p), sums_(sums) {
     auto* const terms = carve.template take<Pair>(Places::kVector);
     vectors_ = carve.template take<float>(4 * H);
     if constexpr (!kTotalsInRegisters) {
+      static_assert(kTotals == SumPlaces::kMostOfLane && kThreads == SumPlaces::kWideThreads);
       totals_[0] = 0;
-      shared_totals_ = carve.template take<float>(kThreads * kTotals) + threadIdx.x;
+      shared_totals_ = carve.template take<float>(kThreads * kSharedTotals) + threadIdx.x;
+      global_totals_ = totals + threadIdx.x;
     }
 #pragma unroll
-    for (int k = 0; k < kTotals; ++k) total(k) = 0;
+    for (int k = kOfS; k < kTotals; ++k) total<kOfS>(k) = 0;
     pair_terms_of<Op, H>(p.norm, kThreads, terms);
     for (int c = static_cast<int>(threadIdx.x); c < H; c += kThreads) {
       const long at = static_cast<long>(c) * p.norm.uv_step;
@@ -84,11 +90,13 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
     this->scale_ = vectors_;
   }
 
+  /// \tparam kFirst  0, kOfS, kOfT or kOfGate: what total k is of
+  template <int kFirst>
   __device__ __forceinline__ float& total(int k) {
     if constexpr (kTotalsInRegisters) {
       return totals_[k];
     } else {
-      return shared_totals_[k * kThreads];
+      return (kFirst < kSharedTotals ? shared_totals_ : global_totals_)[k * kThreads];
     }
   }
 
@@ -210,7 +218,7 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
 #pragma unroll
         for (int q = 0; q < 2; ++q) {
           const float value = fmaf(of_gate[h], weight[q], gate_[0][h] * pull[n][2 * h + q]);
-          total(kOfGate + 2 * n + q) += of_gate[h] * e[q];
+          total<kOfGate>(kOfGate + 2 * n + q) += of_gate[h] * e[q];
           d[q] = passes(e[q]) != 0U ? value : 0.0F;
         }
         e_[0][n][h] = Op::pack(d[0], d[1]);  // e is not needed any more
@@ -232,20 +240,50 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
 
   /// pull = the signs of phi_x.0's outputs times its weights, each output's row times phi_x.2.
   __device__ __forceinline__ void multiply_signs(float (&pull)[kTiles][4]) const {
-    typename Single::Pair rows[kTiles][2];
+    const Pair* const weights = p_.transposed + kMatrixFragments<H>;
+    if constexpr (kTotalsInRegisters) {
+      typename Single::Pair rows[kTiles][2];
+#pragma unroll
+      for (int n = 0; n < kTiles; ++n) rows_of_signs(n, rows[n]);
+#pragma unroll
+      for (int step = 0; step < kSteps; ++step) {
+        multiply_columns<2>(weights + 2 * step * Places::kVector, rows, pull[2 * step],
+                            pull[2 * step + 1]);
+      }
+      if constexpr (kOdd) {
+        multiply_columns<1>(weights + 2 * kSteps * Places::kVector, rows, pull[kTiles - 1],
+                            pull[kTiles - 1]);
+      }
+    } else {
+      multiply_signs_by_rows(weights, pull);
+    }
+  }
+  __device__ __forceinline__ void rows_of_signs(int n, typename Single::Pair (&rows)[2]) const {
+#pragma unroll
+    for (int h = 0; h < 2; ++h) rows[h] = Single::indicator(signs_[h] >> 2 * n);
+  }
+  /// The same sums in the same order, a step of all columns at a time: that needs fewer registers.
+  __device__ __forceinline__ void multiply_signs_by_rows(const Pair* weights,
+                                                         float (&pull)[kTiles][4]) const {
+    static_assert(kTotalsInRegisters || !kOdd);
 #pragma unroll
     for (int n = 0; n < kTiles; ++n) {
 #pragma unroll
-      for (int h = 0; h < 2; ++h) rows[n][h] = Single::indicator(signs_[h] >> 2 * n);
+      for (int k = 0; k < 4; ++k) pull[n][k] = 0.0F;
     }
-    const Pair* weights = p_.transposed + kMatrixFragments<H>;
-#pragma unroll
+#pragma unroll 1
     for (int step = 0; step < kSteps; ++step) {
-      multiply_columns<2>(weights, rows, pull[2 * step], pull[2 * step + 1]);
-      weights += 2 * Places::kVector;
-    }
-    if constexpr (kOdd) {
-      multiply_columns<1>(weights, rows, pull[kTiles - 1], pull[kTiles - 1]);
+      typename Single::Pair low[2], high[2];
+      rows_of_signs(2 * step, low);
+      rows_of_signs(2 * step + 1, high);
+      const typename Single::Pair a[4] = {low[0], low[1], high[0], high[1]};
+#pragma unroll
+      for (int n = 0; n < kTiles; n += 2) {
+        Pair f[4];
+        take_registers(weights + n * Places::kVector + 4 * step * kWarpLanes, lane_, f);
+        multiply16(pull[n], a, f[0], f[1]);
+        multiply16(pull[n + 1], a, f[2], f[3]);
+      }
     }
   }
 
@@ -293,7 +331,7 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
   Sums& sums_;
   const Pair* pair_terms_;
   float* vectors_;  ///< [4, H] scale, scale u, scale v, the gate's weights
-  float* shared_totals_ = nullptr;
+  float *shared_totals_ = nullptr, *global_totals_ = nullptr;
   int receiver_[2], begin_[2], count_[2];  ///< count: of the jet's nodes; 0 for no row
   const float* pull_row_[2];               ///< dL/dmessage
   float s_[2], t_ij_[2], phi_pull_[2], gate_bias_ = 0;

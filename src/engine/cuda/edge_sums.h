@@ -6,7 +6,8 @@
 namespace lorentznet::cuda {
 
 /// Where the sums over edges stand among a block's partial sums: those of products, in the order of
-/// their registers, then rows of H, and the sum for the gate's bias.
+/// their registers, then rows of H, and the sum for the gate's bias. Behind them, if H > 72, what
+/// the block's lanes have summed up so far.
 template <int H>
 struct EdgeSumPlaces {
   static constexpr int kTiles = Channels<H>::kTiles;
@@ -16,7 +17,9 @@ struct EdgeSumPlaces {
   static constexpr int kOfProduct = kColumnPairs * kOfPair;
   static constexpr int kRows = 2 * kOfProduct;
   enum Row { kS, kT, kGate, kGateBias };
-  static constexpr int kEnd = (kRows + kGateBias * H + 1 + 3) / 4 * 4;
+  static constexpr int kMostOfLane = 10 * kTiles, kWideThreads = 4 * kWarpLanes;
+  static constexpr int kLanes = (kRows + kGateBias * H + 1 + 3) / 4 * 4;
+  static constexpr int kEnd = kLanes + (H > 72 ? kMostOfLane * kWideThreads : 0);
 
   /// Of the sums of product `which`: row and column tile of 8 channels, and a lane's four.
   static __host__ __device__ constexpr int at(int which, int row_tile, int column_tile, int lane) {
