@@ -170,8 +170,8 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
       for (int h = 0; h < 2; ++h) {
         of[h] = Op::pack(phi_m[h] * Op::low(e_[0][n][h]), phi_m[h] * Op::high(e_[0][n][h]));
       }
-      sums_.set_y(n, of[0], of[1]);
-      sums_.set_signs(n, signs_[0] >> 2 * n, signs_[1] >> 2 * n);
+      sums_.set_y_columns(n, of[0], of[1]);
+      if (n % 2 == 0) sums_.set_signs(n / 2, signs_[0] >> 2 * n, signs_[1] >> 2 * n);
     }
     sums_.set_extra(phi_pull_[0], phi_pull_[1]);
   }
@@ -223,7 +223,7 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
         }
         e_[0][n][h] = Op::pack(d[0], d[1]);  // e is not needed any more
       }
-      sums_.set_y(n, e_[0][n][0], e_[0][n][1]);
+      if (n % 2 == 1 || n + 1 == kTiles) sums_.set_y_rows(n / 2, e_[0]);
     }
   }
 

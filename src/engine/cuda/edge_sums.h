@@ -1,5 +1,7 @@
 #pragma once
 
+#include <bit>
+
 #include "cuda_primitives.h"
 #include "engine/cuda/layout.h"
 
@@ -64,29 +66,45 @@ class EdgeSums {
     }
     // Behind x's channels a column of ones, so that the other operand is summed, too.
     const auto one = lane_ < 4 ? 1.0F : 0.0F;
-    put(x_, kTiles, Op::pack(one, one), Op::pack(one, one));
-    put(y_, kTiles, Op::pack(0.0F, 0.0F), Op::pack(0.0F, 0.0F));
-    put(signs_, kTiles, Single::indicator(0), Single::indicator(0));
+    put_columns(x_, kTiles, Op::pack(one, one), Op::pack(one, one));
   }
 
   /// Whether this warp has edges to hand in.
   __device__ __forceinline__ void set_active(bool active) { active_[warp_] = active ? 1 : 0; }
 
-  // Rows g (low) and g + 8 (high) of this warp's edges, channels of column tile n.
+  // Rows g (low) and g + 8 (high) of this warp's edges: channels of column tile n, as columns of a
+  // product, or of the column tiles 2 m and 2 m + 1, as rows of one.
   __device__ __forceinline__ void set_x(int n, Pair low, Pair high) { turn(x_, n, low, high); }
-  __device__ __forceinline__ void set_y(int n, Pair low, Pair high) { turn(y_, n, low, high); }
-  /// \param low, high  two bits each
-  __device__ __forceinline__ void set_signs(int n, unsigned low, unsigned high) {
-    put(signs_, n, prim::transpose8<Single>(Single::indicator(low)),
-        prim::transpose8<Single>(Single::indicator(high)));
+  __device__ __forceinline__ void set_y_columns(int n, Pair low, Pair high) {
+    turn(y_, n, low, high);
   }
-  /// A number of each edge, behind y's channels. \param low, high  those of rows g and g + 8
+  __device__ __forceinline__ void set_y_rows(int m, const Pair (&tiles)[kTiles][2]) {
+    const auto none = Op::pack(0.0F, 0.0F);
+    Pair of[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const int n = 2 * m + k % 2;
+      of[k] = n < kTiles ? prim::transpose8<Op>(tiles[min(n, kTiles - 1)][k / 2]) : none;
+    }
+    put_rows(y_, m, of);
+  }
+  /// \param low, high  four bits each
+  __device__ __forceinline__ void set_signs(int m, unsigned low, unsigned high) {
+    typename Single::Pair of[4];
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      const auto bits = 2 * m + k % 2 < kTiles ? (k < 2 ? low : high) >> 2 * (k % 2) : 0U;
+      of[k] = prim::transpose8<Single>(Single::indicator(bits));
+    }
+    put_rows(signs_, m, of);
+  }
+  /// A number of each edge, behind y's columns. \param low, high  those of rows g and g + 8
   __device__ __forceinline__ void set_extra(float low, float high) {
     const bool first = lane_ % 4 == 0;
     turn(y_, kTiles, Op::pack(first ? low : 0.0F, 0.0F), Op::pack(first ? high : 0.0F, 0.0F));
   }
 
-  /// Adds y's rows times x and ones to product 0: all of set_x and set_y precede a barrier.
+  /// Adds y's rows times x and ones to product 0: all of set_x and set_y_rows precede a barrier.
   __device__ __forceinline__ void add_y_x() {
     add<0>(y_, x_, [](float(&sum)[4], const Pair(&a)[4], const Pair(&b)[2]) {
       Op::mma16(sum, a, b[0], b[1]);
@@ -117,19 +135,65 @@ class EdgeSums {
   /// Registers of a warp's edges: H channels and a tile more, rows g and g + 8.
   static constexpr int kStaged = (kTiles + 1) * kWarpLanes * 2;
 
+  // The order in which mma takes its registers: of split pairs all tops, then what they have left.
+  // Columns: two pairs a tile. Rows: four of two tiles.
   template <typename T>
-  __device__ __forceinline__ void put(T* to, int n, T low, T high) const {
+  static constexpr int kWords = sizeof(T) / sizeof(unsigned);
+
+  template <typename T>
+  static __device__ __forceinline__ unsigned word(const T& pair, int k) {
+    if constexpr (kWords<T> == 1) {
+      return pair;
+    } else {
+      const auto words = std::bit_cast<uint2>(pair);
+      return k == 0 ? words.x : words.y;
+    }
+  }
+  template <typename T>
+  static __device__ __forceinline__ T pair_of(unsigned top, [[maybe_unused]] unsigned rest) {
+    if constexpr (kWords<T> == 1) {
+      return top;
+    } else {
+      return std::bit_cast<T>(uint2{top, rest});
+    }
+  }
+  __device__ __forceinline__ void put_columns(Pair* to, int n, Pair low, Pair high) const {
     auto* const at = to + warp_ * kStaged + (n * kWarpLanes + lane_) * 2;
-    *reinterpret_cast<RegisterVector<T, 2 * sizeof(T)>*>(at) = {{low, high}};
+    if constexpr (kWords<Pair> == 1) {
+      *reinterpret_cast<uint2*>(at) = {low, high};
+    } else {
+      *reinterpret_cast<uint4*>(at) = {word(low, 0), word(high, 0), word(low, 1), word(high, 1)};
+    }
   }
   __device__ __forceinline__ void turn(Pair* to, int n, Pair low, Pair high) const {
-    put(to, n, prim::transpose8<Op>(low), prim::transpose8<Op>(high));
+    put_columns(to, n, prim::transpose8<Op>(low), prim::transpose8<Op>(high));
+  }
+  __device__ __forceinline__ void get_columns(const Pair* from, int warp, int n,
+                                              Pair (&to)[2]) const {
+    const auto* const at = from + warp * kStaged + (n * kWarpLanes + lane_) * 2;
+    if constexpr (kWords<Pair> == 1) {
+      const auto words = *reinterpret_cast<const uint2*>(at);
+      to[0] = words.x, to[1] = words.y;
+    } else {
+      const auto words = *reinterpret_cast<const uint4*>(at);
+      to[0] = pair_of<Pair>(words.x, words.z), to[1] = pair_of<Pair>(words.y, words.w);
+    }
   }
   template <typename T>
-  __device__ __forceinline__ RegisterVector<T, 2 * sizeof(T)> get(const T* from, int warp,
-                                                                  int n) const {
-    const auto* const at = from + warp * kStaged + (n * kWarpLanes + lane_) * 2;
-    return *reinterpret_cast<const RegisterVector<T, 2 * sizeof(T)>*>(at);
+  __device__ __forceinline__ void put_rows(T* to, int m, const T (&of)[4]) const {
+    auto* const at = reinterpret_cast<uint4*>(to + warp_ * kStaged + m * 4 * kWarpLanes) + lane_;
+#pragma unroll
+    for (int k = 0; k < kWords<T>; ++k) {
+      at[k * kWarpLanes] = {word(of[0], k), word(of[1], k), word(of[2], k), word(of[3], k)};
+    }
+  }
+  template <typename T>
+  __device__ __forceinline__ void get_rows(const T* from, int warp, int m, T (&to)[4]) const {
+    const auto* const at =
+        reinterpret_cast<const uint4*>(from + warp * kStaged + m * 4 * kWarpLanes) + lane_;
+    const auto top = at[0], rest = at[(kWords<T> - 1) * kWarpLanes];
+    to[0] = pair_of<T>(top.x, rest.x), to[1] = pair_of<T>(top.y, rest.y);
+    to[2] = pair_of<T>(top.z, rest.z), to[3] = pair_of<T>(top.w, rest.w);
   }
 
   /// A warp takes pairs of column tiles, and half of the row tiles.
@@ -149,16 +213,13 @@ class EdgeSums {
         Pair b[2][2];
 #pragma unroll
         for (int c = 0; c < 2; ++c) {
-          const auto column = get(columns, warp, min(n + c, kTiles));
-          b[c][0] = column.of[0];
-          b[c][1] = column.of[1];
+          get_columns(columns, warp, min(n + c, kTiles), b[c]);
         }
 #pragma unroll
         for (int m = 0; m < kHalf; ++m) {
           if (m >= count) continue;
-          const auto low = get(rows, warp, 2 * (first + m)),
-                     high = get(rows, warp, 2 * (first + m) + 1);
-          const A a[4] = {low.of[0], high.of[0], low.of[1], high.of[1]};
+          A a[4];
+          get_rows(rows, warp, first + m, a);
           multiply(sum[m][0], a, b[0]);
           multiply(sum[m][1], a, b[1]);
         }
