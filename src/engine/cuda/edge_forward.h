@@ -76,6 +76,8 @@ class EdgeForward : EdgeTile<Op_, H, kRounds> {
   using Tile::lane_, Tile::t_, Tile::warp_, Tile::weights_;
   using typename Tile::Pair;
   static constexpr int kUnrolledMovements = H > 72 ? 1 : sizeof(Pair) == 4 ? kSteps : 2;
+  // Unrolled, the last layer in training would spill 124 bytes at H = 72 in bf16.
+  static constexpr int kUnrolled = kTrains && !kMoves && H > 48 ? 1 : Tile::kUnrolledEmbeddings;
   static constexpr int kPartial = 4 * kTiles + 4;  ///< floats of a lane's sums
 
   __device__ __forceinline__ explicit EdgeForward(const EdgeParams<Op>& p)
@@ -179,7 +181,8 @@ class EdgeForward : EdgeTile<Op_, H, kRounds> {
         },
         [&](int m, int h, Pair, Pair) { b_row_[m][h] = senders_ + sender(h, round + m) * kRow; });
     weights_ = kTrains ? p_.weights : p_.weights + kTiles * kWarpLanes;
-    this->embeddings(kTrains ? pair_terms_ : p_.weights, [](int, const auto&) {});
+    this->template embeddings<kUnrolled>(kTrains ? pair_terms_ : p_.weights,
+                                         [](int, const auto&) {});
     this->gates(kTrains ? p_.biases[2 * H] : p_.gate_bias,
                 [&](int m, int h) { return round + m < count_[h]; });
     add_messages();

@@ -106,7 +106,7 @@ class EdgeTile {
   /// e = relu(phi_e.3 relu(z)), the accumulators of z's products being operands of the next.
   /// weights_ stands at the layer's first ones. \param pair_terms  u and v \param see  (n, relu(z)
   /// of the column tiles from n on)
-  template <typename See>
+  template <int kUnrolled = kUnrolledEmbeddings, typename See>
   __device__ __forceinline__ void embeddings(const Pair* pair_terms, const See& see) {
     float sum[kRounds][kTiles][4];
     const Pair* const of_pairs = pair_terms + lane_;
@@ -130,7 +130,7 @@ class EdgeTile {
         }
       });
     }
-#pragma unroll(kUnrolledEmbeddings)
+#pragma unroll(kUnrolled)
     for (int step = 0; step < kSteps; ++step) {
       Pair z[kRounds][2][2];
       inputs<2>(2 * step, of_pairs, z);
