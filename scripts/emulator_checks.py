@@ -6,17 +6,22 @@
 address, thread: builds everything of tests/cuda/ and tests/emulator/ with GCC's address and undefined-behaviour
 sanitizers, or its thread sanitizer, to which each CUDA thread is a thread; the tests must pass silently.
 mutants: makes the mistakes of tests/emulator/mutants.toml in the sources, one at a time, in a copy; tests must
-fail each time. Prints a table of who has caught what. Without a word: all three. Takes minutes.
+fail each time. Prints a table of who has caught what. Without a word: all three.
+Tests that are for every width have few here: 24, an odd number of tiles, for mutants (or those that one asks for), and
+for sanitizers 96, too, whose sums are not in registers.
 Exits with status 1 if a sanitizer reports anything, a test fails, or a mutant lives. Needs g++, Catch2 and Python.
 """
 
 import argparse
+import collections
+import dataclasses
 import functools
 import os
 import re
 import shutil
 import subprocess
 import sys
+import time
 import tomllib
 import xml.etree.ElementTree as ElementTree
 from concurrent.futures import ThreadPoolExecutor
@@ -31,6 +36,7 @@ TREES = ("src/engine", "tests/cuda", "tests/emulator")
 SOURCES = ("tests/cuda/*.cpp", "tests/emulator/*.cpp", "tests/main.cpp", "tests/support.cpp", "tests/random_network.cpp")
 # What must find mistakes in the emulator, whatever kernels there are.
 OF_EMULATOR = ("emulator_test", "primitives_test", "product_test")
+MUTANTS_WIDTHS, SANITIZERS_WIDTHS = "24", "24,96"
 # Seconds for all tests: this only tells a mutant that never ends.
 TIME_LIMIT = 900
 
@@ -49,7 +55,7 @@ class Variant:
 
 VARIANTS = {v.name: v for v in (
     # What a register may hold that nobody has set is a large number.
-    Variant("plain", ["-ftrivial-auto-var-init=pattern"]),
+    Variant("plain", ["-O1", "-ftrivial-auto-var-init=pattern"]),
     # Fibers that a fault abandons leave what they had allocated.
     Variant("address", ["-O1", "-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all"],
             environment={"ASAN_OPTIONS": "detect_leaks=0"}),
@@ -59,6 +65,12 @@ VARIANTS = {v.name: v for v in (
             ["-fno-sanitize=thread", "-DLORENTZNET_EMULATOR_TSAN"], ["setarch", "-R"],
             {"TSAN_OPTIONS": "halt_on_error=1 report_thread_leaks=0"}, "~[race]"),
 )}  # fmt: skip
+
+
+def with_widths(variant: Variant, widths: str) -> Variant:
+    """Tests of these widths alone (tests/cuda/tested_widths.h)."""
+    name = f"{variant.name}-{widths.replace(',', '-')}"
+    return dataclasses.replace(variant, name=name, flags=[*variant.flags, f"-DLORENTZNET_TESTED_WIDTHS={widths}"])
 
 
 def jobs() -> int:
@@ -134,14 +146,15 @@ def run(variant: Variant, program: Path, *arguments: str) -> subprocess.Complete
                           errors="replace", timeout=TIME_LIMIT, env={**os.environ, **variant.environment})  # fmt: skip
 
 
-def check_sanitizer(variant: Variant, tests: str) -> bool:
-    print(f"{variant.name} sanitizer ...", flush=True)
+def check_sanitizer(name: str, tests: str) -> bool:
+    print(f"{name} sanitizer ...", flush=True)
+    begin, variant = time.monotonic(), with_widths(VARIANTS[name], SANITIZERS_WIDTHS)
     program = BUILD / variant.name / "tests"
     link(variant, build(variant, sources(ROOT)), program)
     done = run(variant, program, *([tests] if tests else []))
     silent = done.returncode == 0 and not done.stderr
     print(done.stderr + (done.stdout if not silent else done.stdout.strip().splitlines()[-1] + "\n"), end="")
-    print(f"{variant.name} sanitizer: {'silent' if silent else 'FAILED'}", flush=True)
+    print(f"{name} sanitizer: {'silent' if silent else 'FAILED'} ({time.monotonic() - begin:.0f} s)", flush=True)
     return silent
 
 
@@ -202,7 +215,7 @@ class Mutants:
 
     def __init__(self):
         self.dependencies = dependencies()
-        self.objects: dict[str, dict[Path, Path]] = {name: {} for name in VARIANTS}
+        self.objects: dict[str, dict[Path, Path]] = collections.defaultdict(dict)
         self.passing: set[tuple[str, tuple[Path, ...]]] = set()
 
     def files(self, mutant: dict) -> tuple[list[Path], list[Path]]:
@@ -230,7 +243,7 @@ class Mutants:
 
     def attempt(self, mutant: dict) -> tuple[str | None, str]:
         """(who has caught it, why it could not be tried)."""
-        variant = VARIANTS[mutant.get("with", "plain")]
+        variant = with_widths(VARIANTS[mutant.get("with", "plain")], mutant.get("widths", MUTANTS_WIDTHS))
         folder = BUILD / "mutant"
         shutil.rmtree(folder, ignore_errors=True)
         try:
@@ -251,14 +264,14 @@ class Mutants:
 def check_mutants(only: str) -> bool:
     mutants = tomllib.loads((ROOT / "tests" / "emulator" / "mutants.toml").read_text())["mutant"]
     mutants = [m for m in mutants if only in m["name"] or only in m["file"]]
-    tried = Mutants()
+    begin, tried = time.monotonic(), Mutants()
     bad = 0
     for mutant in mutants:
         caught, problem = tried.attempt(mutant)
         bad += caught is None
         text = f"caught by {caught}" if caught else f"NOT TRIED: {problem}" if problem else "LIVES"
         print(f"{Path(mutant['file']).name}: {mutant['name']}: {text}", flush=True)
-    print(f"{len(mutants) - bad} of {len(mutants)} mutants caught")
+    print(f"{len(mutants) - bad} of {len(mutants)} mutants caught ({time.monotonic() - begin:.0f} s)")
     return bad == 0 and bool(mutants)
 
 
@@ -272,7 +285,7 @@ def main() -> int:
     checks = arguments.checks or ["address", "thread", "mutants"]
     if unknown := set(checks) - {"address", "thread", "mutants"}:
         parser.error(f"there is no check {', '.join(sorted(unknown))}")
-    good = [check_sanitizer(VARIANTS[name], arguments.tests) for name in checks if name != "mutants"]
+    good = [check_sanitizer(name, arguments.tests) for name in checks if name != "mutants"]
     if "mutants" in checks:
         good.append(check_mutants(arguments.only))
     return 0 if all(good) else 1

@@ -5,6 +5,7 @@
 #include "cuda_primitives.h"
 #include "device_orders.h"
 #include "edge_on_device.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -91,13 +92,7 @@ void check_width() {
 }  // namespace
 
 TEST_CASE("edge part in training: backward, every width and format") {
-  check_width<16>();
-  check_width<24>();
-  check_width<32>();
-  check_width<48>();
-  check_width<72>();
-  check_width<96>();
-  check_width<128>();
+  with_tested_widths([]<int H>(std::integral_constant<int, H>) { check_width<H>(); });
 }
 
 TEST_CASE("edge part in training: backward, odd sizes") {

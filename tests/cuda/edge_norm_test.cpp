@@ -8,8 +8,8 @@
 #include "edge_loss.h"
 #include "engine/cuda/edge_norm_backward.h"
 #include "engine/cuda/partial_sums.h"
-#include "engine/cuda/widths.h"
 #include "row_checks.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -289,7 +289,7 @@ TEST_CASE("norm of edges of the CUDA engine: statistics and gradients") {
     check_edge_norm<H>({1, 2, 3, 15, 16, 17, 33}, false);
     check_edge_norm<H>({40}, true);
   };
-  with_each_width(check);
+  with_tested_widths(check);
   check_edge_norm<16>({199, 2, 200, 64}, false);
 }
 

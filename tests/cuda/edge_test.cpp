@@ -11,6 +11,7 @@
 #include "engine/cuda/edge_plan.h"
 #include "engine/cuda/edge_weights.h"
 #include "errors.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -102,13 +103,8 @@ bool is_same(const Sums& one, int at, const Sums& other, int other_at, int n, in
 }  // namespace
 
 TEST_CASE("edge part: every width is the definition within its format's bounds") {
-  check_width<16, 2>();
-  check_width<24, 2>();
-  check_width<32, 2>();
-  check_width<48, 2>();
-  check_width<72, 2>();
-  check_width<96, 1>();
-  check_width<128, 1>();
+  with_tested_widths(
+      []<int H>(std::integral_constant<int, H>) { check_width<H, H <= 72 ? 2 : 1>(); });
 }
 
 TEST_CASE("edge part: odd sizes, and jets side by side in a tile") {

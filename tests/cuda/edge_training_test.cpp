@@ -6,6 +6,7 @@
 #include "device_orders.h"
 #include "edge_on_device.h"
 #include "engine/cuda/edge_weights.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -87,13 +88,7 @@ TEST_CASE("edge part in training: weights packed on the device are those packed 
 }
 
 TEST_CASE("edge part in training: forward, every width and format") {
-  check_forward_width<16>();
-  check_forward_width<24>();
-  check_forward_width<32>();
-  check_forward_width<48>();
-  check_forward_width<72>();
-  check_forward_width<96>();
-  check_forward_width<128>();
+  with_tested_widths([]<int H>(std::integral_constant<int, H>) { check_forward_width<H>(); });
 }
 
 TEST_CASE("edge part in training: forward, odd sizes") {

@@ -2,9 +2,9 @@
 
 #include "cuda_primitives.h"
 #include "device_orders.h"
-#include "engine/cuda/widths.h"
 #include "node_backward_run.h"
 #include "row_checks.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -156,7 +156,7 @@ void check_all_backward(const OperandRounding& rounding, double limit) {
     check_backward<Op, H>({3}, 1, false, false, rounding, limit);
     check_backward<Op, H>({64, 70}, 11, true, false, rounding, limit);  // two parts of weights
   };
-  with_each_width(check);
+  with_tested_widths(check);
 }
 
 /// Changes `values` by random amounts of size `step`. \return sum of gradient times them

@@ -6,9 +6,9 @@
 #include "device_orders.h"
 #include "engine/cuda/node_forward.h"
 #include "engine/cuda/pack_nodes.h"
-#include "engine/cuda/widths.h"
 #include "node_batch.h"
 #include "row_checks.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -192,7 +192,7 @@ void check_all_nodes(const OperandRounding& rounding, double limit, double alike
     }
     for (const int n : kSizes) check_nodes<Op, H>({n}, 2, rounding, limit, alike);
   };
-  with_each_width(check);
+  with_tested_widths(check);
 }
 
 /// The rows of a jet are the same bits.

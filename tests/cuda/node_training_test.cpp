@@ -7,8 +7,8 @@
 #include "device_array.h"
 #include "device_orders.h"
 #include "engine/cuda/pack_nodes.h"
-#include "engine/cuda/widths.h"
 #include "row_checks.h"
+#include "tested_widths.h"
 #include "training_weights.h"
 
 namespace lorentznet::cuda {
@@ -184,7 +184,7 @@ void check_all_training(const OperandRounding& rounding, double limit) {
     for (const int n : {1, 2, 17, 33, 64}) check_training<Op, H>({n}, 8, false, rounding, limit);
     check_training<Op, H>({1}, 64, true, rounding, limit);  // the ghost alone
   };
-  with_each_width(check);
+  with_tested_widths(check);
 }
 
 }  // namespace

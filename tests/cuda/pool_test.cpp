@@ -6,6 +6,7 @@
 #include "engine/cuda/pack_nodes.h"
 #include "engine/cuda/pool_training.h"
 #include "row_checks.h"
+#include "tested_widths.h"
 
 namespace lorentznet::cuda {
 namespace {
@@ -107,24 +108,13 @@ void check_pool_training(bool ghost) {
 
 TEST_CASE("pooling of the CUDA engine in training") {
   for (const bool ghost : {false, true}) {
-    check_pool_training<16>(ghost);
-    check_pool_training<24>(ghost);
-    check_pool_training<32>(ghost);
-    check_pool_training<48>(ghost);
-    check_pool_training<72>(ghost);
-    check_pool_training<96>(ghost);
-    check_pool_training<128>(ghost);
+    with_tested_widths(
+        [&]<int H>(std::integral_constant<int, H>) { check_pool_training<H>(ghost); });
   }
 }
 
 TEST_CASE("pooling of the CUDA engine") {
-  check_pool<16>();
-  check_pool<24>();
-  check_pool<32>();
-  check_pool<48>();
-  check_pool<72>();
-  check_pool<96>();
-  check_pool<128>();
+  with_tested_widths([]<int H>(std::integral_constant<int, H>) { check_pool<H>(); });
 }
 
 TEST_CASE("pooling of the CUDA engine: the same bits in any batch, place and order of threads") {
