@@ -22,16 +22,21 @@ def qg_bytes(number):
 
 
 class DownloadTest(harness.ProgramTest):
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.files = {}
+        for number in range(QG_FILES):
+            cls.files["QG_jets.npz" if number == 0 else f"QG_jets_{number}.npz"] = qg_bytes(number)
+        for split in harness.TOP_SPLITS:
+            file = harness.write_h5(cls.folder / "h5", harness.top_arrays(split))
+            cls.files[f"{split}.h5"] = file.read_bytes()
+
     def setUp(self):
         self.server = file_server.start(self)
+        self.server.files |= self.files
         self.data = self.folder / self.id().rsplit(".", 1)[-1]
         self.datasets = self.data / "datasets"
-        for number in range(QG_FILES):
-            name = "QG_jets.npz" if number == 0 else f"QG_jets_{number}.npz"
-            self.server.files[name] = qg_bytes(number)
-        for split in harness.TOP_SPLITS:
-            harness.write_h5(self.folder / "h5", harness.top_arrays(split))
-            self.server.files[f"{split}.h5"] = (self.folder / "h5").read_bytes()
         self.write_table()
 
     def write_table(self, url=None, **sums):
@@ -173,8 +178,7 @@ class DownloadTest(harness.ProgramTest):
     def test_interrupted(self):
         """Ctrl-C leaves a partial file, which the next run continues and no training uses."""
         self.server.behave = {"QG_jets_1.npz": ["slow"]}
-        program = subprocess.Popen(harness.command("qg", *self.command("qg")), stdout=subprocess.PIPE,
-                                   env=harness.environment() | self.environment())  # fmt: skip
+        program = harness.start(harness.command("qg", *self.command("qg")), harness.environment() | self.environment())
         part = self.datasets / "QG_jets_1.npz.part"
         end = time.monotonic() + harness.HANG
         expected = len(self.server.files["QG_jets_1.npz"]) // 3
@@ -185,7 +189,7 @@ class DownloadTest(harness.ProgramTest):
         self.assert_refused(self.run_program(), "another process is downloading")
         program.send_signal(signal.SIGINT)
         self.assertNotEqual(program.wait(timeout=harness.HANG), 0)
-        program.stdout.close()
+        program.communicate()
         self.assertEqual(self.names(), ["QG_jets.npz", "QG_jets_1.npz.part", "unfinished-download"])
         self.server.requests.clear()
         self.assert_finished(self.run_program())

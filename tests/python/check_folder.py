@@ -262,9 +262,7 @@ class EndTest(FolderTest):
         logs = self.folder / "it's a folder"
         words = [*self.LONG, "--datadir", self.data, "--logdir", logs, "--kernel=plain", "--boost=0.5,-0.1",
                  "--test_data", self.data / "datasets" / "QG_jets.npz", "--overwrite"]  # fmt: skip
-        training = subprocess.Popen(harness.command("qg", *words), env=harness.environment(), text=True,
-                                    stdout=subprocess.PIPE)  # fmt: skip
-        with training:
+        with harness.start(harness.command("qg", *words), harness.environment()) as training:
             lines = []
             for line in training.stdout:
                 lines.append(line)

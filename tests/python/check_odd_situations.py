@@ -7,6 +7,7 @@ A sample is a test; --full runs the whole table (odd_situations.py) by hand, whi
 it, and --only those whose names contain a text.
 """
 
+import os
 import re
 import signal
 import subprocess
@@ -84,17 +85,15 @@ def run(world: World, situation: Situation) -> subprocess.CompletedProcess:
         words = ["/bin/sh", "-c", 'cd "$0" && rmdir "$0" && exec "$@"', str(cwd), *words]
     elif situation.cwd:
         cwd = situation.cwd
-    streams = {"stderr": subprocess.PIPE, "stdin": subprocess.DEVNULL}
-    if situation.stdout:
-        with open(situation.stdout, "wb") as out:
-            return subprocess.run(words, env=env, cwd=cwd, stdout=out, timeout=SECONDS, preexec_fn=situation.limit, **streams)
-    return subprocess.run(words, env=env, cwd=cwd, stdout=subprocess.PIPE, timeout=SECONDS, preexec_fn=situation.limit,
-                          restore_signals=situation.limit is None, **streams)  # fmt: skip
+    options = {"preexec_fn": situation.limit, "restore_signals": bool(situation.stdout)} if situation.limit else {}
+    with open(situation.stdout or os.devnull, "wb") as out:
+        stdout = out if situation.stdout else subprocess.PIPE
+        return harness.finish(harness.start(words, env, stdout, cwd=Path(cwd), **options), SECONDS)
 
 
 def wrong_end(situation: Situation, result) -> str | None:
     """What is wrong with how a run ended."""
-    error = result.stderr.decode(errors="replace")
+    error = result.stderr
     before_main = (situation.limit or situation.cwd) and re.search(BEFORE_MAIN, error)
     if before_main and result.returncode in (1, 2, 127, -signal.SIGABRT, -signal.SIGSEGV):
         return None

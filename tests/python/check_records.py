@@ -37,8 +37,7 @@ def on_terminal(words, columns=120):
     """Runs a program with a terminal as stdout. Returns its status, stdout and stderr."""
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
-    process = subprocess.Popen(words, stdout=theirs, stderr=subprocess.PIPE,
-                               env=harness.environment(TERM="xterm"))  # fmt: skip
+    process = harness.start(words, harness.environment(TERM="xterm"), stdout=theirs)
     os.close(theirs)
     text = b""
     while select.select([ours], [], [], harness.HANG)[0]:
@@ -153,7 +152,7 @@ class RecordsTest(harness.ProgramTest):
 
     def test_live_line(self):
         status, text, errors = on_terminal(self.words("live"))
-        self.assertEqual((status, errors), (0, b""))
+        self.assertEqual((status, errors), (0, ""))
         drawn = re.findall(r"(?:\n|\x1b\[K)(Epoch [^\r\n]* %  [^\r\n]*)", text)
         self.assertTrue(drawn, text)
         for line in drawn:

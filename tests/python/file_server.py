@@ -21,7 +21,7 @@ class Server(http.server.ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), Handler)
         self.files, self.behave, self.requests, self.sizes = {}, {}, [], True
         self.go_on = threading.Event()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()  # looks every 10 ms whether to end
 
     @property
     def url(self):

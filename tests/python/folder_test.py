@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
 import time
 
 import harness
@@ -38,9 +37,7 @@ class FolderTest(harness.TrainedTest):
         return harness.run("qg", *self.words(folder, *words), **options)
 
     def start(self, folder, *words, **options):
-        options = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True} | options
-        process = subprocess.Popen(harness.command("qg", *self.words(folder, *words)), env=harness.environment(),
-                                   **options)  # fmt: skip
+        process = harness.start(harness.command("qg", *self.words(folder, *words)), harness.environment(), **options)
         self.addCleanup(process.__exit__, None, None, None)
         self.addCleanup(process.kill)
         return process

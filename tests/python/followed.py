@@ -20,7 +20,7 @@ class Followed:
         self.socket, self._theirs = socket.socketpair()
         self._theirs.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1)  # the kernel raises it to the least it allows
         self.errors = tempfile.TemporaryFile()
-        self.process = subprocess.Popen(command, env=env, stdout=self._theirs, stderr=self.errors)
+        self.process = harness.start(command, env, self._theirs, self.errors)
         if not can_hold:
             self._theirs.close()
         self.output, self._seen = b"", 0

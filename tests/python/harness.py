@@ -5,7 +5,6 @@ torch_without_cuda.import_torch); other arguments go to unittest. It exits as ma
 """
 
 import argparse
-import atexit
 import functools
 import json
 import os
@@ -20,6 +19,8 @@ from pathlib import Path
 
 import h5py
 import numpy as np
+
+import served
 
 PROJECT = Path(__file__).resolve().parents[2]
 QG_SAMPLE = PROJECT / "data" / "qg" / "datasets" / "QG_jets.npz"
@@ -92,58 +93,40 @@ def build_environment(base: Path) -> dict[str, str]:
                                 "CXX": os.environ.get("CXX", "c++")}  # fmt: skip
 
 
-class ProgramServer:
-    """Runs programs in forks of a process that has loaded LibTorch (tests/tools/program_server.cpp), which takes a
-    tenth of the time if the run is short."""
-
-    def __init__(self, server: Path):
-        self.folder = Path(tempfile.mkdtemp(prefix="lorentznet-"))
-        self.process = subprocess.Popen([server], env=environment(), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-        atexit.register(self.close)
-
-    def close(self):
-        with self.process:
-            self.process.stdin.close()
-        shutil.rmtree(self.folder)
-
-    def run(self, command: list[str], env: dict[str, str], timeout: int) -> subprocess.CompletedProcess:
-        self.start(command, env, timeout)
-        return self.finish()
-
-    def start(self, command: list[str], env: dict[str, str], timeout: int):
-        """Without waiting for the end; until finish() there can be no other run."""
-        out, err = self.folder / "out", self.folder / "err"
-        words = [timeout, out, err, len(command), *command, *(f"{name}={value}" for name, value in env.items())]
-        request = b"".join(os.fsencode(str(word)) + b"\0" for word in words)
-        self.process.stdin.write(b"%d\n" % len(request) + request)
-        self.process.stdin.flush()
-        self.running = command, timeout
-
-    def finish(self) -> subprocess.CompletedProcess:
-        command, timeout = self.running
-        status = int(self.process.stdout.readline())
-        if status == -signal.SIGALRM:
-            raise subprocess.TimeoutExpired(command, timeout)
-        out, err = ((self.folder / name).read_text() for name in ("out", "err"))
-        return subprocess.CompletedProcess(command, status, out, err)
+def _server(command: list[str], env: dict[str, str]) -> served.ProgramServer | None:
+    """Its libraries have seen the variables that this program's would see."""
+    if not OPTIONS.server or command[0] not in {str(OPTIONS.bin / f"{task}_tagging") for task in ("top", "qg")}:
+        return None
+    seen = served.seen_by_libraries(env)
+    if seen != served.seen_by_libraries(environment(int(env.get("OMP_NUM_THREADS", 1)))):
+        return None
+    return served.program_server(OPTIONS.server.resolve(), tuple(sorted(seen.items())))
 
 
-@functools.cache
-def program_server(number: int = 0) -> ProgramServer:
-    """The server with this number: each has one run at a time."""
-    return ProgramServer(OPTIONS.server.resolve())
+def start(command: list[str], env: dict[str, str], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+          cwd: Path | None = None, **options) -> subprocess.Popen | served.Program:  # fmt: skip
+    """Starts a program whose streams are text; by a ProgramServer if there is one, unless `options` of a
+    subprocess.Popen are given or a library could see the difference when it is loaded."""
+    server = None if options else _server(command, env)
+    if server is None:
+        return subprocess.Popen(command, env=env, stdin=subprocess.DEVNULL, stdout=stdout, stderr=stderr, cwd=cwd,
+                                text=True, errors="replace", **options)  # fmt: skip
+    return server.start(command, env, stdout, stderr, cwd or Path.cwd(), HANG)
+
+
+def finish(program: subprocess.Popen | served.Program, timeout: int = HANG) -> subprocess.CompletedProcess:
+    """Waits for its end, and kills it after the timeout."""
+    with program:
+        try:
+            out, err = program.communicate(timeout=timeout)
+        finally:
+            program.kill()  # if it has not ended
+    return subprocess.CompletedProcess(program.args, program.returncode, out, err)
 
 
 def run(task: str, *words, threads: int = 1, env=None, **options) -> subprocess.CompletedProcess:
-    """Runs a program to its end, whatever its exit status; by the ProgramServer if there is one, unless a library could
-    see the difference when it is loaded."""
-    own = env or {}
-    if OPTIONS.server and threads == 1 and not options and all(name.startswith("LORENTZNET_") for name in own):
-        return program_server().run(command(task, *words), environment(**own), timeout=HANG)
-    return subprocess.run(
-        command(task, *words), env=environment(threads, **own), timeout=HANG,
-        capture_output=True, text=True, **options,
-    )  # fmt: skip
+    """Runs a program to its end, whatever its exit status."""
+    return finish(start(command(task, *words), environment(threads, **(env or {})), **options))
 
 
 def test_mode(task: str, run_folder: Path, *words, **options) -> subprocess.CompletedProcess:

@@ -58,11 +58,7 @@ def variables_of_ranks(count: int) -> list[dict[str, str]]:
 
 def start_ranks(variables: list[dict[str, str]], task: str, *words) -> list[subprocess.Popen]:
     """Starts one process per dictionary of variables."""
-    return [
-        subprocess.Popen(harness.command(task, *words), env=environment(**own), text=True,
-                         stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        for own in variables
-    ]  # fmt: skip
+    return [harness.start(harness.command(task, *words), environment(**own)) for own in variables]
 
 
 def wait_for_line(process: subprocess.Popen, start: str):
@@ -104,14 +100,8 @@ def wait_for(processes, timeout=harness.HANG) -> list[subprocess.CompletedProces
 
 
 def run_ranks(count: int, task: str, *words) -> list[subprocess.CompletedProcess]:
-    """Runs all ranks to their ends; each by a ProgramServer of its own if there is one."""
-    variables = variables_of_ranks(count)
-    if not harness.OPTIONS.server:
-        return wait_for(start_ranks(variables, task, *words))
-    servers = [harness.program_server(rank) for rank in range(count)]
-    for server, own in zip(servers, variables):
-        server.start(harness.command(task, *words), environment(**own), harness.HANG)
-    return [server.finish() for server in servers]
+    """Runs all ranks to their ends."""
+    return wait_for(start_ranks(variables_of_ranks(count), task, *words))
 
 
 def torchrun(count: int, *words, restarts: int = 0) -> list[str]:
