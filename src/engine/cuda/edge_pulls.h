@@ -65,6 +65,10 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
   static constexpr bool kTotalsInRegisters = H <= 72;
   static constexpr int kSharedTotals = kTotalsInRegisters || H * sizeof(Pair) > 768 ? 0 : kOfS;
 
+  /// Unrolled altogether, bf16 would spill 68 bytes at H = 72 on sm_80.
+  static constexpr int kUnrolled =
+      H > 48 && Tile::kUnrolledEmbeddings > 1 ? 2 : Tile::kUnrolledEmbeddings;
+
   __device__ __forceinline__ EdgePulls(const Params& p, Sums& sums, float* totals,
                                        prim::Carver& carve)
       : Tile(p.biases), p_(p), sums_(sums) {
@@ -130,7 +134,7 @@ class EdgePulls : EdgeTile<Op_, H, 1, true> {
           t_ij_[h] = Op::low(t) + Op::high(t);
         });
     weights_ = p_.weights;
-    this->embeddings(pair_terms_, [&](int n0, const auto& z) {
+    this->template embeddings<kUnrolled>(pair_terms_, [&](int n0, const auto& z) {
       constexpr int kCount = sizeof(z[0]) / sizeof(z[0][0]);
 #pragma unroll
       for (int k = 0; k < kCount; ++k) {
