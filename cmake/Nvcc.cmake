@@ -14,7 +14,8 @@ if(LORENTZNET_CUDA)
 endif()
 
 # nvcc_object(<variable> <source> INCLUDES <folder>... DEPENDS <file>...): an object file for Ampere, Hopper, and,
-# compiled when it is first used, later GPUs.
+# compiled when it is first used, later GPUs. <source>.log beside it has nvcc's version and what ptxas says of each
+# kernel, for scripts/cuda_resources.py.
 function(nvcc_object variable source)
   cmake_parse_arguments(PARSE_ARGV 2 arg "" "" "INCLUDES;DEPENDS")
   get_filename_component(source ${source} ABSOLUTE)
@@ -23,7 +24,10 @@ function(nvcc_object variable source)
   list(TRANSFORM arg_INCLUDES PREPEND -I)
   add_custom_command(
     OUTPUT ${object}
-    COMMAND ${NVCC} -std=c++20 -O3 --expt-relaxed-constexpr -Xcompiler -fPIC
+    BYPRODUCTS ${CMAKE_CURRENT_BINARY_DIR}/${name}.log
+    COMMAND sh -c "\"$1\" --version >\"$0\" && \"$@\" 2>>\"$0\" || { cat \"$0\" >&2; exit 1; }"
+            ${CMAKE_CURRENT_BINARY_DIR}/${name}.log
+            ${NVCC} -std=c++20 -O3 --expt-relaxed-constexpr -Xcompiler -fPIC -Xptxas -v
             -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=[sm_90,compute_90]
             ${arg_INCLUDES} -x cu -c ${source} -o ${object}
     DEPENDS ${source} ${arg_DEPENDS}

@@ -1,17 +1,21 @@
 #!/usr/bin/env python3
-"""Compiles the CUDA kernels for every architecture and checks what they need of a GPU, which is not there.
+"""Checks what the CUDA kernels need of a GPU, which is not there.
 
-    scripts/cuda_resources.py [--renew] [--source FILE] [--table FILE]
+    scripts/cuda_resources.py [--logs FILE...] [--renew] [--source FILE...] [--table FILE]
 
-Reads registers, stack, spills and static shared memory of each kernel from ptxas, and compares them with
-src/engine/cuda/resources.json. Exits with status 1 if one differs (better ones too: then --renew writes the table),
-if a kernel of sm_80 or sm_90 spills more than 64 bytes (later ones are compiled by the driver, from PTX), or if its
-registers allow fewer than 8 warps on a multiprocessor of sm_90.
-Another nvcc than the table's has other numbers: then only the limits are checked. Needs nvcc, in PATH or in
-/usr/local/cuda/bin, and no GPU.
+Registers, stack, spills and static shared memory of each kernel are those that ptxas has reported, for sm_80 and sm_90
+(later GPUs compile the PTX of sm_90 themselves); threads and dynamic shared memory are those with which the host starts
+it, for jets of 50 particles where it depends on them (tests/tools/cuda_kernels.cpp). Compared are these with
+src/engine/cuda/resources.json. Exits with status 1 if one differs (better ones too: then --renew writes the table), if
+a kernel spills more than 64 bytes, if its block does not fit a multiprocessor's shared memory, or if registers and
+shared memory allow fewer than 8 warps on a multiprocessor of sm_90.
+--logs: what nvcc has said in a build (*.cu.log beside the objects); without them the kernels are compiled, which takes
+minutes. Another nvcc than the table's has other numbers: then only the limits are checked, and what the host starts.
+Needs g++, and nvcc unless there are logs, in .deps/, in PATH or in /usr/local/cuda/bin; no GPU.
 """
 
 import argparse
+import itertools
 import json
 import os
 import re
@@ -23,15 +27,20 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-ALWAYS = ("sm_80", "sm_90")  # with PTX for later ones
-IF_KNOWN = ("sm_100", "sm_120")  # not in every nvcc
+ARCHITECTURES = ("sm_80", "sm_90")
+SOURCES = [ROOT / "src/engine/cuda" / name for name in ("kernels.cu", "training_kernels.cu")]
+KERNELS = ROOT / "tests/tools/cuda_kernels.cpp"
 MOST_SPILLED = 64  # bytes
 FEWEST_WARPS = 8  # on a multiprocessor of sm_90
-# CUDA C++ Programming Guide, technical specifications per compute capability (9.0): registers of a multiprocessor;
-# a warp gets a multiple of 256.
-REGISTERS, REGISTER_UNIT, MOST_WARPS = 65536, 256, 64
+# CUDA C++ Programming Guide, technical specifications per compute capability: registers of a multiprocessor, of which a
+# warp gets a multiple of 256; warps and blocks; bytes of shared memory, of which a block gets a multiple of 128 and
+# the driver 1 kB for each.
+REGISTERS, REGISTER_UNIT, MOST_WARPS, MOST_BLOCKS = 65536, 256, 64, 32
+SHARED = {"sm_80": 164 << 10, "sm_90": 228 << 10}
+SHARED_UNIT, SHARED_OF_DRIVER = 128, 1 << 10
 FIELDS = ("registers", "stack", "spill_stores", "spill_loads", "shared")
-INCLUDES = ("src/engine/cuda/device", "src", "tests/cuda")
+STARTED = ("threads", "dynamic")
+INCLUDES = ("src/engine/cuda/device", "src", "include", "tests/cuda")
 
 
 def die(text: str):
@@ -39,9 +48,11 @@ def die(text: str):
 
 
 def find_nvcc() -> str:
-    nvcc = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
+    """As cmake/Nvcc.cmake does."""
+    nvcc = (shutil.which("nvcc", path=ROOT / ".deps/python/nvidia/cu13/bin") or shutil.which("nvcc")
+            or shutil.which("nvcc", path="/usr/local/cuda/bin"))  # fmt: skip
     if not nvcc:
-        die("nvcc was found neither in PATH nor in /usr/local/cuda/bin")
+        die("nvcc was found neither in .deps/ (scripts/setup.sh --cuda) nor in PATH nor in /usr/local/cuda/bin")
     return nvcc
 
 
@@ -52,83 +63,98 @@ def output_of(*command: str) -> str:
     return done.stdout + done.stderr
 
 
-def version_of(nvcc: str) -> str:
-    return re.search(r"V(\d+\.\d+\.\d+)", output_of(nvcc, "--version"))[1]
-
-
-def architectures(nvcc: str) -> list[str]:
-    known = output_of(nvcc, "--list-gpu-code").split()
-    return [*ALWAYS, *(name for name in IF_KNOWN if name in known)]
-
-
-def compile_for(nvcc: str, source: Path, *flags: str) -> str:
+def compile_for(nvcc: str, source: Path, architecture: str) -> str:
+    """What nvcc says of itself and of the kernels, as a build writes it into a log."""
     folders = [f"-I{ROOT / folder}" for folder in INCLUDES]
-    return output_of(nvcc, "-std=c++20", *folders, *flags, str(source))
+    with tempfile.TemporaryDirectory() as folder:
+        return output_of(nvcc, "--version") + output_of(
+            nvcc, "-std=c++20", "--expt-relaxed-constexpr", *folders, f"-arch={architecture}", "-cubin",
+            "-Xptxas", "-v", "-o", f"{folder}/cubin", str(source))  # fmt: skip
+
+
+def compile_all(sources: list[Path]) -> list[str]:
+    nvcc = find_nvcc()
+    with ThreadPoolExecutor(int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count()))) as pool:
+        return list(pool.map(lambda pair: compile_for(nvcc, *pair), itertools.product(sources, ARCHITECTURES)))
+
+
+def version_of(log: str) -> str:
+    found = re.search(r"V(\d+\.\d+\.\d+)", log)
+    return found[1] if found else die("nvcc's version is not in its log")
 
 
 def demangled(name: str) -> str:
-    """A kernel's name as we write it: EdgeForward<F16x3, 72>."""
-    text = output_of("c++filt", name).strip()
-    inner = re.search(r"start<(.*)>\(", text)
-    text = inner[1] if inner else text
+    """A kernel's name, as c++filt or g++ writes it, as we do: EdgeForward<F16x3, 72>."""
+    inner = re.search(r"start<(.*)>\(", name)
+    text = inner[1] if inner else name
     text = re.sub(r"lorentznet::cuda::(prim::)?|\((?:int|bool|unsigned int)\)", "", text)
     return re.sub(r"Split<(\w+)\s*>", r"\1x3", text).strip()
 
 
-def resources(log: str) -> dict[str, dict[str, int]]:
-    """What ptxas -v says of each kernel."""
-    found: dict[str, dict[str, int]] = {}
-    for part in re.split(r"Compiling entry function '", log)[1:]:
-        name = part.partition("'")[0]
-        body = part.partition("Function properties for " + name)[2]
+def resources(log: str) -> dict[str, dict[str, dict[str, int]]]:
+    """{kernel: {architecture: {field: number}}}, as ptxas -v tells them."""
+    found: dict = {}
+    parts = re.split(r"Compiling entry function '", log)[1:]
+    mangled = [part.partition("'")[0] for part in parts]
+    names = output_of("c++filt", *mangled).splitlines() if parts else []
+    for part, of_linker, name in zip(parts, mangled, names, strict=True):
+        architecture = re.search(r"for '(\w+)'", part)[1]
+        body = part.partition("Function properties for " + of_linker)[2]
         stack, stores, loads = map(int, re.search(
             r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", body).groups())  # fmt: skip
         registers = int(re.search(r"Used (\d+) registers", body)[1])
         shared = re.search(r"(\d+) bytes smem", body)
-        found[demangled(name)] = dict(zip(FIELDS, (registers, stack, stores, loads, int(shared[1]) if shared else 0)))
+        numbers = dict(zip(FIELDS, (registers, stack, stores, loads, int(shared[1]) if shared else 0)))
+        found.setdefault(demangled(name), {})[architecture] = numbers
     return found
 
 
-def threads_of(ptx: str) -> dict[str, int]:
-    """The most threads of a block of each kernel (__launch_bounds__)."""
-    entries = re.findall(r"\.entry (\w+)\(.*?\)\s*\.maxntid (\d+)", ptx, re.DOTALL)
-    return {demangled(name): int(threads) for name, threads in entries}
+def started() -> dict[str, dict[str, int]]:
+    """{kernel: {"threads": of a block, "dynamic": bytes of shared memory}}, as the host starts it."""
+    with tempfile.TemporaryDirectory() as folder:
+        program = f"{folder}/kernels"
+        flags = [f"-I{ROOT / path}" for path in ("tests/emulator", "tests/cuda", "src", "include")]
+        output_of("g++", "-std=c++20", "-w", *flags, str(KERNELS), "-o", program)
+        rows = [line.split("\t") for line in output_of(program).splitlines()]
+    return {demangled(name): dict(zip(STARTED, map(int, numbers))) for name, *numbers in rows}
 
 
-def measure(nvcc: str, source: Path) -> tuple[dict, dict[str, int]]:
-    """({kernel: {architecture: {field: number}}}, {kernel: threads of a block})."""
-    names = architectures(nvcc)
-    with tempfile.TemporaryDirectory() as folder, ThreadPoolExecutor(
-            int(os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count()))) as pool:  # fmt: skip
-        logs = pool.map(lambda name: compile_for(nvcc, source, f"-arch={name}", "-cubin", "-Xptxas", "-v", "-o",
-                                                 f"{folder}/{name}"), names)  # fmt: skip
-        compile_for(nvcc, source, "-arch=compute_90", "-ptx", "-o", f"{folder}/ptx")
-        threads = threads_of(Path(f"{folder}/ptx").read_text())
-        found: dict = {}
-        for name, log in zip(names, logs):
-            for kernel, numbers in resources(log).items():
-                found.setdefault(kernel, {})[name] = numbers
+def measure(logs: list[str], of_host: dict[str, dict[str, int]]) -> dict:
+    """{kernel: {"threads", "dynamic": number, architecture: {field: number}}}"""
+    found: dict = {}
+    for log in logs:
+        for kernel, by_name in resources(log).items():
+            if kernel not in of_host:
+                die(f"{KERNELS.relative_to(ROOT)} lacks {kernel}")
+            found.setdefault(kernel, dict(of_host[kernel])).update(by_name)
     if not found:
-        die(f"{source} has no kernel")
-    return found, threads
+        die("the logs are of no kernel")
+    for kernel, of in found.items():
+        if missing := [name for name in ARCHITECTURES if name not in of]:
+            die(f"{kernel} was not compiled for {missing[0]}")
+    return found
 
 
-def warps(registers: int, threads: int) -> int:
-    """Warps on a multiprocessor of sm_90, as far as registers decide it."""
-    each = -(-threads // 32)
-    unit = -(-registers * 32 // REGISTER_UNIT) * REGISTER_UNIT
-    return min(REGISTERS // (unit * each) * each, MOST_WARPS)
+def warps(numbers: dict[str, int], of_host: dict[str, int], architecture: str) -> int:
+    """On a multiprocessor, as far as registers and shared memory decide it; 0 if a block does not fit."""
+    each = -(-of_host["threads"] // 32)
+    unit = -(-numbers["registers"] * 32 // REGISTER_UNIT) * REGISTER_UNIT
+    shared = -(-(numbers["shared"] + of_host["dynamic"]) // SHARED_UNIT) * SHARED_UNIT + SHARED_OF_DRIVER
+    blocks = min(REGISTERS // (unit * each), SHARED[architecture] // shared, MOST_WARPS // each, MOST_BLOCKS)
+    return blocks * each
 
 
-def beyond_limits(found: dict, threads: dict[str, int]):
-    for kernel, by_name in found.items():
-        for name, numbers in by_name.items():
-            spilled = max(numbers["spill_stores"], numbers["spill_loads"])
-            if name in ALWAYS and spilled > MOST_SPILLED:
+def beyond_limits(found: dict):
+    for kernel, of in found.items():
+        for name in ARCHITECTURES:
+            spilled = max(of[name]["spill_stores"], of[name]["spill_loads"])
+            if spilled > MOST_SPILLED:
                 yield f"{kernel}, {name}: spills {spilled} bytes, more than {MOST_SPILLED}"
-        if (count := warps(by_name["sm_90"]["registers"], threads[kernel])) < FEWEST_WARPS:
-            yield (f"{kernel}, sm_90: {by_name['sm_90']['registers']} registers allow {count} warps on a "
-                   f"multiprocessor, fewer than {FEWEST_WARPS}")  # fmt: skip
+            count, fewest = warps(of[name], of, name), FEWEST_WARPS if name == "sm_90" else 1
+            if count < fewest:
+                shared = of[name]["shared"] + of["dynamic"]
+                yield (f"{kernel}, {name}: {of[name]['registers']} registers and {shared} bytes of shared memory allow "
+                       f"{count} warps on a multiprocessor, fewer than {fewest}")  # fmt: skip
 
 
 def differences(found: dict, table: dict):
@@ -136,54 +162,91 @@ def differences(found: dict, table: dict):
         if kernel not in found or kernel not in table:
             yield f"{kernel}: is {'not in the table' if kernel in found else 'in the table alone'}"
             continue
-        for name in found[kernel]:
+        for key in STARTED:
+            if found[kernel][key] != table[kernel].get(key):
+                yield f"{kernel}: {key} {table[kernel].get(key)} in the table, now {found[kernel][key]}"
+        for name in ARCHITECTURES:
             for key, now in found[kernel][name].items():
                 before = table[kernel].get(name, {}).get(key)
                 if now != before:
                     yield f"{kernel}, {name}: {key} {before} in the table, now {now}"
 
 
-def print_table(found: dict, threads: dict[str, int]) -> None:
-    print(f"{'kernel':50} {'arch':7} registers  stack spilled shared  warps (sm_90)")
-    for kernel, by_name in sorted(found.items()):
-        for name, n in by_name.items():
-            count = warps(n["registers"], threads[kernel]) if name == "sm_90" else ""
+def print_table(found: dict) -> None:
+    print(f"{'kernel':50} {'arch':6} threads registers  stack spilled shared  warps a multiprocessor")
+    for kernel, of in sorted(found.items()):
+        for name in ARCHITECTURES:
+            n = of[name]
             spilled = max(n["spill_stores"], n["spill_loads"])
-            print(f"{kernel:50} {name:7} {n['registers']:9} {n['stack']:6} {spilled:7} {n['shared']:6}  {count}")
+            print(f"{kernel:50} {name:6} {of['threads']:7} {n['registers']:9} {n['stack']:6} {spilled:7} "
+                  f"{n['shared'] + of['dynamic']:6}  {warps(n, of, name)}")  # fmt: skip
 
 
 def text_of(version: str, found: dict) -> str:
     """One line a kernel and architecture, so that a change is a line."""
     kernels = []
-    for kernel, by_name in sorted(found.items()):
-        lines = ",\n".join(f"      {json.dumps(name)}: {json.dumps(n)}" for name, n in by_name.items())
-        kernels.append(f"    {json.dumps(kernel)}: {{\n{lines}\n    }}")
+    for kernel, of in sorted(found.items()):
+        lines = [", ".join(f"{json.dumps(key)}: {of[key]}" for key in STARTED)]
+        lines += [f"{json.dumps(name)}: {json.dumps(of[name])}" for name in ARCHITECTURES]
+        kernels.append(f"    {json.dumps(kernel)}: {{\n      " + ",\n      ".join(lines) + "\n    }")
     return f'{{\n  "nvcc": "{version}",\n  "kernels": {{\n' + ",\n".join(kernels) + "\n  }\n}\n"
+
+
+def markdown(found: dict) -> str:
+    """docs/gpu.md's table: the kernels of the edges by width, and then the most of all kernels."""
+    widths = sorted({int(found[1]) for name in found for found in re.finditer(r"^Pool<(\d+)>", name)})
+    rows = [f"| H | {' | '.join(map(str, widths))} |", "|---" * (len(widths) + 1) + "|"]
+    for title, pattern in {
+            "`EdgeForward`, f16x3": r"EdgeForward<F16x3, {}, \d, true, false>",
+            "`EdgeForward`, f16": r"EdgeForward<F16, {}, \d, true, false>",
+            "`EdgeForward`, training, bf16x3": r"EdgeForward<Bf16x3, {}, \d, true, true>",
+            "`EdgeForward`, training, bf16": r"EdgeForward<Bf16, {}, \d, true, true>",
+            "`EdgeBackward`, bf16x3": r"EdgeBackward<Bf16x3, {}, true>",
+            "`EdgeBackward`, bf16": r"EdgeBackward<Bf16, {}, true>"}.items():  # fmt: skip
+        cells = []
+        for width in widths:
+            of = next(of for name, of in found.items() if re.fullmatch(pattern.format(width), name))
+            n = of["sm_90"]
+            shared = (n["shared"] + of["dynamic"]) / 1024
+            cells.append(f"{n['registers']}, {shared:.0f} kB, {warps(n, of, 'sm_90')}")
+        rows.append(f"| {title} | {' | '.join(cells)} |")
+    for name in ARCHITECTURES:
+        spills, kernel = max((max(of[name]["spill_stores"], of[name]["spill_loads"]), k) for k, of in found.items())
+        rows += ["", f"Of {len(found)} kernels `{kernel}` spills most on {name}: {spills} bytes."]
+    fewest, kernel = min((warps(of["sm_90"], of, "sm_90"), k) for k, of in found.items())
+    rows += ["", f"The fewest warps on a multiprocessor of sm_90 are {fewest} (`{kernel}`, for one)."]
+    return "\n".join(rows) + "\n"
+
+
+def compare(version: str, found: dict, file: Path) -> list[str]:
+    """How the table differs."""
+    if not file.exists():
+        return [f"{file} is missing; --renew writes it"]
+    table = json.loads(file.read_text())
+    changed = list(differences(found, table["kernels"]))
+    if table["nvcc"] != version:
+        print(f"the table is of nvcc {table['nvcc']}, this is {version}: what ptxas says is not compared")
+        changed = [text for text in changed if ", sm_" not in text]
+    return changed + (["if this is meant, renew the table with --renew"] if changed else [])
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
+    parser.add_argument("--logs", type=Path, nargs="+", help="what nvcc has said in a build")
     parser.add_argument("--renew", action="store_true", help="write the table")
-    parser.add_argument("--source", type=Path, default=ROOT / "src/engine/cuda/kernels.cu", help="what to compile")
+    parser.add_argument("--source", type=Path, nargs="+", default=SOURCES, help="what to compile")
     parser.add_argument("--table", type=Path, default=ROOT / "src/engine/cuda/resources.json")
     arguments = parser.parse_args()
-    nvcc = find_nvcc()
-    version = version_of(nvcc)
-    found, threads = measure(nvcc, arguments.source)
-    print_table(found, threads)
-    problems = list(beyond_limits(found, threads))
+    logs = [file.read_text() for file in arguments.logs] if arguments.logs else compile_all(arguments.source)
+    version = version_of(logs[0])
+    found = measure(logs, started())
+    print_table(found)
+    problems = list(beyond_limits(found))
     if arguments.renew:
         arguments.table.write_text(text_of(version, found))
-    elif not arguments.table.exists():
-        problems.append(f"{arguments.table} is missing; --renew writes it")
     else:
-        table = json.loads(arguments.table.read_text())
-        if table["nvcc"] != version:
-            print(f"the table is of nvcc {table['nvcc']}, this is {version}: only the limits are checked")
-        else:
-            changed = list(differences(found, table["kernels"]))
-            problems += changed + (["if this is meant, renew the table with --renew"] if changed else [])
+        problems += compare(version, found, arguments.table)
     for problem in problems:
         print(problem)
     return 1 if problems else 0

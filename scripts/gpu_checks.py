@@ -126,6 +126,15 @@ def has_kernels(report: Report) -> bool:
     return report.found("NVCC_PROGRAM") and report.found("CUDART_LIBRARY")
 
 
+def resources(report: Report):
+    """The build's kernels need no more registers and memory than the table says."""
+    if not has_kernels(report):
+        return
+    logs = [report.folder / f"src/{name}.cu.log" for name in ("kernels", "training_kernels")]
+    done = report.run("cuda_resources", PROJECT / "scripts/cuda_resources.py", "--logs", *logs)
+    report.values["resources"] = last_line(done.stdout) if done.returncode else "as src/engine/cuda/resources.json has them"
+
+
 def last_line(text: str) -> str:
     return (text.strip().splitlines() or ["nothing was printed"])[-1]
 
@@ -321,6 +330,7 @@ def main() -> int:
     report = Report(options.build.resolve())
     report.values["gpu"] = gpu_name()
     if (options.no_build or build(report)) and is_for_gpus(report):
+        resources(report)
         if report.values["gpu"] is None:
             report.values["not_run"].append("everything except building and starting the programs: there is no GPU")
             start_without_gpu(report)

@@ -5,7 +5,7 @@
 #   scripts/setup.sh [--plots] [--tests] [--cuda]
 #     --plots: also matplotlib and mplhep, for scripts/plot.py and scripts/report.py
 #     --tests: also these, the Python packages that the tests need, mpirun and a browser
-#     --cuda: also the CUDA libraries that LibTorch needs on GPUs (2.7 GB)
+#     --cuda: also the CUDA libraries that LibTorch needs on GPUs, and nvcc (2.9 GB)
 #
 # A LibTorch in CMAKE_PREFIX_PATH is used instead of installing one. LORENTZNET_SKIP_PACKAGES=1 skips
 # the Debian packages (if the libraries come from elsewhere). The settings of pip and apt apply.
@@ -190,7 +190,7 @@ main() {
   if ((torch_wanted)); then
     ensure "LibTorch (a download of about 600 MB)" requirements-torch.txt python --no-deps
     if ((cuda_wanted)); then
-      ensure "the CUDA libraries (a download of about 2 GB)" requirements-cuda.txt cuda --no-deps
+      ensure "the CUDA libraries and nvcc (a download of about 2 GB)" requirements-cuda.txt cuda --no-deps
       # LibTorch looks for them beside itself. --force: what is there is the same files from a run before.
       cp --recursive --link --force "$DEPS_DIR/cuda/nvidia/." "$DEPS_DIR/python/nvidia/"
     fi

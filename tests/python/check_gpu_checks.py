@@ -1,4 +1,4 @@
-"""scripts/gpu_checks.py tells a build for CPUs from one for GPUs, which it is to check."""
+"""scripts/gpu_checks.py tells a build for CPUs from one for GPUs, which it is to check; it needs a small tree."""
 
 import re
 import subprocess
@@ -22,6 +22,16 @@ class GpuChecksTest(harness.ProgramTest):
         self.assertEqual(len(failed), 1, failed)
         self.assertIn(f"{folder} is no build for GPUs", failed[0])
         self.assertIn("this build is for CPUs", failed[0])
+
+
+    def test_size_of_the_tree(self):
+        """All that it needs of this repository is below 60 MB: machines with GPUs are lent for minutes."""
+        if not (harness.PROJECT / ".git").exists():
+            self.skipTest("not a checkout")
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=harness.PROJECT, capture_output=True, text=True, check=True)
+        files = [harness.PROJECT / name for name in listed.stdout.split("\0") if name]
+        self.assertGreater(len(files), 100)
+        self.assertLess(sum(file.stat().st_size for file in files if file.exists()), 60e6)
 
 
 if __name__ == "__main__":

@@ -31,6 +31,7 @@ SCRIPTS = {
     "scripts/emulator_checks.py": (["--help"], None),
     "scripts/fuzz.py": (["--help"], None),
     "scripts/cuda_resources.py": (["--help"], None),
+    "scripts/cuda_instructions.py": (["--help"], None),
     "bench/reading.py": (["--folder=none"], "pip install"),
     "bench/check_bench.py": (["--help"], None),
     "bench/onnx_runtime.py": (["speed"], "pip install"),
