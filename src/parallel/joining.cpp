@@ -161,23 +161,25 @@ StorePointer connect_store(const Launch& launch, std::chrono::seconds patience) 
 }
 
 void call_roll(const StorePointer& store, const Launch& launch, std::chrono::seconds patience) {
-  store->set(key_of_rank("here", launch.rank), bytes_of(kAllHere));
   if (launch.rank == 0) {
+    store->set(key_of_rank("here", 0), bytes_of(kAllHere));
     const auto missing = await_ranks(*store, "here", launch.size, patience);
     if (missing.empty()) return store->set(kRoll, bytes_of(kAllHere));
     tell_missing(*store, launch, missing);
     throw_missing(list_ranks(missing), launch.size, patience);
   }
-  std::string missing;
+  auto missing = list_ranks({0});
   try {
+    store->set(key_of_rank("here", launch.rank), bytes_of(kAllHere));
     if (await_keys(*store, {kRoll}, JoinClock::now() + patience + kRollMargin)) {
       missing = read_text(*store, kRoll);
       if (missing == kAllHere) return;
       store->set(key_of_rank("read", launch.rank), bytes_of(kAllHere));
     }
-  } catch (const c10::Error&) {  // rank 0 has ended
+  } catch (const c10::Error&) {  // whoever has the store is gone
+    throw std::runtime_error(fmt::format("{} ended before all {} ranks had joined",
+                                         launch.agent_store ? "torchrun" : "rank 0", launch.size));
   }
-  if (missing.empty()) missing = list_ranks({0});  // with torchrun's store, or it has just ended
   throw_missing(missing, launch.size, patience);
 }
 

@@ -19,7 +19,7 @@ namespace lorentznet {
 StorePointer connect_store(const Launch& launch, std::chrono::seconds patience);
 
 /// Returns when all ranks have called it.
-/// \throws std::runtime_error naming the ranks that have not
+/// \throws std::runtime_error naming the ranks that have not, or who has ended meanwhile
 void call_roll(const StorePointer& store, const Launch& launch, std::chrono::seconds patience);
 
 /// Each rank's text, on every rank.

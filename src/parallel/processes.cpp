@@ -1,7 +1,9 @@
 #include "parallel/processes.h"
 
+#include <c10/util/Logging.h>
 #include <fmt/format.h>
 
+#include <cstdlib>
 #include <exception>
 #include <stdexcept>
 #include <thread>
@@ -40,6 +42,13 @@ void await(c10d::Work& work, const at::Tensor& tensor) {
 
 bool is_loopback(const std::string& address) {
   return address == "localhost" || address == "::1" || address.starts_with("127.");
+}
+
+/// What LibTorch prints of a connection that breaks, a page each, says less than the error that
+/// this run then ends with. TORCH_CPP_LOG_LEVEL in the environment keeps it.
+void silence_torch() {
+  constexpr int kErrorsOnly = 2;
+  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = kErrorsOnly;
 }
 
 StorePointer with_prefix(const std::string& prefix, const StorePointer& store) {
@@ -130,6 +139,7 @@ struct Processes::Network {
 Processes::Processes(const Launch& launch, std::chrono::seconds timeout, OnEnd on_end)
     : launch_(launch), patience_(kJoinFactor * timeout) {
   if (!launch.connects()) return;
+  silence_torch();
   const auto store = with_prefix("lorentznet", connect_store(launch, patience_));
   network_.reset(new Network{.notes = with_prefix("notes", store)});
   if (launch.size == 1) return;

@@ -2,8 +2,11 @@
 #include "parallel/joining.h"
 
 #include <ATen/ops/ones.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <catch2/catch.hpp>
+#include <cstdio>
 #include <filesystem>
 #include <future>
 #include <thread>
@@ -58,6 +61,31 @@ std::int64_t open_sockets() {
   return count;
 }
 
+/// What this process prints to stderr meanwhile, which is in a file.
+class Stderr {
+ public:
+  Stderr() : stderr_(::dup(STDERR_FILENO)), file_(std::tmpfile()) {
+    ::dup2(::fileno(file_), STDERR_FILENO);
+  }
+  ~Stderr() {
+    ::dup2(stderr_, STDERR_FILENO);
+    ::close(stderr_);
+    std::fclose(file_);
+  }
+  Stderr(const Stderr&) = delete;
+  Stderr& operator=(const Stderr&) = delete;
+
+  std::string text() const {
+    std::string bytes(1 << 16, '\0');
+    const auto count = ::pread(::fileno(file_), bytes.data(), bytes.size(), 0);
+    return bytes.substr(0, static_cast<std::size_t>(std::max<ssize_t>(count, 0)));
+  }
+
+ private:
+  int stderr_;
+  std::FILE* file_;
+};
+
 }  // namespace
 
 TEST_CASE("ranks that never come are named by all that are there, in time") {
@@ -78,6 +106,19 @@ TEST_CASE("a rank 0 that never comes is named, with and without torchrun's store
   CHECK_THAT(alone.get(), Contains("rank 0 never came") &&
                               Contains("127.0.0.1:" + std::to_string(port)) && Contains("5 s"));
   CHECK_THAT(with_agent.get(), Contains("rank 0 of 2 never came"));
+}
+
+TEST_CASE("who ends while the ranks join is named, at once and in one line") {
+  for (const bool agent_store : {false, true}) {
+    const Stderr printed;
+    auto store = make_store();
+    auto rank = start_rank(1, 3, store->getPort(), agent_store);
+    store->wait({"lorentznet/attempt-0/roll/here-1"}, std::chrono::minutes(10));
+    store.reset();
+    CHECK(rank.get() == (agent_store ? "torchrun" : "rank 0") +
+                            std::string(" ended before all 3 ranks had joined"));
+    CHECK(printed.text() == "");
+  }
 }
 
 TEST_CASE("a host of rank 0 without an address is named") {
