@@ -1,19 +1,23 @@
 #include "console/console.h"
 
-#include <spdlog/sinks/basic_file_sink.h>
+#include <fcntl.h>
 #include <spdlog/sinks/stdout_sinks.h>
 #include <spdlog/spdlog.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
 #include <cstdlib>
+#include <ctime>
 #include <memory>
 #include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
+
+#include "io/file.h"
 
 namespace lorentznet {
 namespace {
@@ -34,7 +38,7 @@ struct Console {
   bool out_closed = false;  ///< nobody reads stdout any more
   bool out_failed = false;
   spdlog::logger error = make_logger<spdlog::sinks::stderr_sink_mt>("stderr");
-  std::shared_ptr<spdlog::logger> file;
+  FileDescriptor file;
   std::string file_name;
   std::vector<std::string> before_file;
   bool file_failed = false;
@@ -80,22 +84,33 @@ void clear_status() {
 /// One line says that the log file can't be written, and the run continues without it.
 void give_up_file(const std::string& reason) {
   auto& to = console();
-  to.file = nullptr;
+  to.file = {};
   to.file_failed = true;
   to.before_file.clear();
   clear_status();
   write_raw("Warning: " + to.file_name + " can't be written: " + reason + "; the run continues\n");
 }
 
+/// "2026-01-31 08:15:00  "
+std::string time_of_line() {
+  const std::time_t now = std::time(nullptr);
+  std::tm local{};
+  std::array<char, 64> text{};
+  ::localtime_r(&now, &local);
+  return {text.data(), std::strftime(text.data(), text.size(), "%Y-%m-%d %H:%M:%S  ", &local)};
+}
+
 void note(const std::string& line) {
   auto& to = console();
-  if (to.file == nullptr) {
+  if (!to.file.is_open()) {
     if (!to.file_failed) to.before_file.push_back(line);
     return;
   }
-  errno = 0;
-  to.file->info(line);
-  if (to.file_failed) give_up_file(std::generic_category().message(errno));
+  try {
+    to.file.write_all(time_of_line() + line + "\n", to.file_name);
+  } catch (const std::system_error& error) {
+    give_up_file(error.code().message());
+  }
 }
 
 }  // namespace
@@ -122,16 +137,8 @@ void log_to(const std::filesystem::path& file) {
   auto& to = console();
   if (to.file_failed) return;  // which a line has said
   to.file_name = file.string();
-  errno = 0;
-  try {
-    auto sink = std::make_shared<spdlog::sinks::basic_file_sink_mt>(file.string());
-    to.file = std::make_shared<spdlog::logger>("file", sink);
-  } catch (const spdlog::spdlog_ex&) {
-    return give_up_file(std::generic_category().message(errno));
-  }
-  to.file->set_error_handler([&to](const std::string&) { to.file_failed = true; });
-  to.file->set_pattern("%Y-%m-%d %H:%M:%S  %v");
-  to.file->flush_on(spdlog::level::info);
+  to.file = open_file(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC);
+  if (!to.file.is_open()) return give_up_file(std::generic_category().message(errno));
   for (const auto& line : std::exchange(to.before_file, {})) note(line);
 }
 

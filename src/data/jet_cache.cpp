@@ -266,7 +266,7 @@ void log_unwritable(const LineLog& log, const Path& folder, const std::system_er
 /// Tells it before the jets are read.
 bool is_writable(const Path& folder, const LineLog& log) {
   try {
-    std::filesystem::create_directories(folder);
+    make_folders(folder);
     WholeFile probe(folder / "probe");  // removed without commit()
     return true;
   } catch (const std::system_error& error) {

@@ -53,8 +53,7 @@ int show_progress(void* data, curl_off_t total, curl_off_t done, curl_off_t, cur
 }
 
 void open_part(Attempt& attempt) {
-  attempt.file =
-      FileDescriptor(::open(attempt.part.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0666));
+  attempt.file = open_file(attempt.part, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC);
   if (!attempt.file.is_open()) {
     throw std::system_error(errno, std::generic_category(),
                             attempt.part.string() + ": cannot be written");

@@ -31,12 +31,21 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
-/// A rename is durable only after its folder is synced.
+/// fsync(2), repeated when a signal interrupts it.
+bool sync(const FileDescriptor& file) {
+  int result = 0;
+  do {
+    result = ::fsync(file.get());
+  } while (result != 0 && errno == EINTR);
+  return result == 0;
+}
+
+/// What gets a name is durable only after its folder is synced.
 void sync_folder(const std::filesystem::path& folder) {
-  const FileDescriptor descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  const auto descriptor = open_file(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (!descriptor.is_open()) fail_write(folder, "be opened to sync it");
   // EINVAL: a file system that cannot sync folders.
-  if (::fsync(descriptor.get()) != 0 && errno != EINVAL) fail_write(folder, "be synced");
+  if (!sync(descriptor) && errno != EINVAL) fail_write(folder, "be synced");
 }
 
 }  // namespace
@@ -65,8 +74,17 @@ void FileDescriptor::write_all(std::string_view bytes, const std::filesystem::pa
   }
 }
 
+FileDescriptor open_file(const std::filesystem::path& path, int flags) {
+  constexpr mode_t kReadAndWrite = 0666;
+  int descriptor = -1;
+  do {
+    descriptor = ::open(path.c_str(), flags, kReadAndWrite);
+  } while (descriptor < 0 && errno == EINTR);
+  return FileDescriptor(descriptor);
+}
+
 FileSource::FileSource(std::filesystem::path path)
-    : path_(std::move(path)), file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+    : path_(std::move(path)), file_(open_file(path_, O_RDONLY | O_CLOEXEC)) {
   struct stat status {};
   if (!file_.is_open() || ::fstat(file_.get(), &status) != 0) fail_read(path_, "opened");
   size_ = static_cast<std::uint64_t>(status.st_size);
@@ -110,7 +128,7 @@ WholeFile::WholeFile(std::filesystem::path target) : target_(std::move(target)) 
   // O_EXCL makes the name unique even if another machine shares the file system.
   for (int number = 0; !file_.is_open(); ++number) {
     partial_ = stem + std::to_string(number) + ".partial";
-    file_ = FileDescriptor(::open(partial_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    file_ = open_file(partial_, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC);
     if (!file_.is_open() && errno != EEXIST) fail_write(target_, "be written");
   }
 }
@@ -122,19 +140,32 @@ WholeFile::~WholeFile() {
 void WholeFile::append(std::string_view bytes) { file_.write_all(bytes, target_); }
 
 void WholeFile::commit() {
-  if (::fsync(file_.get()) != 0) fail_write(target_, "be synced to disk");
-  if (::close(file_.release()) != 0) fail_write(target_, "be closed");
+  if (!sync(file_)) fail_write(target_, "be synced to disk");
+  // A close that a signal interrupts has closed the file.
+  if (::close(file_.release()) != 0 && errno != EINTR) fail_write(target_, "be closed");
   if (::rename(partial_.c_str(), target_.c_str()) != 0) fail_write(target_, "be replaced");
   partial_.clear();
   sync_folder(folder_of(target_));
 }
 
 void make_durable(const std::filesystem::path& file, const std::filesystem::path& target) {
-  const FileDescriptor descriptor(::open(file.c_str(), O_RDWR | O_CLOEXEC));
-  if (!descriptor.is_open() || ::fsync(descriptor.get()) != 0)
-    fail_write(file, "be synced to disk");
+  const auto descriptor = open_file(file, O_RDWR | O_CLOEXEC);
+  if (!descriptor.is_open() || !sync(descriptor)) fail_write(file, "be synced to disk");
   if (::rename(file.c_str(), target.c_str()) != 0) fail_write(target, "be replaced");
   sync_folder(folder_of(target));
+}
+
+std::vector<std::filesystem::path> make_folders(const std::filesystem::path& folder) {
+  std::vector<std::filesystem::path> made;
+  for (auto path = folder; !path.empty() && !std::filesystem::exists(path);
+       path = path.parent_path()) {
+    made.push_back(path);
+  }
+  std::for_each(made.rbegin(), made.rend(), [](const auto& path) {
+    std::filesystem::create_directory(path);
+    sync_folder(folder_of(path));
+  });
+  return made;
 }
 
 void write_file_whole(const std::filesystem::path& path, std::string_view contents) {
@@ -144,7 +175,7 @@ void write_file_whole(const std::filesystem::path& path, std::string_view conten
 }
 
 MappedFile map_file(const std::filesystem::path& path) {
-  const FileDescriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  const auto file = open_file(path, O_RDONLY | O_CLOEXEC);
   struct stat status {};
   if (!file.is_open() || ::fstat(file.get(), &status) != 0) fail_read(path, "mapped");
   const auto size = static_cast<std::size_t>(status.st_size);
@@ -156,17 +187,28 @@ MappedFile map_file(const std::filesystem::path& path) {
   return {memory, {static_cast<const char*>(begin), size}};
 }
 
-std::vector<std::filesystem::path> list_files(const std::filesystem::path& folder,
-                                              const std::vector<std::string>& extensions) {
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder) {
   std::error_code error;
-  std::vector<std::filesystem::path> files;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const bool wanted = std::find(extensions.begin(), extensions.end(), entry.path().extension()) !=
-                        extensions.end();
-    if (wanted) files.push_back(entry.path());
+  std::vector<std::filesystem::path> paths;
+  std::filesystem::directory_iterator entry;
+  do {
+    entry = std::filesystem::directory_iterator(folder, error);
+  } while (error == std::errc::interrupted);
+  // Not by a range: its increment throws an error that does not name the folder.
+  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+    paths.push_back(entry->path());
   }
   if (error) throw_file_error(folder.string(), "cannot list this folder: " + error.message());
-  std::sort(files.begin(), files.end());
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::vector<std::filesystem::path> list_files(const std::filesystem::path& folder,
+                                              const std::vector<std::string>& extensions) {
+  auto files = list_folder(folder);
+  std::erase_if(files, [&](const auto& file) {
+    return std::find(extensions.begin(), extensions.end(), file.extension()) == extensions.end();
+  });
   return files;
 }
 

@@ -34,6 +34,10 @@ class FileDescriptor {
   int fd_ = -1;
 };
 
+/// open(2) with the permissions of new files, repeated when a signal interrupts it. If it fails,
+/// the descriptor is not open, and errno tells why.
+FileDescriptor open_file(const std::filesystem::path& path, int flags);
+
 /// A file opened for reading in order. \throws InputError if it cannot be opened or read
 class FileSource : public ByteSource {
  public:
@@ -76,6 +80,10 @@ class WholeFile {
 /// Makes a file's bytes durable and renames it to `target`. \throws std::system_error
 void make_durable(const std::filesystem::path& file, const std::filesystem::path& target);
 
+/// Makes a folder and those above it, durably. \return those that were missing, the innermost first
+/// \throws std::system_error
+std::vector<std::filesystem::path> make_folders(const std::filesystem::path& folder);
+
 /// Writes `contents` to `path` through a WholeFile.
 void write_file_whole(const std::filesystem::path& path, std::string_view contents);
 
@@ -88,6 +96,9 @@ struct MappedFile {
 
 /// \throws InputError if the file cannot be opened or mapped
 MappedFile map_file(const std::filesystem::path& path);
+
+/// What is in a folder, sorted by name. \throws InputError if it cannot be listed
+std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder);
 
 /// The files whose names end in one of `extensions` (".h5"), sorted by name. \throws InputError if
 /// the folder cannot be listed

@@ -38,10 +38,10 @@ std::string time_now() {
 
 /// Another user's file may not be writable, but can be locked.
 FileDescriptor open_lock_file(const std::filesystem::path& path) {
-  int fd = ::open(path.c_str(), O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC, 0666);
-  if (fd < 0 && errno == EACCES) fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (fd < 0) throw std::system_error(errno, std::generic_category(), path.string());
-  return FileDescriptor(fd);
+  auto file = open_file(path, O_RDWR | O_CREAT | O_APPEND | O_CLOEXEC);
+  if (!file.is_open() && errno == EACCES) file = open_file(path, O_RDONLY | O_CLOEXEC);
+  if (!file.is_open()) throw std::system_error(errno, std::generic_category(), path.string());
+  return file;
 }
 
 bool is_writable(const FileDescriptor& file) {

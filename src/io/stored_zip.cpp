@@ -82,7 +82,7 @@ std::uint32_t crc32_of(std::string_view bytes) {
 }  // namespace
 
 StoredZip::StoredZip(std::filesystem::path path)
-    : path_(std::move(path)), file_(::open(path_.c_str(), O_RDONLY | O_CLOEXEC)) {
+    : path_(std::move(path)), file_(open_file(path_, O_RDONLY | O_CLOEXEC)) {
   struct stat status {};
   if (!file_.is_open() || ::fstat(file_.get(), &status) != 0) {
     fail("cannot be opened: " + std::generic_category().message(errno));

@@ -1,5 +1,6 @@
 #include "report/event_file.h"
 
+#include <fcntl.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -88,8 +89,9 @@ std::uint32_t masked_crc(const std::string& bytes) {
 /// The seconds in the name of the folder's last event file; 0 if there is none.
 std::int64_t last_seconds(const std::filesystem::path& folder) {
   std::int64_t last = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
-    const auto name = entry.path().filename().string();
+  if (!std::filesystem::exists(folder)) return last;  // opening the file will report that
+  for (const auto& path : list_folder(folder)) {
+    const auto name = path.filename().string();
     if (!name.starts_with(kEventFilePrefix)) continue;
     last = std::max<std::int64_t>(last, std::atoll(name.c_str() + kEventFilePrefix.size()));
   }
@@ -118,7 +120,8 @@ std::uint32_t crc32c(const std::string& bytes) {
 }
 
 EventFile::EventFile(const std::filesystem::path& folder, std::optional<std::int64_t> resumed_at)
-    : file_(new_name(folder)), stream_(file_, std::ios::binary) {
+    : path_(new_name(folder)), file_(open_file(path_, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC)) {
+  if (!file_.is_open()) throw std::system_error(errno, std::generic_category(), path_.string());
   auto first = event_at(0);
   put_bytes(first, 3, "brain.Event:2");  // file_version
   write_record(first);
@@ -130,7 +133,6 @@ EventFile::EventFile(const std::filesystem::path& folder, std::optional<std::int
     put_bytes(event, 7, start);
     write_record(event);
   }
-  stream_.flush();
 }
 
 void EventFile::add(std::int64_t step, const std::vector<Scalar>& scalars) {
@@ -139,19 +141,16 @@ void EventFile::add(std::int64_t step, const std::vector<Scalar>& scalars) {
   auto event = event_at(step);
   put_bytes(event, 5, summary);
   write_record(event);
-  stream_.flush();
-  if (!stream_) throw std::system_error(errno, std::generic_category(), file_.string());
 }
 
-void EventFile::write_record(const std::string& event) {
+void EventFile::write_record(const std::string& event) const {
   std::string record, length;
   put_raw(length, std::uint64_t{event.size()});
   record = length;
   put_raw(record, masked_crc(length));
   record += event;
   put_raw(record, masked_crc(event));
-  stream_.write(record.data(), static_cast<std::streamsize>(record.size()));
-  if (!stream_) throw std::system_error(errno, std::generic_category(), file_.string());
+  file_.write_all(record, path_);
 }
 
 }  // namespace lorentznet

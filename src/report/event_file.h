@@ -2,11 +2,12 @@
 
 #include <cstdint>
 #include <filesystem>
-#include <fstream>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "io/file.h"
 
 namespace lorentznet {
 
@@ -33,15 +34,15 @@ class EventFile {
   explicit EventFile(const std::filesystem::path& folder,
                      std::optional<std::int64_t> resumed_at = std::nullopt);
 
-  /// Appends and flushes, so that a reader sees it.
+  /// Appends; a reader sees it at once.
   /// \throws std::system_error naming the file
   void add(std::int64_t step, const std::vector<Scalar>& scalars);
 
  private:
-  void write_record(const std::string& event);
+  void write_record(const std::string& event) const;
 
-  std::filesystem::path file_;
-  std::ofstream stream_;
+  std::filesystem::path path_;
+  FileDescriptor file_;
 };
 
 /// CRC-32C (Castagnoli) of `bytes`.

@@ -55,7 +55,7 @@ std::optional<fs::path> RunFolder::a_result() const {
 }
 
 void RunFolder::create() const {
-  fs::create_directories(path_);
+  make_folders(path_);
   // Without commit(), the WholeFile removes itself.
   WholeFile probe(path_ / "probe");
   probe.append("x");
@@ -77,8 +77,8 @@ std::vector<fs::path> RunFolder::files_where(
     const std::function<bool(const std::string&)>& chosen) const {
   std::vector<fs::path> files;
   if (!fs::exists(path_)) return files;
-  for (const auto& entry : fs::directory_iterator(path_)) {
-    if (chosen(entry.path().filename().string())) files.push_back(entry.path());
+  for (const auto& file : list_folder(path_)) {
+    if (chosen(file.filename().string())) files.push_back(file);
   }
   return files;
 }
