@@ -27,10 +27,10 @@ using Path = std::filesystem::path;
   throw InputError(file.url + ": " + reason);
 }
 
+/// 0 if there is no such file. \throws std::filesystem::filesystem_error if that cannot be known: a
+/// part must not be taken for an empty one.
 std::uint64_t size_of(const Path& path) {
-  std::error_code none;
-  const auto size = std::filesystem::file_size(path, none);
-  return none ? 0 : size;
+  return std::filesystem::exists(path) ? std::filesystem::file_size(path) : 0;
 }
 
 std::string lower_case(std::string text) {
@@ -120,12 +120,16 @@ Path sums_of(const Path& folder) { return folder / "SHA256SUMS"; }
 class DownloadMark {
  public:
   explicit DownloadMark(const Path& folder)
-      : path_(mark_of(folder)), file_(::open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666)) {
+      : path_(mark_of(folder)), file_(open_file(path_, O_RDWR | O_CREAT | O_CLOEXEC)) {
     if (!file_.is_open()) {
       throw std::system_error(errno, std::generic_category(),
                               path_.string() + ": cannot be written");
     }
-    if (::flock(file_.get(), LOCK_EX | LOCK_NB) != 0 && errno == EWOULDBLOCK) {
+    int result = 0;
+    do {
+      result = ::flock(file_.get(), LOCK_EX | LOCK_NB);
+    } while (result != 0 && errno == EINTR);
+    if (result != 0 && errno == EWOULDBLOCK) {
       throw InputError(folder.string() + ": another process is downloading into this folder");
     }
   }
@@ -153,24 +157,20 @@ void write_checksums(const Path& file, const Checksums& sums) {
   write_file_whole(file, text);
 }
 
+/// \param part  where it goes to
 /// \return the file's SHA-256
-std::string download(const PublishedFile& file, const Path& target,
-                     const DownloadOptions& options) {
-  const Path part = target.string() + ".part";
+std::string download(const PublishedFile& file, const Path& part, const DownloadOptions& options) {
   const bool is_continued = size_of(part) > 0;
   fetch(file, part, options);
-  std::string sha256;
   try {
-    sha256 = check(file, part);
+    return check(file, part);
   } catch (const InputError&) {
     // The part may have been another file's, or damaged: once more from the start.
     if (!is_continued) throw;
     options.log(file.name + ": the part that was there does not match, starting again");
     fetch(file, part, options);
-    sha256 = check(file, part);
+    return check(file, part);
   }
-  make_durable(part, target);
-  return sha256;
 }
 
 /// Downloads the files that are not in `folder`, which this process has marked.
@@ -187,30 +187,28 @@ void download_missing(const std::vector<PublishedFile>& files, const Path& folde
     if (pinned) file.sha256 = sums.at(file.name);
     options.log("Downloading " + file.name + " (" + std::to_string(number) + " of " +
                 std::to_string(files.size()) + ") from " + file.url);
-    const std::string sha256 = download(file, target, options);
-    if (!file.sha256.empty()) continue;
-    options.log(file.name + ": SHA-256 " + sha256 + ", saved in " + pins.string());
-    sums[file.name] = sha256;
-    write_checksums(pins, sums);
+    const Path part = target.string() + ".part";
+    const std::string sha256 = download(file, part, options);
+    if (file.sha256.empty()) {
+      // Before the file has its name: no later download looks at it again.
+      options.log(file.name + ": SHA-256 " + sha256 + ", saved in " + pins.string());
+      sums[file.name] = sha256;
+      write_checksums(pins, sums);
+    }
+    make_durable(part, target);
   }
 }
 
 /// Whether an earlier download, of more files, was interrupted.
-bool has_parts(const Path& folder) {
-  const std::filesystem::directory_iterator files(folder);
-  return std::any_of(begin(files), end(files),
-                     [](const auto& entry) { return entry.path().extension() == ".part"; });
-}
+bool has_parts(const Path& folder) { return !list_files(folder, {".part"}).empty(); }
 
-/// Makes a folder and those above it. \return those that were missing, the innermost first
-std::vector<Path> make_folders(const Path& folder) {
-  std::vector<Path> made;
-  for (Path path = folder; !path.empty() && !std::filesystem::exists(path);
-       path = path.parent_path()) {
-    made.push_back(path);
-  }
-  std::filesystem::create_directories(folder);
-  return made;
+/// Removes a folder with what is in it, whatever signals come.
+void remove_folder(const Path& folder) {
+  std::error_code error;
+  do {
+    std::filesystem::remove_all(folder, error);
+  } while (error == std::errc::interrupted);
+  if (error) throw std::system_error(error, folder.string() + ": cannot be removed");
 }
 
 }  // namespace
@@ -219,7 +217,7 @@ bool is_unfinished(const Path& folder) { return std::filesystem::exists(mark_of(
 
 void download_all(const std::vector<PublishedFile>& files, const Path& folder,
                   const DownloadOptions& options) {
-  std::filesystem::create_directories(folder);
+  make_folders(folder);
   const DownloadMark mark(folder);
   download_missing(files, folder, options);
   if (!has_parts(folder)) mark.remove();
@@ -243,9 +241,9 @@ void download_together(const std::vector<PublishedFile>& files, const Path& fold
   const DownloadMark mark(place);
   try {
     download_missing(missing, place, options);
-    std::filesystem::create_directory(folder);
+    make_folders(folder);
     for (const auto& file : missing) make_durable(place / file.name, folder / file.name);
-    std::filesystem::remove_all(place);
+    remove_folder(place);
   } catch (...) {
     std::error_code ignored;
     std::filesystem::remove_all(place, ignored);
@@ -258,16 +256,12 @@ std::vector<Path> other_contents(const Path& folder) {
   std::vector<Path> others;
   if (!std::filesystem::exists(folder)) return others;
   const auto downloaded = read_checksums(sums_of(folder));
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
-    const Path& path = entry.path();
+  for (const auto& path : list_folder(folder)) {
     const bool is_ours = path == mark_of(folder) || path == sums_of(folder) ||
                          path.extension() == ".part" ||
                          downloaded.contains(path.filename().string());
     if (!is_ours && !path.filename().string().starts_with(".")) others.push_back(path);
   }
-  if (error) throw_file_error(folder.string(), "cannot list this folder: " + error.message());
-  std::sort(others.begin(), others.end());
   return others;
 }
 
