@@ -1,13 +1,13 @@
 """All pictures of the experiments given, and their table."""
 
 from dataclasses import dataclass, field
-import os
 from pathlib import Path
 import re
 
 from . import distributions, equivariance, roc, style, table, training
 from .errors import PlotError
 from .experiments import CLASSES, TITLES, Experiment, by_label
+from .files import write_whole
 from .scores import ClassScores, Scores
 
 
@@ -63,12 +63,6 @@ def check_classes(taggers: dict[str, list]):
             raise PlotError(f"{label}: its runs have {' and '.join(map(str, sorted(numbers)))} classes")
 
 
-def write_text(file: Path, text: str):
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, file)
-
-
 def draw_all(experiments: list[Experiment], others: dict[str, Scores], folder: Path) -> Pictures:
     """Draws each picture for which an experiment has the data."""
     style.use()
@@ -89,7 +83,7 @@ def draw_all(experiments: list[Experiment], others: dict[str, Scores], folder: P
         check_classes(taggers)
         made.rows = table.rows(taggers)
         add("roc", roc.draw(curves_of(taggers), title))
-        write_text(folder / "table.txt", table.text(made.rows))
+        write_whole(folder / "table.txt", table.text(made.rows).encode())
     for label in groups.keys() & taggers.keys():
         name = "scores" if len(groups) == 1 else f"scores-{file_name(label)}"
         about = title if len(groups) == 1 else f"{title}: {label}"

@@ -10,6 +10,7 @@ import re
 from . import pictures, table
 from .errors import PlotError
 from .experiments import TITLES, Experiment, read_experiment, warnings
+from .files import write_whole
 from .scores import Scores
 
 # The paper's results, arXiv:2201.08187, tables 1 and 2: accuracy, AUC, 1/eB(0.5), 1/eB(0.3).
@@ -176,5 +177,5 @@ def write(folder: Path, trained: Path | None = None) -> Path:
     body = "\n".join(f"<h2>{name}</h2>\n{content}" for name, content in sections)
     text = (f'<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
             f"<style>{STYLE}</style></head>\n<body><h1>{escape(title)}</h1>\n{body}\n</body></html>\n")  # fmt: skip
-    pictures.write_text(folder / "report.html", text)
+    write_whole(folder / "report.html", text.encode())
     return folder / "report.html"

@@ -1,7 +1,7 @@
 """The style of the pictures: mplhep's, with lines that differ in colour, brightness and dashes."""
 
+import io
 import logging
-import os
 from pathlib import Path
 
 import matplotlib
@@ -11,6 +11,8 @@ import matplotlib.pyplot as plt  # noqa: E402
 import mplhep  # noqa: E402
 import numpy as np  # noqa: E402
 from matplotlib.ticker import MaxNLocator  # noqa: E402
+
+from .files import make_folder, write_whole  # noqa: E402
 
 # In order of brightness; colour-blind people can tell them apart (Petroff, arXiv:2107.02270).
 COLOURS = ("#832db6", "#bd1f01", "#3f90da", "#717581", "#e76300", "#a96b59", "#b9ac70", "#92dadd", "#ffa90e")
@@ -54,15 +56,15 @@ def whole_decades(axes):
 
 def save(figure_, folder: Path, name: str) -> list[Path]:
     """Writes NAME.png and NAME.pdf, each completely or not at all."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     files = []
     for suffix in ("png", "pdf"):
         file = folder / f"{name}.{suffix}"
-        partial = file.with_name(file.name + ".partial")
+        content = io.BytesIO()
         # Without dates, the same results give the same file.
         metadata = {"CreationDate": None} if suffix == "pdf" else {"Software": None}
-        figure_.savefig(partial, format=suffix, metadata=metadata)
-        os.replace(partial, file)
+        figure_.savefig(content, format=suffix, metadata=metadata)
+        write_whole(file, content.getvalue())
         files.append(file)
     plt.close(figure_)
     return files
