@@ -156,13 +156,16 @@ void write_results(const Scores& scores, const Json& training, const Json& origi
   write_together(files);  // hours of work, whatever is wrong with their figures
   if (failure) std::rethrow_exception(failure);
   if (!has_labels(scores)) return announce_unlabelled(scores, folder, log);
-  std::filesystem::remove(folder.uncertainties());
   log.result(test_line(record));
   if (!record.of_class.empty()) log.info(classes_line(record));
   if (!scores.weight.empty()) log.info("All figures of the test count its jets by their weights");
   const bool has_curve = record.auc || std::any_of(record.of_class.begin(), record.of_class.end(),
                                                    [](const auto& figures) { return figures; });
-  if (!has_curve) return;
+  if (!has_curve) {
+    std::filesystem::remove(folder.uncertainties());
+    return;
+  }
+  // Those of an earlier test stay until then: `of` tells of what they are.
   auto uncertainties = to_json(bootstrap(scores.probability, scores.label,
                                          {.threads = at::get_num_threads()}, scores.weight));
   uncertainties["of"] = identify(origin);
