@@ -1,7 +1,7 @@
 """scripts/compare_scores.py against scikit-learn and the expected statistical uncertainties."""
 
+import os
 import pathlib
-import subprocess
 import sys
 import tempfile
 import unittest
@@ -9,6 +9,7 @@ import unittest
 import numpy as np
 
 import figures
+import forked
 
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts/compare_scores.py"
 JETS = 4000
@@ -19,12 +20,13 @@ def scores(seed, separation, levels):
 
 
 class CompareTest(unittest.TestCase):
+    scripts = forked.Scripts()
+
     def setUp(self):
         self.folder = pathlib.Path(self.enterContext(tempfile.TemporaryDirectory()))
 
     def run_script(self, *files):
-        return subprocess.run([sys.executable, SCRIPT, *files, "--draws=200"], text=True,
-                              capture_output=True, check=False)  # fmt: skip
+        return self.scripts.run(SCRIPT, *files, "--draws=200", env=os.environ)
 
     def compare(self, first, second):
         """{figure: [(value, uncertainty) of first, second, difference]}"""

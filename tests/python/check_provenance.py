@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 
+import forked
 import harness
 
 SCRIPTS = harness.PROJECT / "scripts"
@@ -18,7 +19,7 @@ import prepared  # noqa: E402
 
 prepared.need("numpy", "matplotlib", "mplhep")
 
-from plots import experiments  # noqa: E402
+from plots import experiments, style  # noqa: E402, F401  style for plot.py in forks of this process
 
 PROGRAM = r"qg_tagging \d+\.\d+\.\d+( \(commit [0-9a-f]{12}\+?\))?"
 
@@ -35,6 +36,8 @@ def words_of(line):
 
 
 class ProvenanceTest(harness.TrainedTest):
+    scripts = forked.Scripts()
+
     def copy(self, name):
         shutil.copytree(self.kept, self.folder / name)
         return self.folder / name
@@ -50,7 +53,7 @@ class ProvenanceTest(harness.TrainedTest):
         return file
 
     def plot(self, *words):
-        return subprocess.run([sys.executable, SCRIPTS / "plot.py", *map(str, words)], text=True, capture_output=True)
+        return self.scripts.run(SCRIPTS / "plot.py", *words, env=harness.environment())
 
     def read(self, run):
         """What the pictures show of an experiment, and the lines about what they leave out."""

@@ -3,7 +3,6 @@ scikit-learn's sample_weight and multi_class="ovr".
 """
 
 import re
-import subprocess
 import sys
 
 import numpy as np
@@ -11,7 +10,16 @@ from sklearn.metrics import accuracy_score, log_loss, roc_auc_score, roc_curve
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 import figures
+import forked
 import harness
+
+SCRIPTS = harness.PROJECT / "scripts"
+sys.path.insert(0, str(SCRIPTS))
+import prepared  # noqa: E402
+
+prepared.need("numpy", "matplotlib", "mplhep")
+
+from plots import report  # noqa: E402, F401  for report.py in forks of this process
 
 torch = harness.load_torch()
 
@@ -34,6 +42,8 @@ def own_jets(split: str, seed: int, zero: int | None = None) -> dict[str, np.nda
 
 class ScoresTest(harness.ProgramTest):
     """With experiments `weighted`, of two classes, and `three`, of three, whose jets have weights."""
+
+    scripts = forked.Scripts()
 
     @classmethod
     def setUpClass(cls):
@@ -233,8 +243,8 @@ class ScoresTest(harness.ProgramTest):
 
     def report(self, run):
         """report.html of `run` and its cells by their ids."""
-        script = harness.PROJECT / "scripts" / "report.py"
-        subprocess.run([sys.executable, script, run], check=True, capture_output=True)
+        result = self.scripts.run(SCRIPTS / "report.py", run, env=harness.environment())
+        self.assertEqual(result.returncode, 0, result.stderr)
         text = (run / "report.html").read_text()
         return text, dict(re.findall(r"<(?:td|span)[^>]* id=\"([a-z0-9-]+)\"[^>]*>([^<]*)<", text))
 

@@ -11,11 +11,13 @@ import time
 
 import numpy as np
 
+import forked
 import harness
 
 SCRIPTS = harness.PROJECT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import learning_curve  # noqa: E402
+from plots import style  # noqa: E402, F401  for runs in forks of this process
 
 TINY = ("--n_hidden=4", "--n_layers=2", "--batch_size=8", "--num_workers=0")
 JETS = (24, 48)
@@ -45,15 +47,18 @@ class StudyTest(harness.ProgramTest):
     def setUpClass(cls):
         super().setUpClass()
         cls.data = harness.write_top(cls.folder / "data")
+        cls.scripts = forked.Scripts()
         cls.fresh = harness.write_h5(cls.folder / "fresh.h5", harness.top_arrays("test", 100, 60))
 
     def command(self, script, out, *words):
-        return [sys.executable, str(SCRIPTS / script), "--out", str(out), "--test_data", str(self.fresh), "--bin",
-                str(harness.OPTIONS.bin), "--device=cpu", *map(str, words)]  # fmt: skip
+        return [sys.executable, str(SCRIPTS / script), *self.words(out, *words)]
+
+    def words(self, out, *words):
+        return ["--out", str(out), "--test_data", str(self.fresh), "--bin", str(harness.OPTIONS.bin), "--device=cpu",
+                *map(str, words)]  # fmt: skip
 
     def run_script(self, script, out, *words):
-        return subprocess.run(self.command(script, out, *words), capture_output=True, text=True, timeout=harness.HANG,
-                              env=harness.environment())  # fmt: skip
+        return self.scripts.run(SCRIPTS / script, *self.words(out, *words), env=harness.environment())
 
     def assert_done(self, result):
         self.assertEqual((result.returncode, result.stderr), (0, ""), result.stdout)
