@@ -191,11 +191,10 @@ class OnnxTest(harness.ProgramTest):
         """In batches of different sizes, with particles anywhere or in front (by default the same sizes)."""
         self.assertGreater(np.ptp(expected[:, 1]), 100 * TOLERANCE, "the probabilities hardly differ")
         session = self.session(model)
-        widest = max(len(jet.p4) for jet in jets)
-        ways = [(size, widest + 3) for size in batches] + [(size, None) for size in in_front or batches]
-        for size, width in ways:
+        for size, anywhere in [(size, True) for size in batches] + [(size, False) for size in in_front or batches]:
             for first in range(0, len(jets), size):
                 part = slice(first, first + size)
+                width = max(len(jet.p4) for jet in jets[part]) + 3 if anywhere else None
                 inputs = make_inputs(model.metadata, jets[part], width, seed=first)
                 found = session.run(["probabilities"], inputs)[0]
                 harness.assert_close(found, expected[part], atol=TOLERANCE)
