@@ -21,6 +21,12 @@
 
 namespace lorentznet {
 
+/// How the GPU's kernels round the operands of products.
+enum class GpuPrecision {
+  kFloat,  ///< two numbers of 16 bits for each: as accurate as float
+  kHalf,   ///< one: f16 in inference, bf16 in training
+};
+
 // Internal (src/kernels, src/model).
 class JetGraph;
 struct LGEBKernels;
@@ -78,7 +84,7 @@ class LorentzNetImpl : public torch::nn::Module {
   /// mode. Elsewhere the plain kernel computes. In inference a jet's logits have the same bits in
   /// any batch, and differ from the CPU's by rounding. \throws c10::Error  with
   /// why_no_gpu_kernel(), or if the network is not on a GPU in float
-  void use_gpu_kernel();
+  void use_gpu_kernel(GpuPrecision precision = GpuPrecision::kFloat);
   /// From now on the statistics of batch norms in training are those of the batches of all ranks,
   /// and a backward pass gives this rank's share of the gradient of the sum of the ranks' losses.
   void share_statistics(std::shared_ptr<const Communicator> ranks);

@@ -15,7 +15,7 @@
 
 namespace lorentznet {
 
-enum class KernelChoice { kAuto, kPlain, kFused };
+enum class KernelChoice { kAuto, kPlain, kFused, kHalf };
 enum class OnBadJet { kError, kSkip };
 
 /// The values of the flags of both programs: first those of the published scripts, with their

@@ -95,8 +95,10 @@ std::vector<Flag> unsaved_flags() {
       {"Data", "with_bc", &A::with_bc, "download also jets with b and c quarks", ""},
       {"Run", "device", &A::device, "cpu, cuda or cuda:K (default: a GPU if there is one)",
        "DEVICE"},
-      {"Run", "kernel", choice<&A::kernel>({"auto", "plain", "fused"}),
-       "plain, fused, or auto: fused if it can compute this network", "KERNEL"},
+      {"Run", "kernel", choice<&A::kernel>({"auto", "plain", "fused", "half"}),
+       "plain, fused, or auto: fused if it can compute this network; half: fused on a GPU with "
+       "16-bit products, faster and less accurate",
+       "KERNEL"},
       {"Run", "boost", &A::boost, "test again with all jets boosted, to check the equivariance",
        "BETA[,BETA...]", kAny},
       {"Run", "boost_axis", choice<&A::boost_axis>({axes.begin(), axes.end()}),

@@ -146,12 +146,15 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank) {
 
 ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device) {
   if (arguments.kernel == KernelChoice::kPlain) return {};
+  const bool half = arguments.kernel == KernelChoice::kHalf;
   const auto why_plain = why_plain_on(device, arguments);
   if (!why_plain.empty()) {
     if (arguments.kernel == KernelChoice::kAuto) return {.why_plain = why_plain};
-    throw InputError(fmt::format("--kernel fused: the fused kernel can't be used: {}", why_plain));
+    throw InputError(fmt::format("--kernel {}: the fused kernel can't be used: {}",
+                                 half ? "half" : "fused", why_plain));
   }
-  if (device.is_cuda()) return {.gpu = true};
+  if (device.is_cuda()) return {.gpu = half ? GpuPrecision::kHalf : GpuPrecision::kFloat};
+  if (half) throw InputError("--kernel half: only a GPU has it, the device is cpu");
   return {.fused = choose_isa()};
 }
 
@@ -180,7 +183,7 @@ std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel) {
   if (kernel.fused) {
     network.use_fused_kernel(*kernel.fused);
   } else if (kernel.gpu) {
-    network.use_gpu_kernel();
+    network.use_gpu_kernel(*kernel.gpu);
   } else {
     network.use_plain_kernel();
   }

@@ -23,8 +23,8 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank = 0);
 /// The kernel of a run.
 struct ChosenKernel {
   std::optional<Isa> fused = {};  ///< instruction set of the fused kernel; empty: the plain kernel
-  bool gpu = false;               ///< the fused kernels of the GPU, which test mode has
-  std::string why_plain = {};     ///< what the fused kernel cannot compute, if that decided
+  std::optional<GpuPrecision> gpu = {};  ///< of the GPU's fused kernels; empty: not these
+  std::string why_plain = {};            ///< what the fused kernel cannot compute, if that decided
 };
 
 /// \throws InputError if --kernel demands the fused kernel and it cannot compute the

@@ -103,8 +103,9 @@ std::shared_ptr<const CpuInference::Packed> CpuInference::packed() {
   return packed_;
 }
 
-GpuInference::GpuInference(NamedTensors tensors, double c_weight, std::int64_t classes)
-    : tensors_(std::move(tensors)), c_weight_(c_weight), classes_(classes) {}
+GpuInference::GpuInference(NamedTensors tensors, double c_weight, std::int64_t classes,
+                           cuda::Precision precision)
+    : tensors_(std::move(tensors)), c_weight_(c_weight), classes_(classes), precision_(precision) {}
 
 at::Tensor GpuInference::logits(const Batch& batch) {
   const auto& embedding = tensors_.front().second;
@@ -115,7 +116,7 @@ at::Tensor GpuInference::logits(const Batch& batch) {
   const std::lock_guard lock(mutex_);
   versions_.update_if_changed(tensors_, [this] {
     const Network<float> network(arrays_of(tensors_), c_weight_, Isa::kPortable, "the network");
-    network_ = cuda::make_inference(network.packed(), cuda::Precision::kFloat);
+    network_ = cuda::make_inference(network.packed(), precision_);
   });
   const std::vector<int> host_offsets(batch.offsets.begin(), batch.offsets.end());
   const auto offsets = at::tensor(host_offsets, at::kInt).to(embedding.device());

@@ -97,17 +97,20 @@ std::string why_no_gpu_kernel(const LorentzNetOptions& options) {
   return obstacle.empty() ? cuda::why_no_training(hidden, scalars) : obstacle;
 }
 
-void LorentzNetImpl::use_gpu_kernel() {
+void LorentzNetImpl::use_gpu_kernel(GpuPrecision precision) {
   const auto obstacle = why_no_gpu_kernel(options_);
   TORCH_CHECK(obstacle.empty(), "the CUDA kernels cannot be used: ", obstacle);
   TORCH_CHECK(!embedding_->weight.is_cpu() && embedding_->weight.scalar_type() == at::kFloat,
               "the CUDA kernels compute on a GPU in float, the network is on ",
               embedding_->weight.device(), " in ", embedding_->weight.scalar_type());
   use_plain_kernel();  // for what is neither training nor inference
-  kernel_name_ = "fused CUDA";
+  const bool half = precision == GpuPrecision::kHalf;
+  kernel_name_ = half ? "fused CUDA, half" : "fused CUDA";
   inference_ =
-      std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight, options_.n_class);
-  gpu_training_ = std::make_shared<GpuTraining>(*this, cuda::TrainingPrecision::kFloat);
+      std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight, options_.n_class,
+                                     half ? cuda::Precision::kHalf : cuda::Precision::kFloat);
+  gpu_training_ = std::make_shared<GpuTraining>(
+      *this, half ? cuda::TrainingPrecision::kHalf : cuda::TrainingPrecision::kFloat);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,

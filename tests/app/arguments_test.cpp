@@ -99,7 +99,8 @@ TEST_CASE("errors name the flag and its value") {
   CHECK_THAT(parse_error({"--pooling", "mean"}), Contains("mean") && Contains("jet"));
   CHECK_THAT(parse_error({"--pooling", "jet", "--n_nodes", "100"}), Contains("--pooling jet"));
   CHECK_THAT(parse_error({"--boost", "0.5", "--boost_axis", "w"}), Contains("'w' is not one of x"));
-  CHECK_THAT(parse_error({"--kernel", "fast"}), Contains("fast") && Contains("auto, plain, fused"));
+  CHECK_THAT(parse_error({"--kernel", "fast"}),
+             Contains("fast") && Contains("auto, plain, fused, half"));
   CHECK_THAT(parse_error({"--resume", "--overwrite", "--exp_name", "x"}), Contains("--overwrite"));
   CHECK_THAT(parse_error({"--test_mode"}), Contains("--exp_name"));
   CHECK_THAT(parse_error({"--exp_name", "../x"}), Contains("../x"));
@@ -129,7 +130,7 @@ TEST_CASE("args.json begins with the published keys, and is read back to the sam
 }
 
 TEST_CASE("args.json does not tell how a run is computed") {
-  const auto json = to_json(parse({"--kernel", "plain", "--device", "cpu"}), top_tagging());
+  const auto json = to_json(parse({"--kernel", "half", "--device", "cpu"}), top_tagging());
   for (const auto* name : {"kernel", "device"}) CHECK(!json.contains(name));
 }
 

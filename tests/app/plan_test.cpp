@@ -48,7 +48,7 @@ TEST_CASE("a GPU has the CUDA kernels, if the build has them for the network") {
     const auto obstacle = why_no_gpu_kernel({.n_hidden = hidden});
     const std::vector<std::string> words{"--n_hidden", std::to_string(hidden)};
     for (const auto& choice : {choose(words, kGpu), choose(testing(words), kGpu)}) {
-      CHECK(choice.gpu == obstacle.empty());
+      CHECK(choice.gpu == (obstacle.empty() ? std::optional(GpuPrecision::kFloat) : std::nullopt));
       CHECK(choice.why_plain == obstacle);
       CHECK(!choice.fused);
     }
@@ -64,6 +64,21 @@ TEST_CASE("the fused kernel where it can't be used is an error with the reason")
   CHECK(message({"--kernel", "fused", "--coordinates", "float"}) == cant + "coordinates in float");
   CHECK(message({"--kernel", "fused", "--n_hidden", "71"}, kGpu) ==
         cant + why_no_gpu_kernel({.n_hidden = 71}));
+}
+
+TEST_CASE("products of 16 bits where --kernel half demands them, on a GPU alone") {
+  const std::string cant = "--kernel half: the fused kernel can't be used: ";
+  CHECK(message({"--kernel", "half"}) == "--kernel half: only a GPU has it, the device is cpu");
+  CHECK(message({"--kernel", "half", "--coordinates", "float"}, kGpu) ==
+        cant + "coordinates in float");
+  CHECK(message({"--kernel", "half", "--n_hidden", "71"}, kGpu) ==
+        cant + why_no_gpu_kernel({.n_hidden = 71}));
+  if (const auto obstacle = why_no_gpu_kernel({}); !obstacle.empty()) {
+    CHECK(message({"--kernel", "half"}, kGpu) == cant + obstacle);
+  } else {
+    CHECK(choose({"--kernel", "half"}, kGpu).gpu == GpuPrecision::kHalf);
+    CHECK(choose({"--kernel", "fused"}, kGpu).gpu == GpuPrecision::kFloat);
+  }
 }
 
 TEST_CASE("LORENTZNET_ISA is read where the fused kernel runs, and only there") {

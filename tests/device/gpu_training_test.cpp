@@ -43,6 +43,12 @@ Step step_of(LorentzNet& network, const Batch& batch) {
   return step;
 }
 
+at::Tensor logits_of(LorentzNet& network, const Batch& batch) {
+  const torch::NoGradGuard no_grad;
+  network->eval();
+  return cpu_view(network->forward(batch)).to(at::kDouble).clone();
+}
+
 /// The first `most` constituents of each jet.
 JetSet first_constituents(const JetSet& jets, std::int64_t most) {
   JetSet shorter;
@@ -106,6 +112,39 @@ TEST_CASE("a step of training by the GPU's kernels has the gradients of the plai
       }
     }
   }
+}
+
+TEST_CASE("the GPU's kernels with products of 16 bits, in inference and training") {
+  const auto jets = sample_jets(quark_gluon_tagging(), 6);
+  const std::vector<std::int64_t> indices = {4, 0, 3, 1, 5, 2};
+  const auto batch =
+      make_batch(jets, indices, quark_gluon_tagging(), {Pooling::kConstant, 139}, true);
+  auto reference = network_of(24, 3);
+  reference->set_type(at::kDouble);
+  const auto logits = logits_of(reference, batch);
+  const auto expected = step_of(reference, batch);
+  const auto largest_error = [&](GpuPrecision precision) {
+    auto network = network_of(24, 3);
+    move_to(*network, fake_device());
+    network->use_gpu_kernel(precision);
+    const auto error = relative_rms(logits_of(network, batch.to(fake_device())), logits);
+    double of_gradients = 0;
+    for (const auto& [name, gradient] : step_of(network, batch.to(fake_device())).gradients) {
+      if (stands_before_batch_norm(name)) continue;
+      const auto of_one = relative_rms(gradient, expected.gradients.at(name));
+      of_gradients = of_one <= of_gradients ? of_gradients : of_one;  // NaN stays
+    }
+    return std::pair(error, of_gradients);
+  };
+  const auto of_float = largest_error(GpuPrecision::kFloat),
+             half = largest_error(GpuPrecision::kHalf);
+  CAPTURE(of_float, half);
+  CHECK(of_float.first <= 1e-5);
+  CHECK(of_float.second <= 4e-3);
+  CHECK(half.first <= 5e-3);
+  CHECK(half.first > 10 * of_float.first);
+  CHECK(half.second <= .5);
+  CHECK(half.second > 10 * of_float.second);
 }
 
 TEST_CASE("golden: a step of training by the GPU's kernels") {
