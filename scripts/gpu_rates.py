@@ -71,7 +71,7 @@ def measure(bin_folder: Path, logs: Path, scratch: Path) -> list[dict]:
         file = scratch / f"jets-{batch}/datasets/QG_jets.npz"
         write_jets(file, jets)
         common = [program, "--device", "cuda", "--batch_size", batch, "--kernel"]
-        for kernel in ("plain", "auto"):
+        for kernel in ("plain", "auto", "half"):
             command = [*common, kernel, "--test_mode", "--exp_name", "pretrained", "--logdir", logs, "--out",
                        scratch / "out", "--test_data", file, "--log_interval", max(1, jets // batch // 8)]  # fmt: skip
             rows.append({"mode": "inference", "kernel": kernel, "batch": batch} | rate(command, batch, "test"))
@@ -80,6 +80,6 @@ def measure(bin_folder: Path, logs: Path, scratch: Path) -> list[dict]:
                        "--epochs", 1, "--datadir", file.parent.parent, "--num_data", min(jets, most),
                        "--log_interval", 2 if batch > 512 else 20]  # fmt: skip
             rows.append({"mode": "training", "kernel": kernel, "batch": batch} | rate(command, batch, "train"))
-        print(*map(json.dumps, rows[-4:]), sep="\n", flush=True)
+        print(*map(json.dumps, rows[-6:]), sep="\n", flush=True)
         file.unlink()
     return rows
