@@ -79,6 +79,7 @@ class Disk:
     def fill(self, pids: list[int], limit: int) -> None:
         """No more than `limit` bytes can be written."""
         if not self.mounted:
+            limit = max(limit, 4096)  # stderr is a file, too
             for pid in pids:
                 with contextlib.suppress(ProcessLookupError):
                     resource.prlimit(pid, resource.RLIMIT_FSIZE, (limit, limit))
