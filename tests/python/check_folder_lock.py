@@ -17,17 +17,22 @@ int flock(int fd, int operation) { (void)fd, (void)operation; errno = ENOLCK; re
 
 
 class LockTest(FolderTest):
+    def run_together(self, run, *commands):
+        """Runs that wait for the same lock before they are refused."""
+        programs = [self.start(run, *words) for words in commands]
+        return [harness.finish(program) for program in programs]
+
     def test_training_excludes_all(self):
         for how in ("--resume", "--overwrite"):
             run = self.copy("busy" + how)
             training = self.start_waiting(run, how)
             before = harness.snapshot(run)
-            for words in (["--resume"], ["--overwrite", *harness.SMALL], ["--test_mode"]):
+            refused = (["--resume"], ["--overwrite", *harness.SMALL], ["--test_mode"])
+            for words, result in zip(refused, self.run_together(run, *refused)):
                 with self.subTest(how=how, words=words):
-                    result = self.run_in(run, *words)
                     self.assert_in_use(result, run, training, "training")
                     self.assertEqual("--out" in result.stderr, words == ["--test_mode"])
-                    self.assertEqual(harness.snapshot(run), before)
+            self.assertEqual(harness.snapshot(run), before)
             self.stop(training)
             # The lock is gone with the process, although its file is still there.
             self.assertIn("run.lock", names_in(run))
@@ -37,8 +42,8 @@ class LockTest(FolderTest):
     def test_test_excludes_trainings(self):
         run = self.copy("tested")
         test = self.start_waiting(run, "--test_mode")
-        for words in (["--resume"], ["--overwrite", *harness.SMALL]):
-            self.assert_in_use(self.run_in(run, *words), run, test, "test")
+        for result in self.run_together(run, ["--resume"], ["--overwrite", *harness.SMALL]):
+            self.assert_in_use(result, run, test, "test")
         self.assert_finished(self.run_in(run, "--test_mode"))
         self.assert_in_use(self.run_in(run, "--resume"), run, test, "test")  # the other has signed off
         self.stop(test)
