@@ -17,7 +17,7 @@ import harness
 ROOT = harness.PROJECT
 README = (ROOT / "README.md").read_text()
 EMBEDDING = (ROOT / "docs/embedding.md").read_text()
-TOP_JETS = 16  # of the test file: the shipped network has full size
+TOP_JETS = 8  # of the test file: the shipped network has full size
 # Root may start mpirun in a container, and there may be fewer cores than processes.
 MPI = {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1",
        "OMPI_MCA_rmaps_base_oversubscribe": "1"}  # fmt: skip
