@@ -66,5 +66,6 @@ def save(figure_, folder: Path, name: str) -> list[Path]:
         figure_.savefig(content, format=suffix, metadata=metadata)
         write_whole(file, content.getvalue())
         files.append(file)
+        figure_.set_layout_engine("none")  # one layout for both
     plt.close(figure_)
     return files
