@@ -1,7 +1,10 @@
 """The lines and files that the programs write: training, test mode, boosts, --init_from."""
 
+import os
 import re
 import shutil
+import signal
+import subprocess
 import sys
 
 import numpy as np
@@ -32,6 +35,36 @@ def names_in(folder):
 
 def loaded(file):
     return torch.load(file, weights_only=True)
+
+
+class StartedTest(harness.ProgramTest):
+    """Programs that the tests start, by a server if there is one (served.py)."""
+
+    def start_waiting(self, name):
+        """A test of jets that never come."""
+        os.mkfifo(self.folder / name)
+        return harness.start(harness.command("qg", "--exp_name=pretrained", "--logdir=logs/qg", "--test_mode", "--device=cpu",
+                                             "--out", self.folder / f"{name}-out", "--test_data", self.folder / name),
+                             harness.environment(), cwd=harness.PROJECT)  # fmt: skip
+
+    def test_like_any_other(self):
+        """Status, stdout, stderr and working folder are those of a program that the shell starts."""
+        for words in (("--version",), ("--help",), ("--epochs=none",), ("--logdir=logs/top", "--exp_name=pretrained")):
+            command = harness.command("top", *words)
+            plain = subprocess.run(command, env=harness.environment(), cwd=harness.PROJECT, capture_output=True, text=True)
+            found = harness.run("top", *words, cwd=harness.PROJECT)
+            self.assertEqual((found.returncode, found.stdout, found.stderr), (plain.returncode, plain.stdout, plain.stderr))
+            self.assertNotEqual(found.stdout + found.stderr, "")
+
+    def test_several(self):
+        """Each is a child of this process, and gets the signals that it is sent."""
+        first, second = self.start_waiting("first"), self.start_waiting("second")
+        first.kill()
+        self.assertEqual((first.wait(), second.poll()), (-signal.SIGKILL, None))
+        with self.assertRaises(subprocess.TimeoutExpired):
+            harness.finish(second, timeout=0.01)
+        self.assertEqual(second.returncode, -signal.SIGKILL)
+        self.assertEqual(harness.finish(first).returncode, -signal.SIGKILL)
 
 
 class ProgramsTest(harness.ProgramTest):
