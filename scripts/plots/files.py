@@ -15,9 +15,18 @@ def _opened(path: Path, flags: int):
             os.close(descriptor)
 
 
+@contextlib.contextmanager
+def _naming(path: Path):
+    """An OSError names the path; those of descriptors do not."""
+    try:
+        yield
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(path)) from None
+
+
 def _sync_folder(folder: Path):
     """What gets a name is durable only after its folder is synced."""
-    with _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+    with _naming(folder), _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
         os.fsync(descriptor)
 
 
@@ -34,16 +43,15 @@ def write_whole(file: Path, content: bytes):
     """Writes a file, whose bytes are on disk before it has its name. OSError names it; an earlier file then stays."""
     partial = file.with_name(file.name + ".partial")
     try:
-        with _opened(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
-            left = memoryview(content)
-            while left:
-                left = left[os.write(descriptor, left) :]
-            os.fsync(descriptor)
-        os.replace(partial, file)
-        _sync_folder(file.parent)
-    except BaseException as error:
+        with _naming(file):
+            with _opened(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC) as descriptor:
+                left = memoryview(content)
+                while left:
+                    left = left[os.write(descriptor, left) :]
+                os.fsync(descriptor)
+            os.replace(partial, file)
+            _sync_folder(file.parent)
+    except BaseException:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
-        if isinstance(error, OSError):
-            raise OSError(error.errno, error.strerror, str(file)) from None
         raise
