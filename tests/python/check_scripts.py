@@ -31,6 +31,7 @@ SCRIPTS = {
     "scripts/emulator_checks.py": (["--help"], None),
     "scripts/fuzz.py": (["--help"], None),
     "scripts/long_run.py": (["--help"], None),
+    "scripts/crash_matrix.py": (["--help"], None),
     "scripts/cuda_resources.py": (["--help"], None),
     "scripts/cuda_instructions.py": (["--help"], None),
     "bench/reading.py": (["--folder=none"], "pip install"),
