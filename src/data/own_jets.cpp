@@ -74,11 +74,13 @@ class OwnFile {
   }
 
   void read_ids() {
+    // First, or a damaged file could ask for memory that nobody has.
+    const auto shape = file_.describe("id").shape;
+    if (shape.size() == 1 && shape[0] != rows()) {
+      file_.fail("id", "has " + std::to_string(shape[0]) + " elements, expected " +
+                           std::to_string(rows()) + ", the number of jets in 'X'");
+    }
     id_ = file_.integers("id");
-    const auto found = static_cast<std::int64_t>(id_.size());
-    if (found == rows()) return;
-    file_.fail("id", "has " + std::to_string(found) + " elements, expected " +
-                         std::to_string(rows()) + ", the number of jets in 'X'");
   }
 
   void add_particle(JetBuilder& builder, std::int64_t column, const double* p4,

@@ -158,7 +158,8 @@ TEST_CASE("arrays that do not fit together are refused") {
 TEST_CASE("sizes that no memory holds are refused, and never multiplied beyond int64") {
   const TemporaryFolder folder;
   const auto path = folder / "own.h5";
-  const auto error_with = [&](const char* name, std::vector<hsize_t> shape) {
+  const auto error_with = [&](const char* name, std::vector<hsize_t> shape,
+                              const H5::DataType& type = H5::PredType::IEEE_F64LE) {
     write_hdf5(path, OwnArrays(4));
     {
       const H5::H5File file(path.string(), H5F_ACC_RDWR);
@@ -166,12 +167,15 @@ TEST_CASE("sizes that no memory holds are refused, and never multiplied beyond i
       H5::DSetCreatPropList list;  // chunks that were never written take no place in the file
       const std::vector<hsize_t> chunk(shape.size(), 1);
       list.setChunk(static_cast<int>(chunk.size()), chunk.data());
-      file.createDataSet(name, H5::PredType::IEEE_F64LE,
-                         H5::DataSpace(static_cast<int>(shape.size()), shape.data()), list);
+      file.createDataSet(name, type, H5::DataSpace(static_cast<int>(shape.size()), shape.data()),
+                         list);
     }
     return input_error(path, [&] { read_jets(path); });
   };
   constexpr hsize_t kHuge = hsize_t{1} << 62;
+  // The ids are read at once, so their number comes first.
+  CHECK_THAT(error_with("id", {hsize_t{1} << 40}, H5::PredType::STD_I64LE),
+             Catch::Contains("array 'id' has 1099511627776 elements, expected 4"));
   CHECK_THAT(error_with("scalars", {4, 3, kHuge}),
              Catch::Contains("data set 'scalars' has shape [4, 3, 4611686018427387904], expected"));
   CHECK_THAT(error_with("X", {kHuge, 3, 4}), Catch::Contains("data set 'X' has shape"));
