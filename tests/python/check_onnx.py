@@ -228,12 +228,20 @@ class AgreementTest(OnnxTest):
                 jets = random_jets(metadata, [1, 2, 3, 30, 17, 60, 8, 100], seed)
                 self.assert_agrees(model, jets, reference(model, jets), batches=[1, 3, 8])
 
+    def of_float(self, session: onnxruntime.InferenceSession, metadata: dict, jets: list[peer.Jet]) -> np.ndarray:
+        """Probabilities of four-momenta in float, without what rounding took; in small batches, which need less padding."""
+        found = []
+        for first in range(0, len(jets), 3):
+            inputs = make_inputs(metadata, jets[first : first + 3])
+            inputs["p4"] = inputs["p4"][:, :, :4]
+            found.append(session.run(None, inputs)[0])
+        return np.concatenate(found)
+
     def test_four_momenta_in_float(self):
         """Without what rounding took."""
         model, jets = self.shipped("qg"), in_float(self.shipped_jets("qg", 25))
-        inputs = make_inputs(model.metadata, jets)
-        inputs["p4"] = inputs["p4"][:, :, :4]
-        harness.assert_close(self.session(model).run(None, inputs)[0], reference(model, jets), atol=TOLERANCE)
+        found = self.of_float(self.session(model), model.metadata, jets)
+        harness.assert_close(found, reference(model, jets), atol=TOLERANCE)
 
     def test_jets_of_1_to_200_particles(self):
         """Made of the particles of shipped jets, since networks are sure of what they have never seen."""
@@ -304,9 +312,7 @@ class AgreementTest(OnnxTest):
         for task, bound in (("top", 5e-3), ("qg", 1e-2)):
             model = self.shipped(task)
             jets = self.shipped_jets(task, 15)
-            inputs = make_inputs(model.metadata, jets)
-            inputs["p4"] = inputs["p4"][:, :, :4]
-            found = self.session(model, float32=True).run(None, inputs)[0]
+            found = self.of_float(self.session(model, float32=True), model.metadata, jets)
             error = np.abs(found - reference(model, jets)).max()
             self.assertGreater(error, TOLERANCE)
             self.assertLess(error, bound)
