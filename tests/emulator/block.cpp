@@ -3,6 +3,7 @@
 #include <cstring>
 #include <exception>
 #include <stdexcept>
+#include <utility>
 
 #include "block_state.h"
 #include "cuda_names.h"
@@ -20,10 +21,17 @@ std::string text(const Location& at) {
   return std::string(at.file_name()) + ":" + std::to_string(at.line());
 }
 
+void check_ticket(const Thread& thread) {
+  if (thread.ticket) fail("has taken a ticket without a fence after it");
+}
+
 /// All threads of [first, first + count) meet. The last one works for all and goes on.
-void meet(Meeting& meeting, int first, int count, void* operands, Location here, WarpWork work) {
+/// \return whether any of them has voted
+bool meet(Meeting& meeting, int first, int count, void* operands, Location here, WarpWork work,
+          bool vote = false) {
   Block& block = *Block::current;
   const int self = block.running;
+  check_ticket(block.threads[self]);
   if (meeting.arrived == 0) {
     meeting.here = here;
     meeting.first = self;
@@ -32,11 +40,14 @@ void meet(Meeting& meeting, int first, int count, void* operands, Location here,
          text(meeting.here));
   }
   block.threads[self].operands = operands;
+  meeting.vote |= vote;
   sanitizers::release(&meeting.clock);
   if (++meeting.arrived < count) {
     block.wait();
   } else {
     meeting.arrived = 0;
+    ++meeting.times;
+    meeting.voted = std::exchange(meeting.vote, false);
     sanitizers::acquire(&meeting.clock);  // the operands of the others
     if (work) {
       void* all[kWarp];
@@ -48,6 +59,7 @@ void meet(Meeting& meeting, int first, int count, void* operands, Location here,
     block.perhaps_yield();
   }
   sanitizers::acquire(&meeting.clock);
+  return meeting.voted;  // until all have read it, none completes the next one
 }
 
 /// What a fiber runs: the kernel, as one thread. Exceptions don't leave a fiber.
@@ -59,6 +71,7 @@ void run_thread() {
     if (!block.threads[block.running].copies.empty()) {
       fail("has returned with asynchronous copies that it did not wait for");
     }
+    check_ticket(block.threads[block.running]);
   } catch (...) {
     block.error = std::current_exception();
   }
@@ -71,6 +84,8 @@ void run_block(Block& block, std::vector<Stack>& stacks, std::size_t shared_byte
   block.alive = static_cast<int>(block.threads.size());
   for (int k = 0; k < block.alive; ++k) {
     block.threads[k].ready = true;
+    block.threads[k].fenced = false;
+    block.threads[k].met = block.all.times;
     block.threads[k].fiber.prepare(stacks[k], run_thread);
   }
   block.start();
@@ -126,6 +141,31 @@ void warp_meet(void* operands, Location here, WarpWork work) {
 void block_meet(Location here) {
   Block& block = *Block::current;
   meet(block.all, 0, static_cast<int>(block.threads.size()), nullptr, here, nullptr);
+}
+
+bool block_any(bool value, Location here) {
+  Block& block = *Block::current;
+  const int count = static_cast<int>(block.threads.size());
+  return meet(block.all, 0, count, nullptr, here, nullptr, value);
+}
+
+void fence() {
+  Thread& thread = Block::current->threads[Block::current->running];
+  if (thread.ticket) sanitizers::acquire(thread.ticket);
+  thread.fenced = true;
+  thread.ticket = nullptr;
+}
+
+unsigned take_ticket(unsigned* tickets) {
+  Thread& thread = Block::current->threads[Block::current->running];
+  check_ticket(thread);
+  if (thread.met == Block::current->all.times) fail("takes a ticket before its block has met");
+  if (!thread.fenced) fail("takes a ticket without a fence before it");
+  thread.met = Block::current->all.times;
+  thread.fenced = false;
+  thread.ticket = tickets;
+  sanitizers::release(tickets);
+  return (*tickets)++;
 }
 
 void* carve(std::size_t offset, std::size_t bytes) {

@@ -52,6 +52,14 @@ using WarpWork = void (*)(void* const* operands);
 
 void warp_meet(void* operands, Location here, WarpWork work);
 void block_meet(Location here);
+/// The same. \return whether `value` was true in any thread
+bool block_any(bool value, Location here);
+
+/// Before a ticket is taken, and after it: else that is a fault. So is a ticket before which the
+/// block has not met, since its other threads may still write.
+void fence();
+/// Adds 1 to *tickets. \return what it was
+unsigned take_ticket(unsigned* tickets);
 
 /// The bytes from `offset` on of the block's shared memory, as an array followed by a red zone.
 void* carve(std::size_t offset, std::size_t bytes);

@@ -26,17 +26,23 @@ struct Random {
 /// A CUDA thread.
 struct Thread {
   Fiber fiber;
-  bool ready = false;        ///< can go on: does not wait, has not returned
-  void* operands = nullptr;  ///< of the operation in which it waits
-  std::vector<Copy> copies;  ///< begun and not yet waited for
+  bool ready = false;          ///< can go on: does not wait, has not returned
+  void* operands = nullptr;    ///< of the operation in which it waits
+  std::vector<Copy> copies;    ///< begun and not yet waited for
+  bool fenced = false;         ///< since its last ticket
+  int met = 0;                 ///< meetings of its block when it took its last ticket
+  unsigned* ticket = nullptr;  ///< taken, without a fence since
 };
 
 /// A barrier of some of a block's threads.
 struct Meeting {
   int arrived = 0;
   int first = 0;  ///< the thread that came first
+  int times = 0;  ///< that all have come
   Location here;
-  char clock = 0;  ///< whose address is the thread sanitizer's name for this barrier
+  bool vote = false;   ///< of any thread that has arrived
+  bool voted = false;  ///< the same, when the meeting was last complete
+  char clock = 0;      ///< whose address is the thread sanitizer's name for this barrier
 };
 
 /// A running block. The scheduler is no fiber of its own: whoever has to wait looks for the next

@@ -20,6 +20,13 @@ inline void __syncthreads(std::source_location here = std::source_location::curr
   lorentznet::cuda::emu::block_meet(here);
 }
 
+inline int __syncthreads_or(int predicate,
+                            std::source_location here = std::source_location::current()) {
+  return lorentznet::cuda::emu::block_any(predicate != 0, here);
+}
+
+inline void __threadfence() { lorentznet::cuda::emu::fence(); }
+
 inline void __syncwarp(std::source_location here = std::source_location::current()) {
   lorentznet::cuda::emu::warp_meet(nullptr, here, nullptr);
 }
@@ -102,6 +109,12 @@ inline void copy_async_wait() {
   for (const emu::Copy& copy : emu::begun_copies()) std::memcpy(copy.to, copy.from, 16);
   emu::forget_copies();
 }
+
+// ---- between the blocks of a launch ----
+
+/// The number of tickets that were taken before. Needs a __threadfence() before it, so that whoever
+/// takes a later one may see what was written, and one after it, to see what others wrote.
+inline unsigned take_ticket(unsigned* tickets) { return emu::take_ticket(tickets); }
 
 // ---- functions of numbers; a GPU's have other last bits ----
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <atomic>
 #include <catch2/catch.hpp>
 #include <cmath>
@@ -220,6 +221,59 @@ TEST_CASE("more shared memory than was asked for is reported") {
                        carve.take<float>(5);
                      }),
                Contains("wants shared memory up to byte " + std::to_string(20 + prim::redzone())));
+}
+
+TEST_CASE("a block votes") {
+  in_all_orders([](const std::string& order) {
+    INFO(order);
+    std::vector<int> votes(3 * 64);
+    emu::launch(1, 64, 0, [&] {
+      for (unsigned k = 0; k < 3; ++k) {  // one after the other: nobody, one, all but one
+        const bool vote = k == 1 ? threadIdx.x == 37 : k == 2 && threadIdx.x != 37;
+        votes[k * 64 + threadIdx.x] = __syncthreads_or(vote);
+      }
+    });
+    for (int k = 0; k < 3 * 64; ++k) REQUIRE(votes[k] == (k >= 64));
+  });
+}
+
+TEST_CASE("tickets are numbered over all blocks and stand between fences") {
+  unsigned tickets = 0;
+  std::vector<unsigned> taken(5);
+  const auto take = [&] {
+    __syncthreads();
+    if (threadIdx.x != 7) return;
+    __threadfence();
+    taken[blockIdx.x] = prim::take_ticket(&tickets);
+    __threadfence();
+  };
+  emu::launch(5, 32, 0, take);
+  std::sort(taken.begin(), taken.end());
+  REQUIRE(taken == std::vector<unsigned>{0, 1, 2, 3, 4});
+  REQUIRE(tickets == 5);
+  REQUIRE_THAT(fault(32, 0,
+                     [&] {
+                       __syncthreads();
+                       prim::take_ticket(&tickets);
+                     }),
+               Contains("takes a ticket without a fence before it"));
+  REQUIRE_THAT(fault(64, 0,
+                     [&] {
+                       __syncwarp();
+                       __threadfence();
+                       prim::take_ticket(&tickets);
+                     }),
+               Contains("takes a ticket before its block has met"));
+  for (const bool returns : {false, true}) {
+    REQUIRE_THAT(fault(32, 0,
+                       [&] {
+                         __syncthreads();
+                         __threadfence();
+                         prim::take_ticket(&tickets);
+                         if (!returns) __syncwarp();
+                       }),
+                 Contains("has taken a ticket without a fence after it"));
+  }
 }
 
 TEST_CASE("an exception in a kernel comes out of its launch") {

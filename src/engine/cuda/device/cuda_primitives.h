@@ -112,6 +112,14 @@ __device__ __forceinline__ void copy_async_wait() {
   asm volatile("cp.async.wait_all;" ::: "memory");
 }
 
+// ---- between the blocks of a launch ----
+
+/// The number of tickets that were taken before. Needs a __threadfence() before it, so that whoever
+/// takes a later one may see what was written, and one after it, to see what others wrote.
+__device__ __forceinline__ unsigned take_ticket(unsigned* tickets) {
+  return atomicAdd(tickets, 1U);
+}
+
 // ---- functions of numbers ----
 
 __device__ __forceinline__ float log2_fast(float x) {
