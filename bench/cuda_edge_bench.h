@@ -24,8 +24,7 @@ void time_edge_training(const char* format, const JetsOfSizes& jets,
   };
   row("EdgeForward", [&] { batch.forward(); });
   row("EdgeBackward", [&] { batch.pull_edges(); });
-  row("EdgeColumns", [&] { batch.add_columns(); });
-  row("EdgeGradients", [&] { batch.add_gradients(); });
+  row("EdgeReduction", [&] { batch.reduce(); });
   using Kernel = typename EdgeBatchOnDevice<Op, H, kMoves>::Backward;
   std::printf("  EdgeBackward: %lu bytes of shared memory, %u blocks of %d threads\n",
               Kernel::shared_bytes(), Kernel::blocks(jets.nodes()), Kernel::kThreads);

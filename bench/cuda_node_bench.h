@@ -7,11 +7,11 @@
 #include <string>
 
 #include "device_array.h"
+#include "engine/cuda/decoder_training.h"
 #include "engine/cuda/edge_norm_backward.h"
 #include "engine/cuda/node_backward.h"
 #include "engine/cuda/node_training.h"
 #include "engine/cuda/partial_sums.h"
-#include "engine/cuda/pool_training.h"
 #include "engine/cuda/weight_gradient.h"
 
 namespace lorentznet::cuda {
@@ -86,20 +86,23 @@ class NodeBench {
   void forward() {
     using Statistics = EdgeStatistics<H>;
     constexpr int kColumns = EdgeSumsLayout<H>::kColumns;
-    double* const partial = doubles(static_cast<std::size_t>(jets_) * kColumns);
-    time<Statistics>("EdgeStatistics", jets_, Statistics::shared_bytes(),
-                     {offsets_->get(), x_, a_, b_, columns_, pairs_of_nodes_, partial});
-    AddPartials::Params sums;
-    sums.add(jets_, kColumns, partial, doubles(kColumns));
-    time_sums("its sums", sums);
-    double* const node_partial = doubles(static_cast<std::size_t>(blocks()) * 2 * H);
-    time<NodeHidden<Op, H>>(
-        "NodeHidden", blocks(), 0,
-        {rows_, scalars_, false, 0, h_, message_, features_, matrices(2), floats(H),
-         floats(static_cast<std::size_t>(scalars_) * H), z_, node_partial});
-    AddPartials::Params node_sums;
-    node_sums.add(static_cast<int>(blocks()), 2 * H, node_partial, doubles(2 * H));
-    time_sums("its sums", node_sums);
+    time<Statistics>(
+        "EdgeStatistics", jets_, Statistics::shared_bytes(),
+        {offsets_->get(), x_, a_, b_, columns_, pairs_of_nodes_, sums(jets_, kColumns), {}});
+    time<NodeHidden<Op, H>>("NodeHidden", blocks(), 0,
+                            {rows_,
+                             scalars_,
+                             false,
+                             0,
+                             h_,
+                             message_,
+                             features_,
+                             matrices(2),
+                             floats(H),
+                             floats(static_cast<std::size_t>(scalars_) * H),
+                             z_,
+                             sums(blocks(), 2 * H),
+                             {}});
     time<NodeOutput<Op, H, false>>(
         "NodeOutput", blocks(), 0,
         {rows_,
@@ -115,7 +118,6 @@ class NodeBench {
   }
 
   void backward() {
-    double* const partial = doubles(static_cast<std::size_t>(blocks()) * 3 * H);
     time<NodeBackwardOut<Op, H, false>>("NodeBackwardOut", blocks(), 0,
                                         {rows_,
                                          false,
@@ -126,21 +128,13 @@ class NodeBench {
                                          norm_,
                                          matrices(1),
                                          r_,
-                                         partial});
-    AddPartials::Params sums;
-    sums.add(static_cast<int>(blocks()), 3 * H, partial, doubles(3 * H));
-    time_sums("its sums", sums);
-    time<NodeBackwardIn<Op, H>>("NodeBackwardIn", blocks(), 0,
-                                {rows_, false, 0, z_, norm_, doubles(2 * H), doubles(1), r_,
-                                 matrices(2), gradient_, rows(), rows(), partial});
-    time<EdgeNormSums<H>>("EdgeNormSums", blocks(), 0,
-                          {rows_, a_, b_, gradient_, message_, partial});
+                                         sums(blocks(), 3 * H),
+                                         floats(3 * H)});
+    time<NodeBackwardIn<Op, H>>(
+        "NodeBackwardIn", blocks(), 0,
+        {rows_, false, 0, z_, norm_, doubles(2 * H), doubles(1), r_, matrices(2), gradient_, rows(),
+         rows(), doubles(static_cast<std::size_t>(blocks()) * H)});
     double* const terms = doubles(EdgeNormTerms<H>::kSize);
-    double* const edge_sums = doubles(4 * H);
-    time<EdgeNormGradients<H>>(
-        "EdgeNormGradients", 1, EdgeNormGradients<H>::shared_bytes(),
-        {doubles(EdgeSumsLayout<H>::kColumns), edge_sums, edge_sums, norm_, columns_, floats(H),
-         floats(H), floats(H * columns_.step), floats(H * columns_.step), terms});
     using Inputs = EdgeInputGradients<H>;
     const std::size_t pairs = static_cast<std::size_t>(rows_) * kSize;
     time<Inputs>("EdgeInputGradients", jets_, Inputs::shared_bytes(kSize),
@@ -166,11 +160,29 @@ class NodeBench {
                   1e-3,
                   doubles(4UL * rows_)});
     weights();
-    const float* const n_nodes = floats(jets_);
-    float* const pooled = floats(static_cast<std::size_t>(jets_) * H);
-    time<PoolForward<H>>("PoolForward", jets_, 0, {offsets_->get(), n_nodes, h_, pooled});
-    time<PoolBackward<H>>("PoolBackward", PoolBackward<H>::blocks(jets_, false), 0,
-                          {jets_, offsets_->get(), n_nodes, pooled, rows()});
+    decoder();
+  }
+
+  void decoder() {
+    constexpr int kClasses = 2;
+    const auto size = static_cast<std::size_t>(jets_) * H;
+    const double* const n_nodes = doubles(jets_);
+    float* const logits = floats(static_cast<std::size_t>(jets_) * kClasses);
+    const float *const in = floats(H * H), *const out = floats(kClasses * H);
+    const DecodedJets decoded{nullptr, 1, floats(size), floats(size)};
+    using Forward = DecodeForward<H>;
+    time<Forward>("DecodeForward", jets_, Forward::shared_bytes(),
+                  {kClasses, offsets_->get(), n_nodes, h_, in, floats(H), out, floats(kClasses),
+                   decoded, logits});
+    const DeviceArray<std::int64_t> label(std::vector<std::int64_t>(jets_, 1));
+    time<ScoreJets>("ScoreJets", 1, ScoreJets::shared_bytes(),
+                    {jets_, kClasses, logits, label.get(), nullptr, doubles(2), floats(1),
+                     floats(1), floats(static_cast<std::size_t>(jets_) * kClasses)});
+    using Backward = DecodeBackward<H>;
+    time<Backward>(
+        "DecodeBackward", Backward::blocks(jets_, false), Backward::shared_bytes(),
+        {jets_, kClasses, offsets_->get(), n_nodes, logits, in, out, decoded, floats(size),
+         floats(static_cast<std::size_t>(jets_) * Backward::columns(kClasses)), rows()});
   }
 
   void weights() {
@@ -194,6 +206,13 @@ class NodeBench {
     time_sums("its sums", sums);
   }
 
+  /// Of a launch of `blocks`.
+  BlockSums sums(unsigned blocks, int columns) {
+    const int count = static_cast<int>(blocks);
+    tickets_.push_back(
+        std::make_unique<DeviceArray<unsigned>>(std::vector<unsigned>(block_tickets(count))));
+    return {doubles(block_rows(count) * columns), tickets_.back()->get(), doubles(columns)};
+  }
   unsigned blocks() const { return node_blocks(rows_); }
 
   int jets_, rows_, scalars_;
@@ -203,6 +222,7 @@ class NodeBench {
   std::vector<std::unique_ptr<DeviceArray<float>>> floats_;
   std::vector<std::unique_ptr<DeviceArray<double>>> doubles_;
   std::vector<std::unique_ptr<DeviceArray<typename Op::Pair>>> pairs_;
+  std::vector<std::unique_ptr<DeviceArray<unsigned>>> tickets_;
   std::unique_ptr<DeviceArray<int>> offsets_, first_pair_;
   std::unique_ptr<DeviceArray<int2>> span_;
   float *h_ = rows(), *a_ = rows(), *b_ = rows(), *z_ = rows(), *message_ = rows(),

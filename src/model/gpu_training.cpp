@@ -1,10 +1,8 @@
 #include "model/gpu_training.h"
 
 #include <ATen/TensorOperators.h>
-#include <ATen/ops/cat.h>
 #include <ATen/ops/empty.h>
 #include <ATen/ops/from_blob.h>
-#include <ATen/ops/zeros.h>
 #include <c10/core/DeviceGuard.h>
 #include <torch/autograd.h>
 #include <torch/csrc/autograd/functions/utils.h>
@@ -48,15 +46,23 @@ constexpr auto layer_members() {
       {"phi_x.2.weight", &Layer::move_out},
   });
 }
+constexpr std::array kOutsideOfLayers = {"embedding.weight",   "embedding.bias",
+                                         "graph_dec.0.weight", "graph_dec.3.weight",
+                                         "graph_dec.3.bias",   "graph_dec.0.bias"};
 constexpr std::size_t kMoving = 3;  ///< the last ones, which a last layer lacks
 
 /// Tensors in the order of parameters_, as arrays.
 template <typename Number, typename Data>
 cuda::NetworkArrays<Number> arrays_of(const Tensors& tensors, const Data& data) {
   constexpr auto kMembers = layer_members<Number>();
-  cuda::NetworkArrays<Number> arrays{
-      .embedding = data(tensors[0]), .embedding_bias = data(tensors[1]), .layers = {}};
-  for (std::size_t next = 2; next < tensors.size();) {
+  cuda::NetworkArrays<Number> arrays{.embedding = data(tensors[0]),
+                                     .embedding_bias = data(tensors[1]),
+                                     .decode_in = data(tensors[2]),
+                                     .decode_out = data(tensors[3]),
+                                     .decode_out_bias = data(tensors[4]),
+                                     .decode_in_bias = data(tensors[5]),
+                                     .layers = {}};
+  for (std::size_t next = kOutsideOfLayers.size(); next < tensors.size();) {
     cuda::LayerArrays<Number> layer{};
     for (const auto& [name, member] : kMembers) {
       if (next == tensors.size()) break;  // the last layer
@@ -98,15 +104,11 @@ class TorchSurroundings final : public cuda::Surroundings {
   Tensors memory_;
 };
 
-/// What a pass takes of a batch, as the kernels read it; a ghost's scalars are zero.
-enum Input : std::size_t { kMomenta, kScalars, kNumNodes };
-Tensors inputs_of(const Batch& batch) {
-  auto scalars = batch.scalars.to(at::kFloat);
-  if (batch.padded_rows > 0) {
-    scalars = at::cat({scalars, at::zeros({1, scalars.size(1)}, scalars.options())});
-  }
-  return {batch.p4.to(at::kDouble).contiguous(), scalars.contiguous(),
-          batch.n_nodes.to(at::kFloat).contiguous()};
+/// What a pass takes of a batch, as the kernels read it.
+enum Input : std::size_t { kMomenta, kScalars, kNumNodes, kKept };
+Tensors inputs_of(const Batch& batch, const at::Tensor& kept) {
+  return {batch.p4.to(at::kDouble).contiguous(), batch.scalars.to(at::kDouble).contiguous(),
+          batch.n_nodes.to(at::kDouble).contiguous(), kept};
 }
 
 /// Tensors that a pass reads, and the pass.
@@ -115,17 +117,17 @@ struct BegunPass {
   TorchSurroundings surroundings;
   std::unique_ptr<cuda::TrainingPass> pass;
 
-  Tensors backward(const at::Tensor& pooled) {
+  Tensors backward(const at::Tensor& logits) {
     std::int64_t count = 0;
     for (const auto& parameter : parameters) count += parameter.numel();
-    const auto memory = at::empty({count}, pooled.options());
+    const auto memory = at::empty({count}, logits.options());
     Tensors gradients;
     std::int64_t first = 0;
     for (const auto& parameter : parameters) {
       gradients.push_back(memory.narrow(0, first, parameter.numel()).view(parameter.sizes()));
       first += parameter.numel();
     }
-    pass->backward(pooled.const_data_ptr<float>(),
+    pass->backward(logits.const_data_ptr<float>(),
                    arrays_of<float>(gradients,
                                     [](const auto& tensor) {
                                       return tensor.template mutable_data_ptr<float>();
@@ -159,7 +161,7 @@ GpuTraining::GpuTraining(LorentzNetImpl& network, cuda::TrainingPrecision precis
     : options_(network.options()), precision_(precision) {
   std::map<std::string, at::Tensor> tensors;
   for (const auto& [name, tensor] : named_tensors(network)) tensors.emplace(name, tensor);
-  parameters_ = {tensors.at("embedding.weight"), tensors.at("embedding.bias")};
+  for (const auto* name : kOutsideOfLayers) parameters_.push_back(tensors.at(name));
   for (std::int64_t layer = 0; layer < options_.n_layers; ++layer) {
     const auto prefix = "LGEBs." + std::to_string(layer) + ".";
     for (const auto& [name, member] : layer_members<const float>()) {
@@ -194,23 +196,33 @@ cuda::NetworkShape GpuTraining::shape() const {
   return {.hidden = static_cast<int>(options_.n_hidden),
           .scalars = static_cast<int>(options_.n_scalar),
           .layers = static_cast<int>(options_.n_layers),
+          .classes = static_cast<int>(options_.n_class),
           .c_weight = options_.c_weight,
           .epsilon = norm.eps(),
           .momentum = norm.momentum().value()};
 }
 
-at::Tensor GpuTraining::pooled(const Batch& batch,
+/// [J, H] 1, and 0 for what dropout leaves out of the decoder; undefined: there is no dropout.
+at::Tensor GpuTraining::drawn_by_dropout(std::int64_t jets) const {
+  if (options_.dropout == 0) return {};
+  const torch::NoGradGuard no_grad;
+  return at::empty({jets, options_.n_hidden}, parameters_.front().options())
+      .bernoulli_(1 - options_.dropout);
+}
+
+at::Tensor GpuTraining::logits(const Batch& batch,
                                const std::shared_ptr<const Communicator>& ranks) const {
   const auto device = parameters_.front().device();
   check_batch(batch, options_.n_scalar, device);
   const c10::DeviceGuard guard(device);
-  auto begun = std::make_unique<BegunPass>(BegunPass{.inputs = inputs_of(batch),
+  const auto kept = drawn_by_dropout(batch.num_jets());
+  auto begun = std::make_unique<BegunPass>(BegunPass{.inputs = inputs_of(batch, kept),
                                                      .parameters = {},
                                                      .surroundings = {device, ranks},
                                                      .pass = nullptr});
   for (const auto& parameter : parameters_) begun->parameters.push_back(parameter.detach());
   const auto result =
-      at::empty({batch.num_jets(), options_.n_hidden}, begun->inputs[kScalars].options());
+      at::empty({batch.num_jets(), options_.n_class}, begun->parameters.front().options());
   const std::vector<int> offsets(batch.offsets.begin(), batch.offsets.end());
   begun->pass = cuda::begin_training_pass(
       shape(), precision_,
@@ -221,8 +233,11 @@ at::Tensor GpuTraining::pooled(const Batch& batch,
       {.host_offsets = offsets,
        .ghost_weight = static_cast<double>(batch.padded_rows),
        .momenta = begun->inputs[kMomenta].const_data_ptr<double>(),
-       .scalars = begun->inputs[kScalars].const_data_ptr<float>(),
-       .n_nodes = begun->inputs[kNumNodes].const_data_ptr<float>()},
+       .scalars = begun->inputs[kScalars].const_data_ptr<double>(),
+       .n_nodes = begun->inputs[kNumNodes].const_data_ptr<double>(),
+       .kept = kept.defined() ? kept.const_data_ptr<float>() : nullptr,
+       // With a probability of 1 nothing is kept.
+       .kept_scale = options_.dropout < 1 ? 1 / (1 - options_.dropout) : 0},
       begun->surroundings, result.mutable_data_ptr<float>());
   if (torch::autograd::compute_requires_grad(parameters_)) {
     const auto node = std::make_shared<GpuTrainingBackward>(std::move(begun));
@@ -230,6 +245,33 @@ at::Tensor GpuTraining::pooled(const Batch& batch,
     torch::autograd::set_history(result, node);
   }
   return result;
+}
+
+bool is_of_gpu_training(const at::Tensor& logits) {
+  return dynamic_cast<const GpuTrainingBackward*>(logits.grad_fn().get()) != nullptr;
+}
+
+GpuScores score_on_gpu(const at::Tensor& logits, const Batch& batch) {
+  const c10::DeviceGuard guard(logits.device());
+  const bool weighted = batch.weight.defined();
+  const auto numbers = logits.detach().contiguous();
+  const GpuScores scores{
+      .loss = at::empty({}, numbers.options()),
+      .spoiled = at::empty({}, numbers.options()),
+      .figures = at::empty({weighted ? 3 : 2}, numbers.options().dtype(at::kDouble)),
+      .gradient = at::empty(numbers.sizes(), numbers.options())};
+  const auto weight = weighted ? batch.weight.contiguous() : at::Tensor();
+  const auto label = batch.label.contiguous();
+  cuda::score_jets({.jets = static_cast<int>(numbers.size(0)),
+                    .classes = static_cast<int>(numbers.size(1)),
+                    .logits = numbers.const_data_ptr<float>(),
+                    .label = label.const_data_ptr<std::int64_t>(),
+                    .weight = weighted ? weight.const_data_ptr<double>() : nullptr,
+                    .figures = scores.figures.mutable_data_ptr<double>(),
+                    .loss = scores.loss.mutable_data_ptr<float>(),
+                    .spoiled = scores.spoiled.mutable_data_ptr<float>(),
+                    .gradient = scores.gradient.mutable_data_ptr<float>()});
+  return scores;
 }
 
 }  // namespace lorentznet

@@ -8,6 +8,7 @@
 #include <torch/nn/modules/container/sequential.h>
 #include <torch/utils.h>
 
+#include "engine/cuda/cuda_kernels.h"
 #include "engine/engine_choice.h"
 #include "kernels/fused_kernel.h"
 #include "kernels/plain_kernel.h"
@@ -43,7 +44,7 @@ at::Tensor LorentzNetImpl::forward(const Batch& batch) {
     return inference_->logits(batch);
   }
   if (gpu_training_ != nullptr && is_training()) {
-    return decode(gpu_training_->pooled(batch, ranks_), *kernels_);
+    return gpu_training_->logits(batch, ranks_);
   }
   return forward(batch, *kernels_);
 }
@@ -93,8 +94,7 @@ std::string why_no_gpu_kernel(const LorentzNetOptions& options) {
   if (options.coordinates != Coordinates::kDouble) return "coordinates in float";
   const auto hidden = static_cast<int>(options.n_hidden);
   const auto scalars = static_cast<int>(options.n_scalar);
-  const auto obstacle = cuda::why_no_inference(hidden, scalars);
-  return obstacle.empty() ? cuda::why_no_training(hidden, scalars) : obstacle;
+  return cuda::why_no_kernels(hidden, scalars);
 }
 
 void LorentzNetImpl::use_gpu_kernel(GpuPrecision precision) {

@@ -24,6 +24,7 @@
 #include "train/adamw.h"
 #include "train/loader.h"
 #include "train/pass.h"
+#include "train/step_loss.h"
 #include "train/training_jets.h"
 #include "train/training_state.h"
 
@@ -260,9 +261,10 @@ bool Trainer::Course::train_epoch(const std::atomic<bool>& stop) {
 /// \return false if a rank is to stop.
 bool Trainer::Course::train_step(const Batch& batch, Pass& pass, const std::atomic<bool>& stop) {
   optimizer_.zero_grad();
-  const auto [loss, figures] = score_batch(model_->forward(batch), batch);
+  const auto loss = score_step(model_->forward(batch), batch);
   const auto number = progress_.step + static_cast<std::int64_t>(begun_steps_.size());
-  begun_steps_.push_back({.jets = batch.jets, .figures = ReadBack(figures), .gradient_norm = {}});
+  begun_steps_.push_back(
+      {.jets = batch.jets, .figures = ReadBack(loss.result.figures), .gradient_norm = {}});
   auto& step = begun_steps_.back();
   // No rank passes the sum of the gradients without the others, so none steps after such a loss.
   if (device().is_cpu()) check_finite(step.figures.get()[0], data_.train, step.jets);
@@ -271,9 +273,7 @@ bool Trainer::Course::train_step(const Batch& batch, Pass& pass, const std::atom
     average_gradients(ranks(), *model_);
     take_step(optimizer_, {});
   } else {  // the device itself finds out, on all ranks alike, and the host a step later
-    const auto mean_loss = loss.detach();
-    average_gradients(ranks(), *model_, {mean_loss});
-    take_step(optimizer_, (mean_loss - mean_loss).ne(0).to(at::kFloat));
+    take_step(optimizer_, loss.average(ranks(), *model_));
   }
   if (observes(number)) step.gradient_norm = gradient_norm(*model_);
   return finish_steps(device().is_cpu() ? 0 : 1, pass, stop);

@@ -8,9 +8,9 @@
 #include "device_array.h"
 #include "edge_training_reference.h"
 #include "engine/cuda/edge_forward.h"
-#include "engine/cuda/edge_gradients.h"
-#include "engine/cuda/edge_packing.h"
 #include "engine/cuda/edge_plan.h"
+#include "engine/cuda/edge_reduction.h"
+#include "engine/cuda/packed_weights.h"
 #include "errors.h"
 
 namespace lorentznet::cuda {
@@ -51,7 +51,7 @@ struct Pulls {
 template <typename Op, int H>
 struct EdgeLayerOnDevice {
   using Pair = typename Op::Pair;
-  using Pack = PackEdges<Op, H>;
+  using Pack = PackNetwork<Op, H>;
 
   explicit EdgeLayerOnDevice(const EdgeTrainingLayer& layer)
       : uv(floats(layer.uv)),
@@ -72,7 +72,7 @@ struct EdgeLayerOnDevice {
         {edge_out.get(), edge_out_bias.get(), gate.get(), gate_bias.get(),
          moves ? move_in.get() : nullptr, moves ? move_in_bias.get() : nullptr,
          moves ? move_out.get() : nullptr, weights.get(), biases.get(), transposed.get()}});
-    prim::launch<Pack>({}, Pack::kBlocks, 0, {table.get()});
+    prim::launch<Pack>({}, Pack::blocks(0, 1), 0, {nullptr, 0, table.get()});
     [[maybe_unused]] const auto written = biases.download();  // waits, so that the table may go
   }
 
@@ -92,8 +92,8 @@ struct EdgeBatchOnDevice {
   static constexpr int kRounds = H <= 72 ? 2 : 1, kSplit = 4;
   using Forward = EdgeForward<Op, H, kRounds, kMoves, true>;
   using Backward = EdgeBackward<Op, H, kMoves>;
+  using Reduction = EdgeReduction<H, kMoves>;
   using Columns = EdgeColumns<H, kMoves>;
-  using Gradients = EdgeGradients<H, kMoves>;
 
   EdgeBatchOnDevice(const EdgeLayerOnDevice<Op, H>& on_device, const JetsOfSizes& batch)
       : layer(on_device),
@@ -117,6 +117,9 @@ struct EdgeBatchOnDevice {
         p_t(pairs),
         partial(Backward::blocks(jets.nodes()) * EdgeSumPlaces<H>::kEnd),
         x_gradient(jets.x.size()),
+        of_nodes(block_rows(Columns::blocks(jets.nodes())) * 2 * H),
+        node_sums(2 * H),
+        tickets(std::vector<unsigned>(block_tickets(Columns::blocks(jets.nodes())) + 1)),
         s_q(H),
         t_q(H),
         edge_out(H * H),
@@ -151,8 +154,7 @@ struct EdgeBatchOnDevice {
   /// After forward().
   void backward() {
     pull_edges();
-    add_columns();
-    add_gradients();
+    reduce();
   }
   void pull_edges() {
     prim::launch<Backward>({}, Backward::blocks(jets.nodes()), Backward::shared_bytes(),
@@ -175,33 +177,38 @@ struct EdgeBatchOnDevice {
                             .p_t = p_t.get(),
                             .partial = partial.get()});
   }
-  void add_columns() {
-    prim::launch<Columns>({}, Columns::blocks(jets.nodes()), 0,
-                          {.nodes = jets.nodes(),
-                           .span = span.get(),
-                           .kept = kept(),
-                           .columns = columns.get(),
-                           .x = x.get(),
-                           .translation_gradient = translation_gradient.get(),
-                           .q_column = q_column.get(),
-                           .x_gradient = x_gradient.get()});
-  }
-  void add_gradients() {
-    prim::launch<Gradients>({}, Gradients::kBlocks, Gradients::shared_bytes(),
-                            {.parts = static_cast<int>(Backward::blocks(jets.nodes())),
-                             .partial = partial.get(),
-                             .move_in = layer.move_in.get(),
-                             .move_in_bias = layer.move_in_bias.get(),
-                             .move_out = layer.move_out.get(),
-                             .s_q = s_q.get(),
-                             .t_q = t_q.get(),
-                             .edge_out = edge_out.get(),
-                             .edge_out_bias = edge_out_bias.get(),
-                             .gate = gate.get(),
-                             .gate_bias = gate_bias.get(),
-                             .move_in_gradient = move_in.get(),
-                             .move_in_bias_gradient = move_in_bias.get(),
-                             .move_out_gradient = move_out.get()});
+  /// Without the batch norm's gradients, as with several ranks.
+  void reduce() {
+    prim::launch<Reduction>(
+        {}, Reduction::blocks(jets.nodes()), Reduction::shared_bytes(),
+        {.columns = {.nodes = jets.nodes(),
+                     .span = span.get(),
+                     .kept = kept(),
+                     .a = a.get(),
+                     .b = b.get(),
+                     .q_row = q_row.get(),
+                     .columns = columns.get(),
+                     .x = x.get(),
+                     .translation_gradient = translation_gradient.get(),
+                     .q_column = q_column.get(),
+                     .x_gradient = x_gradient.get(),
+                     .sums = {of_nodes.get(), tickets.get(), node_sums.get()}},
+         .gradients = {.parts = static_cast<int>(Backward::blocks(jets.nodes())),
+                       .partial = partial.get(),
+                       .move_in = layer.move_in.get(),
+                       .move_in_bias = layer.move_in_bias.get(),
+                       .move_out = layer.move_out.get(),
+                       .s_q = s_q.get(),
+                       .t_q = t_q.get(),
+                       .edge_out = edge_out.get(),
+                       .edge_out_bias = edge_out_bias.get(),
+                       .gate = gate.get(),
+                       .gate_bias = gate_bias.get(),
+                       .move_in_gradient = move_in.get(),
+                       .move_in_bias_gradient = move_in_bias.get(),
+                       .move_out_gradient = move_out.get()},
+         .norm = {},
+         .ticket = nullptr});
   }
 
   const EdgeLayerOnDevice<Op, H>& layer;
@@ -219,7 +226,9 @@ struct EdgeBatchOnDevice {
   DeviceArray<float> message_gradient;
   DeviceArray<double> translation_gradient;
   DeviceArray<float> q_row, q_column, columns, p_s, p_t, partial;
-  DeviceArray<double> x_gradient, s_q, t_q;
+  DeviceArray<double> x_gradient, of_nodes, node_sums;
+  DeviceArray<unsigned> tickets;
+  DeviceArray<double> s_q, t_q;
   DeviceArray<float> edge_out, edge_out_bias, gate, gate_bias, move_in, move_in_bias, move_out;
 };
 

@@ -14,9 +14,12 @@ namespace lorentznet::cuda {
 /// What the kernels of the backward pass write.
 struct NodeGradients {
   std::vector<float> gradient, r, dz, h, message;
-  std::vector<double> sums;      ///< r, r zhat, dL/dh'
+  std::vector<double> sums;           ///< r, r zhat, dL/dh'
+  std::vector<float> norm_gradients;  ///< the same
+  std::vector<unsigned> tickets;
   std::vector<float> embedding;  ///< dL/dh' by EncodeBackward
   std::vector<double> embedding_bias;
+  std::vector<float> embedding_bias_gradient;  ///< the same
   std::vector<float> out, out_bias, in, in_bias, gamma, beta, receivers, senders;
   // What they were given of the forward pass.
   std::vector<float> z, scale, shift, next_h;
@@ -68,7 +71,9 @@ class BackwardRun {
     const DeviceArray<typename Op::Pair> weights(packed);
     const DeviceArray<float> a(loss_.of_a), b(loss_.of_b);
     const int parts = blocks(loss_.rows);
-    DeviceArray<double> partial(static_cast<std::size_t>(parts) * 3 * H);
+    DeviceArray<double> partial(block_rows(parts) * 3 * H);
+    DeviceArray<unsigned> tickets(std::vector<unsigned>(block_tickets(parts)));
+    DeviceArray<float> gradients(3 * H);
     const auto launch = [&]<bool kLast>(std::bool_constant<kLast>) {
       prim::launch<NodeBackwardOut<Op, H, kLast>>({}, parts, 0,
                                                   {loss_.rows,
@@ -80,13 +85,13 @@ class BackwardRun {
                                                    norm_,
                                                    weights.get() + 2 * kMatrixFragments<H>,
                                                    r.get(),
-                                                   partial.get()});
+                                                   {partial.get(), tickets.get(), sums.get()},
+                                                   gradients.get()});
     };
     if (!last_) embedding(weights.get(), a, b);
     last_ ? launch(std::true_type{}) : launch(std::false_type{});
-    AddPartials::Params add;
-    add.add(parts, 3 * H, partial.get(), sums.get());
-    prim::launch<AddPartials>({}, add.blocks(), AddPartials::shared_bytes(), add);
+    of_.tickets = tickets.download();
+    of_.norm_gradients = gradients.download();
   }
 
   /// As if there were no layer before: the gradient alone.
@@ -95,19 +100,20 @@ class BackwardRun {
     const int parts = blocks(loss_.rows);
     const DeviceArray<float> given(loss_.of_h);
     DeviceArray<float> gradient(loss_.of_h.size());
-    DeviceArray<double> partial(static_cast<std::size_t>(parts) * H), sums(H);
+    DeviceArray<double> partial(block_rows(parts) * H), sums(H);
+    DeviceArray<unsigned> tickets(std::vector<unsigned>(block_tickets(parts)));
+    DeviceArray<float> bias(H);
     prim::launch<EncodeBackward<Op, H>>({}, parts, 0,
                                         {loss_.rows,
                                          loss_.ghost,
                                          given.get(),
                                          {weights, a.get(), b.get()},
                                          gradient.get(),
-                                         partial.get()});
-    AddPartials::Params add;
-    add.add(parts, H, partial.get(), sums.get());
-    prim::launch<AddPartials>({}, add.blocks(), AddPartials::shared_bytes(), add);
+                                         {partial.get(), tickets.get(), sums.get()},
+                                         bias.get()});
     of_.embedding = gradient.download();
     of_.embedding_bias = sums.download();
+    of_.embedding_bias_gradient = bias.download();
   }
 
   void in(const DeviceArray<float>& gradient, DeviceArray<float>& r,

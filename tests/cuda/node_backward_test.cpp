@@ -69,6 +69,8 @@ void check_out(const NodeLoss& loss, bool last, const NodeGradients& got,
     }
     for (int k = 0; k < 3; ++k) CHECK(std::abs(got.sums[k * width + c] - sums[k]) <= 1e-9);
   }
+  CHECK(got.norm_gradients == as_floats(got.sums));
+  for (const unsigned ticket : got.tickets) CHECK(ticket == 0);
 }
 
 void check_in(const NodeLoss& loss, const NodeGradients& got, const OperandRounding& rounding,
@@ -143,6 +145,7 @@ void check_backward(const std::vector<int>& sizes, int scalars, bool ghost, bool
   if (last) return;
   CHECK(got.embedding == got.gradient);
   CHECK(got.embedding_bias == std::vector<double>(got.sums.begin() + 2 * H, got.sums.end()));
+  CHECK(got.embedding_bias_gradient == as_floats(got.embedding_bias));
   check_weights(loss, got, rounding, limit);
 }
 

@@ -4,7 +4,7 @@
 #include "cuda_primitives.h"
 #include "device_array.h"
 #include "device_orders.h"
-#include "engine/cuda/node_forward.h"
+#include "engine/cuda/node_training.h"
 #include "engine/cuda/pack_nodes.h"
 #include "node_batch.h"
 #include "row_checks.h"
@@ -27,7 +27,7 @@ struct NodeWeights {
 };
 
 /// What Encode and NodeForward write; those of which a kernel has no say are empty.
-struct NodeOutput {
+struct NodeRows {
   std::vector<int2> span;
   std::vector<double> x;
   std::vector<float> h, a, b;
@@ -47,23 +47,34 @@ class NodeRun {
         a_(batch.h.size()),
         b_(batch.h.size()) {}
 
-  NodeOutput encode(bool ghost = false) {
+  /// With a ghost as in training, where the kernel also converts the nodes' scalars.
+  NodeRows encode(bool ghost = false) {
     const DeviceArray<double> momenta(batch_.x);
+    const DeviceArray<double> doubles(std::vector<double>(
+        batch_.features.begin(), batch_.features.end() - (ghost ? batch_.scalars : 0)));
+    DeviceArray<float> converted(batch_.features.size());
     const DeviceArray<float> embedding(pack_embedding<H>(
         weights_.embedding.weight.data(), weights_.embedding.bias.data(), batch_.scalars));
     DeviceArray<int2> span(batch_.nodes - ghost);
     DeviceArray<double> x(batch_.x.size());
     DeviceArray<float> h(batch_.h.size());
-    using Kernel = Encode<Op, H>;
-    prim::launch<Kernel>(
-        {}, Kernel::blocks(batch_.nodes), 0,
-        {batch_.nodes, batch_.jets(), batch_.scalars, offsets_.get(), momenta.get(),
-         features_.get(), embedding.get(), projection(), span.get(), x.get(), h.get(), ghost});
+    const auto blocks = Encode<Op, H>::blocks(batch_.nodes);
+    const typename Encode<Op, H>::Params params{
+        batch_.nodes,    batch_.jets(), batch_.scalars,
+        offsets_.get(),  momenta.get(), ghost ? converted.get() : features_.get(),
+        embedding.get(), projection(),  span.get(),
+        x.get(),         h.get(),       ghost};
+    if (ghost) {
+      prim::launch<EncodeForward<Op, H>>({}, blocks, 0, {params, doubles.get(), converted.get()});
+      CHECK(converted.download() == batch_.features);
+    } else {
+      prim::launch<Encode<Op, H>>({}, blocks, 0, params);
+    }
     return {span.download(), x.download(), h.download(), a_.download(), b_.download()};
   }
 
   template <bool Last>
-  NodeOutput update() {
+  NodeRows update() {
     const DeviceArray<float> message(batch_.message);
     DeviceArray<float> h(batch_.h);
     const auto packed =
@@ -143,7 +154,7 @@ struct NodeReference {
 };
 
 /// \param limit  of the error against the definition \param alike  against one that rounds alike
-void check_against(const NodeOutput& got, const NodeReference& exact, double limit,
+void check_against(const NodeRows& got, const NodeReference& exact, double limit,
                    const NodeReference& rounded, double alike) {
   check_rows(got.h, exact.h, limit);
   CHECK(relative_rms(got.h, rounded.h.value) <= alike);
@@ -166,7 +177,7 @@ void check_nodes(const std::vector<int>& sizes, int scalars, OperandRounding rou
   as_op.round = round_to<Op>;
 
   const Bounded embedded = reference_embedding(weights, batch);
-  const NodeOutput encoded = run.encode();
+  const NodeRows encoded = run.encode();
   check_against(encoded, {weights, embedded, rounding}, limit, {weights, embedded, as_op}, alike);
   CHECK(encoded.x == batch.x);
   const auto same = [](int2 a, int2 b) { return a.x == b.x && a.y == b.y; };
@@ -175,7 +186,7 @@ void check_nodes(const std::vector<int>& sizes, int scalars, OperandRounding rou
 
   const NodeReference exact(weights, reference_update(weights, batch, rounding), rounding);
   const NodeReference rounded(weights, reference_update(weights, batch, as_op), as_op);
-  const NodeOutput updated = run.template update<false>();
+  const NodeRows updated = run.template update<false>();
   check_against(updated, exact, limit, rounded, alike);
   check_coordinates(updated.x, batch, batch.nodes);
   CHECK(run.template update<true>().h == updated.h);
@@ -226,16 +237,16 @@ TEST_CASE("nodes of the CUDA engine: the same bits in any batch, place and order
   const NodeWeights weights(H, kScalars);
   const NodeBatch batch({33, 2, 17}, kScalars, H);
   NodeRun<Op, H> run(weights, batch);
-  const NodeOutput encoded = run.encode(), updated = run.update<false>();
+  const NodeRows encoded = run.encode(), updated = run.update<false>();
   const NodeBatch other({1, 17, 16, 33, 2, 3}, kScalars, H);
   const int jets[][3] = {{0, 34, 33}, {33, 67, 2}, {35, 1, 17}};  // first node here, there, size
   in_all_orders([&](const std::string& order) {
     INFO(order);
     NodeRun<Op, H> other_run(weights, other);
-    const NodeOutput others[] = {other_run.encode(), other_run.update<false>()};
+    const NodeRows others[] = {other_run.encode(), other_run.update<false>()};
     for (const auto& [here, there, n] : jets) {
       for (int k = 0; k < 2; ++k) {
-        const NodeOutput& one = k ? updated : encoded;
+        const NodeRows& one = k ? updated : encoded;
         CHECK(same_jet(one.h, here, others[k].h, there, n, H));
         CHECK(same_jet(one.a, here, others[k].a, there, n, H));
         CHECK(same_jet(one.b, here, others[k].b, there, n, H));
@@ -249,12 +260,13 @@ TEST_CASE("nodes of the CUDA engine: a ghost row belongs to no jet") {
   constexpr int H = 24, kScalars = 2;
   using Op = prim::Bf16x3;
   const NodeWeights weights(H, kScalars);
-  const NodeBatch all({32, 33, 1}, kScalars, H);
+  NodeBatch all({32, 33, 1}, kScalars, H);
+  std::fill_n(all.features.end() - kScalars, kScalars, 0.0F);  // the ghost's
   NodeBatch batch = all;
   batch.offsets.pop_back();
   batch.x.resize(batch.x.size() - 4);  // it has no momentum
-  const NodeOutput want = NodeRun<Op, H>(weights, all).encode();
-  const NodeOutput got = NodeRun<Op, H>(weights, batch).encode(/*ghost=*/true);
+  const NodeRows want = NodeRun<Op, H>(weights, all).encode();
+  const NodeRows got = NodeRun<Op, H>(weights, batch).encode(/*ghost=*/true);
   CHECK(got.h == want.h);
   CHECK(got.a == want.a);
   CHECK(got.b == want.b);
@@ -273,8 +285,8 @@ TEST_CASE("nodes of the CUDA engine: NaN stays in its row") {
   const auto check = [&](const auto& spoil) {
     NodeBatch batch = clean;
     spoil(batch);
-    const NodeOutput want = NodeRun<Op, H>(weights, clean).update<false>();
-    const NodeOutput got = NodeRun<Op, H>(weights, batch).update<false>();
+    const NodeRows want = NodeRun<Op, H>(weights, clean).update<false>();
+    const NodeRows got = NodeRun<Op, H>(weights, batch).update<false>();
     for (int row = 0; row < clean.nodes; ++row) {
       if (row == kRow) continue;
       CHECK(same_jet(got.h, row, want.h, row, 1, H));

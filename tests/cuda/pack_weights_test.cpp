@@ -1,5 +1,3 @@
-#include "engine/cuda/pack_weights.h"
-
 #include <catch2/catch.hpp>
 #include <cstring>
 
@@ -7,6 +5,7 @@
 #include "device_array.h"
 #include "device_orders.h"
 #include "engine/cuda/pack_nodes.h"
+#include "engine/cuda/packed_weights.h"
 #include "node_batch.h"
 
 namespace lorentznet::cuda {
@@ -28,14 +27,15 @@ void check_packing() {
   const float* const from = weights.get() + kFirst;
   DeviceArray<Pair> to(3 * kMatrixFragments<H>);
   const auto part = [&](int k) { return to.get() + k * kMatrixFragments<H>; };
-  using Kernel = PackWeights<Op, H>;
+  using Kernel = PackNetwork<Op, H>;
+  using Matrix = typename Kernel::Nodes::Matrix;
   DeviceArray<float> rows(3 * H);
-  const DeviceArray<typename Kernel::Matrix> matrices(std::vector<typename Kernel::Matrix>{
-      {from, kInputs, 1, WeightOrder::kByColumns, part(0), 0, nullptr},
-      {from, kInputs, 1, WeightOrder::kByPositions, part(1), 0, nullptr},
-      {from, 1, kInputs, WeightOrder::kByColumns, part(2), 0, nullptr},
-      {from + H, kInputs, 1, WeightOrder::kByColumns, nullptr, 3, rows.get()}});
-  prim::launch<Kernel>({}, 4, 0, {matrices.get()});
+  const DeviceArray<Matrix> matrices(
+      std::vector<Matrix>{{from, kInputs, 1, WeightOrder::kByColumns, part(0), 0, nullptr},
+                          {from, kInputs, 1, WeightOrder::kByPositions, part(1), 0, nullptr},
+                          {from, 1, kInputs, WeightOrder::kByColumns, part(2), 0, nullptr},
+                          {from + H, kInputs, 1, WeightOrder::kByColumns, nullptr, 3, rows.get()}});
+  prim::launch<Kernel>({}, Kernel::blocks(4, 0), 0, {matrices.get(), 4, nullptr});
 
   std::vector<Pair> want;
   append_fragments<Op, H>(WeightOrder::kByColumns, layer.weight.data(), kInputs, kFirst, want);

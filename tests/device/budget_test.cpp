@@ -25,6 +25,7 @@ struct Budget {
 };
 
 // A row a kernel; docs/gpu.md shows them.
+// The GPU's own kernels and LibTorch's are 69 together, where 70 was the aim.
 constexpr Budget kBudgets[] = {
     {.kernel = "plain",
      .resident = false,
@@ -42,10 +43,10 @@ constexpr Budget kBudgets[] = {
      .to_host = 1},
     {.kernel = "fused CUDA",
      .resident = true,
-     .launches = 36,
-     .kernels = 128,
+     .launches = 7,
+     .kernels = 62,
      .waits = 1,
-     .to_device = 5,
+     .to_device = 3,
      .to_host = 1},
 };
 bool is_plain(const Budget& budget) { return budget.kernels == 0; }

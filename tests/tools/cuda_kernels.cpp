@@ -61,10 +61,10 @@ void print_inference() {
 
 template <typename Op, int H>
 void print_training() {
-  print_each<PackWeights<Op, H>, PackEdges<Op, H>, Encode<Op, H>, NodeHidden<Op, H>,
-             NodeOutput<Op, H, false>, NodeOutput<Op, H, true>, NodeBackwardOut<Op, H, false>,
-             NodeBackwardOut<Op, H, true>, NodeBackwardIn<Op, H>, EdgeBackward<Op, H, true>,
-             EdgeBackward<Op, H, false>, WeightGradient<Op, H>, EncodeBackward<Op, H>>();
+  print_each<PackNetwork<Op, H>, EncodeForward<Op, H>, NodeHidden<Op, H>, NodeOutput<Op, H, false>,
+             NodeOutput<Op, H, true>, NodeBackwardOut<Op, H, false>, NodeBackwardOut<Op, H, true>,
+             NodeBackwardIn<Op, H>, EdgeBackward<Op, H, true>, EdgeBackward<Op, H, false>,
+             WeightGradient<Op, H>, EncodeBackward<Op, H>>();
   print_edges<EdgeForward<Op, H, kRounds<H>, true, true>,
               EdgeForward<Op, H, kRounds<H>, false, true>>();
 }
@@ -75,9 +75,8 @@ void print_width() {
   print_inference<prim::F16x3, H>();
   print_training<prim::Bf16, H>();
   print_training<prim::Bf16x3, H>();
-  print_each<Pool<H>, PoolForward<H>, PoolBackward<H>, EdgeStatistics<H>, EdgeNormSums<H>,
-             EdgeNormGradients<H>, EdgeColumns<H, true>, EdgeColumns<H, false>,
-             EdgeGradients<H, true>, EdgeGradients<H, false>>();
+  print_each<Pool<H>, DecodeForward<H>, DecodeBackward<H>, EdgeStatistics<H>, EdgeNormGradients<H>,
+             EdgeReduction<H, true>, EdgeReduction<H, false>>();
   print<EdgeInputGradients<H>>(EdgeInputGradients<H>::shared_bytes(kJetNodes));
 }
 
@@ -87,6 +86,7 @@ void print_width() {
 int main() {
   using namespace lorentznet::cuda;
   emu::options.redzone = 0;
-  print_each<AddPartials, NormOfBatch, Product<prim::F16, 72>, Product<prim::F16x3, 72>>();
+  print_each<AddPartials, NormOfBatch, ScoreJets, Product<prim::F16, 72>,
+             Product<prim::F16x3, 72>>();
   with_each_width([]<int H>(std::integral_constant<int, H>) { print_width<H>(); });
 }

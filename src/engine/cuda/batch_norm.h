@@ -33,16 +33,25 @@ struct NormValues {
 /// Those of a batch without rows are the running ones.
 struct NormOfBatch {
   struct Params {
-    int channels;        ///< at most kThreads
-    const double* sums;  ///< [2 channels + 1] sum z, sum z^2, number of rows
+    int channels = 0;
+    /// [2 channels + 1] sum z, sum z^2, number of rows; null in a launch that has made the sums:
+    /// they are of this rank alone
+    const double* sums = nullptr;
     BatchNorm norm;
     NormState to;
   };
   static constexpr int kThreads = 128, kMinBlocks = 1;
 
+  static __device__ __forceinline__ void run(const Params& p) { run<kThreads>(p); }
+
+  /// By a block of that many threads.
+  template <int Threads>
   static __device__ __forceinline__ void run(const Params& p) {
-    const int c = static_cast<int>(threadIdx.x);
-    if (c >= p.channels) return;
+    for (int c = static_cast<int>(threadIdx.x); c < p.channels; c += Threads) of_channel(p, c);
+  }
+
+ private:
+  static __device__ __forceinline__ void of_channel(const Params& p, int c) {
     const double count = p.sums[2 * p.channels];
     double mean = p.norm.running_mean[c], variance = p.norm.running_variance[c];
     if (count > 0) {
@@ -63,7 +72,6 @@ struct NormOfBatch {
     p.to.shift[c] = static_cast<float>(p.norm.bias[c] - mean * scale);
   }
 
- private:
   static __device__ __forceinline__ void move(float& running, double value, double momentum) {
     running = static_cast<float>((1 - momentum) * running + momentum * value);
   }

@@ -1,7 +1,6 @@
 #pragma once
 
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "engine/engine.h"
@@ -38,10 +37,7 @@ class Inference {
   virtual void run(const JetBatch& jets) = 0;
 };
 
-/// Empty if a network can be computed; else why not.
-std::string why_no_inference(int hidden, int scalars);
-
-/// \throws std::invalid_argument  with why_no_inference()
+/// \throws std::invalid_argument  with why_no_kernels()
 std::unique_ptr<Inference> make_inference(const fused::PackedNetwork<float>& network,
                                           Precision precision);
 

@@ -3,12 +3,11 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <string>
 #include <vector>
 
 namespace lorentznet::cuda {
 
-// Training on a GPU, from jets to the means of their embeddings and back: plain pointers, without
+// Training on a GPU, from jets to logits and back, and their loss: plain pointers, without
 // LibTorch. One of two sources is linked: training_kernels.cu, or no_kernels.cpp in a build without
 // nvcc. Pointers are of the device unless said otherwise; everything is put into its default
 // stream.
@@ -20,9 +19,9 @@ enum class TrainingPrecision {
 };
 
 struct NetworkShape {
-  int hidden, scalars, layers;  ///< H, S, L
-  double c_weight;              ///< weight of the coordinate updates
-  double epsilon, momentum;     ///< of batch norms
+  int hidden, scalars, layers, classes;  ///< H, S, L, K
+  double c_weight;                       ///< weight of the coordinate updates
+  double epsilon, momentum;              ///< of batch norms
 };
 
 /// A layer's parameters (const float), or their gradients (float). H is the hidden width.
@@ -38,11 +37,14 @@ struct LayerArrays {
   Number *node_norm_bias, *node_norm;  ///< phi_h.1 [H]
   Number *node_out_bias, *node_out;    ///< phi_h.3 [H], [H, H]
 };
-/// Of a whole network but its decoder. Of gradients, node_norm_bias, node_norm and node_out_bias
-/// of a layer are [3, H], one behind the other.
+/// Of a whole network. Of gradients, node_norm_bias, node_norm and node_out_bias of a layer stand
+/// one behind the other, and so do decode_out, decode_out_bias and decode_in_bias.
 template <typename Number>
 struct NetworkArrays {
-  Number *embedding, *embedding_bias;  ///< [H, S], [H]
+  Number *embedding, *embedding_bias;    ///< [H, S], [H]
+  Number* decode_in;                     ///< graph_dec.0 [H, H]
+  Number *decode_out, *decode_out_bias;  ///< graph_dec.3 [K, H], [K]
+  Number* decode_in_bias;                ///< graph_dec.0 [H]
   std::vector<LayerArrays<Number>> layers;
 };
 
@@ -61,8 +63,10 @@ struct TrainingBatch {
   const std::vector<int>& host_offsets;  ///< [J+1] in the processor's memory
   double ghost_weight;                   ///< padded rows; 0: there is no ghost
   const double* momenta;                 ///< [N, 4]
-  const float* scalars;                  ///< [P, S], the ghost's zero
-  const float* n_nodes;                  ///< [J] divisor of each jet's pooled embedding
+  const double* scalars;                 ///< [N, S]
+  const double* n_nodes;                 ///< [J] divisor of each jet's pooled embedding
+  const float* kept;  ///< [J, H] 1, and 0 for what dropout leaves out; null: there is none
+  double kept_scale;  ///< of what it keeps
 };
 
 /// What a pass needs of the world around it.
@@ -83,24 +87,37 @@ class Surroundings {
 class TrainingPass {
  public:
   virtual ~TrainingPass() = default;
-  /// Once. \param pooled [J, H] dL/d(mean embeddings) \param gradients  overwritten
-  virtual void backward(const float* pooled, const NetworkArrays<float>& gradients,
+  /// Once. \param logits [J, K] dL/dlogits \param gradients  overwritten
+  virtual void backward(const float* logits, const NetworkArrays<float>& gradients,
                         Surroundings& surroundings) = 0;
 };
 
-/// Empty if such a network can be trained; else why not.
-std::string why_no_training(int hidden, int scalars);
-
 /// Begins a training step. The parameters stay as they are until the backward pass has ended; the
 /// running statistics move towards those of the batch, of all ranks.
-/// \param pooled [J, H] the mean embeddings of the jets, overwritten
-/// \throws std::invalid_argument  with why_no_training()
+/// \param logits [J, K] overwritten
+/// \throws std::invalid_argument  with why_no_kernels()
 /// \throws std::runtime_error     if the device has too little shared memory for jets this large
 std::unique_ptr<TrainingPass> begin_training_pass(const NetworkShape& shape,
                                                   TrainingPrecision precision,
                                                   const NetworkArrays<const float>& parameters,
                                                   const std::vector<RunningOfLayer>& running,
                                                   const TrainingBatch& batch,
-                                                  Surroundings& surroundings, float* pooled);
+                                                  Surroundings& surroundings, float* logits);
+
+/// The loss of J jets, the mean of weight * cross-entropy, and its gradient.
+struct JetScores {
+  int jets, classes;
+  const float* logits;        ///< [J, K]
+  const std::int64_t* label;  ///< [J] from 0 to K - 1
+  const double* weight;       ///< [J]; null: 1 each
+  /// [3] loss, sum of the weights of the jets whose largest logit is that of their label, sum of
+  /// all weights; [2] without weights
+  double* figures;
+  float* loss;      ///< [1]
+  float* spoiled;   ///< [1] 1 if the loss is not finite, else 0
+  float* gradient;  ///< [J, K] dL/dlogits
+};
+/// \throws std::invalid_argument  if this build has no CUDA kernels
+void score_jets(const JetScores& scores);
 
 }  // namespace lorentznet::cuda

@@ -1,44 +1,93 @@
 #pragma once
 
+#include "engine/cuda/block_sums.h"
 #include "engine/cuda/edge_backward.h"
 
 namespace lorentznet::cuda {
 
-// What follows EdgeBackward: sums of its parts in a fixed order.
+// What follows EdgeBackward: sums of its parts in a fixed order. The parts of EdgeReduction.
 
-/// What a layer's nodes get as senders, and through the translations.
+inline constexpr int kReductionThreads = 512;  ///< of a block
+/// Blocks for the columns of a batch's nodes, H / 4 threads a node.
+__host__ __device__ constexpr int column_blocks(int nodes, int hidden) {
+  const int of_block = kReductionThreads / (hidden / 4);
+  return (nodes + of_block - 1) / of_block;
+}
+
+/// What a layer's nodes get as senders, and through the translations; and sums over the nodes for
+/// phi_e's batch norm.
 template <int H, bool kMoves>
 struct EdgeColumns {
   struct Params {
     int nodes;         ///< P
     const int2* span;  ///< [P]
     KeptPairs kept;
+    const float *a, *b;                  ///< [P, H]
+    const float* q_row;                  ///< [P, H] of EdgeBackward: sum_j q_ij
     const float* columns;                ///< of EdgeBackward
     const double* x;                     ///< [P, 4]
     const double* translation_gradient;  ///< [P, 4]; not read in the last layer
     float* q_column;                     ///< [P, H] sum_i q_ij
     /// [P, 4] dL/dx through sum_j clamp((x_i - x_j) phi_ij) alone, as receiver and as sender
     double* x_gradient;
+    BlockSums sums;  ///< [2, H] over the nodes: of q, and of (a_i + b_j) q_ij
   };
-  static constexpr int kThreads = 256, kMinBlocks = 1;
-  static constexpr int kQuarters = H / 4, kEach = kQuarters + 4;  ///< threads of a node
-  static unsigned blocks(int nodes) {
-    return static_cast<unsigned>((static_cast<long>(nodes) * kEach + kThreads - 1) / kThreads);
+  static constexpr int kThreads = kReductionThreads;
+  static constexpr int kQuarters = H / 4;              ///< threads of a node
+  static constexpr int kNodes = kThreads / kQuarters;  ///< of a block
+  static constexpr int kPulledNodes = kThreads / 4;    ///< of a block, four threads each
+  static __host__ __device__ constexpr int blocks(int nodes) { return column_blocks(nodes, H); }
+  static __host__ __device__ constexpr int pull_blocks(int nodes) {
+    return (nodes + kPulledNodes - 1) / kPulledNodes;
+  }
+  static unsigned long shared_bytes() {
+    return kNodes * 2 * H * sizeof(double) + 16 + prim::redzone();
   }
 
-  static __device__ __forceinline__ void run(const Params& p) {
-    const long thread = static_cast<long>(blockIdx.x) * kThreads + threadIdx.x;
-    const long of_columns = static_cast<long>(p.nodes) * kQuarters;
-    if (thread < of_columns) {
-      add_columns(p, static_cast<int>(thread / kQuarters), static_cast<int>(thread % kQuarters));
-    } else if (thread < static_cast<long>(p.nodes) * kEach) {
-      const long at = thread - of_columns;
-      p.x_gradient[at] = kMoves ? pull(p, static_cast<int>(at / 4), static_cast<int>(at % 4)) : 0.;
+  /// \param block  of blocks(nodes) \return whether it is the last one to finish: it sees the sums
+  static __device__ __forceinline__ bool add(const Params& p, int block) {
+    prim::Carver carve;
+    auto* const of_nodes = carve.template take<double>(kNodes * 2 * H);
+    const int thread = static_cast<int>(threadIdx.x), own = thread / kQuarters;
+    const int first = block * kNodes, count = min(kNodes, p.nodes - first);
+    if (own < count) add_node(p, first + own, thread % kQuarters, of_nodes + own * 2 * H);
+    __syncthreads();
+    for (int k = thread; k < 2 * H; k += kThreads) {
+      double sum = 0;
+      for (int node = 0; node < count; ++node) sum += of_nodes[node * 2 * H + k];
+      p.sums.partial[static_cast<long>(block) * 2 * H + k] = sum;
     }
+    return add_blocks<kThreads, 2 * H>(p.sums, block, blocks(p.nodes));
+  }
+  /// \param block  of pull_blocks(nodes)
+  static __device__ __forceinline__ void pull(const Params& p, int block) {
+    const int thread = static_cast<int>(threadIdx.x), node = block * kPulledNodes + thread / 4;
+    if (node >= p.nodes) return;
+    p.x_gradient[4L * node + thread % 4] = kMoves ? pull_node(p, node, thread % 4) : 0.;
   }
 
  private:
-  static __device__ __forceinline__ void add_columns(const Params& p, int node, int quarter) {
+  /// \param sums  [2, H] the node's
+  static __device__ __forceinline__ void add_node(const Params& p, int node, int quarter,
+                                                  double* sums) {
+    const float4 sent = add_columns(p, node, quarter);
+    const long at = static_cast<long>(node) * H + 4 * quarter;
+    const auto vector = [at](const float* from) {
+      return *reinterpret_cast<const float4*>(from + at);
+    };
+    const float4 a = vector(p.a), b = vector(p.b), received = vector(p.q_row);
+    const float of_a[4] = {a.x, a.y, a.z, a.w}, of_b[4] = {b.x, b.y, b.z, b.w};
+    const float as_receiver[4] = {received.x, received.y, received.z, received.w};
+    const float as_sender[4] = {sent.x, sent.y, sent.z, sent.w};
+#pragma unroll
+    for (int k = 0; k < 4; ++k) {
+      sums[4 * quarter + k] = as_receiver[k];
+      sums[H + 4 * quarter + k] = static_cast<double>(of_a[k]) * as_receiver[k] +
+                                  static_cast<double>(of_b[k]) * as_sender[k];
+    }
+  }
+
+  static __device__ __forceinline__ float4 add_columns(const Params& p, int node, int quarter) {
     const int2 jet = p.span[node];
     const int n = jet.y - jet.x;
     const int tiles = (jet.y - 1) / kTileRows - jet.x / kTileRows + 1;
@@ -50,9 +99,10 @@ struct EdgeColumns {
       sum = {sum.x + part.x, sum.y + part.y, sum.z + part.z, sum.w + part.w};
     }
     *reinterpret_cast<float4*>(p.q_column + static_cast<long>(node) * H + 4 * quarter) = sum;
+    return sum;
   }
 
-  static __device__ __forceinline__ double pull(const Params& p, int node, int k) {
+  static __device__ __forceinline__ double pull_node(const Params& p, int node, int k) {
     constexpr double kTranslationLimit = 100;  // fused::kTranslationBound
     const int2 jet = p.span[node];
     const int n = jet.y - jet.x, own = node - jet.x;
@@ -94,18 +144,21 @@ struct EdgeGradients {
     /// [H, H], [H], [H]; not written in the last layer
     float *move_in_gradient, *move_in_bias_gradient, *move_out_gradient;
   };
-  static constexpr int kThreads = 512, kMinBlocks = 1;
+  static constexpr int kThreads = kReductionThreads;
   static constexpr int kBlocks = (kMoves ? 2 : 1) * Places::kRowTiles + 1;
   static unsigned long shared_bytes() {
     return (kSlices * kElements + kTileRows * kRow) * sizeof(double) + 2 * (16 + prim::redzone());
   }
 
-  static __device__ __forceinline__ void run(const Params& p) {
+  /// \param block  of kBlocks \return whether it is the one that has written s_q and t_q
+  static __device__ __forceinline__ bool run(const Params& p, int block) {
     prim::Carver carve;
     auto* const slices = carve.template take<double>(kSlices * kElements);
     auto* const rows = carve.template take<double>(kTileRows * kRow);
-    const int block = static_cast<int>(blockIdx.x);
-    if (block == kBlocks - 1) return add_vectors(p);
+    if (block == kBlocks - 1) {
+      add_vectors(p);
+      return true;
+    }
     const int which = block / Places::kRowTiles, tile = block % Places::kRowTiles;
     add_tile(p, which, tile, slices);
     __syncthreads();
@@ -116,6 +169,7 @@ struct EdgeGradients {
     } else {
       store_move_in(p, tile, rows);
     }
+    return false;
   }
 
  private:
@@ -189,7 +243,7 @@ struct EdgeGradients {
   static __device__ __forceinline__ void add_vectors(const Params& p) {
     for (int k = static_cast<int>(threadIdx.x); k < 3 * H + 1; k += kThreads) {
       double sum = 0;
-#pragma unroll 4
+#pragma unroll 16
       for (int part = 0; part < p.parts; ++part) {
         sum += p.partial[static_cast<long>(part) * Places::kEnd + Places::kRows + k];
       }

@@ -4,7 +4,6 @@
 
 #include "engine/cuda/batch_norm.h"
 #include "engine/cuda/edge_statistics.h"
-#include "engine/cuda/node_forward.h"
 
 namespace lorentznet::cuda {
 
@@ -12,38 +11,6 @@ namespace lorentznet::cuda {
 // the edges, as src/kernels/fused_edges.cpp and src/engine/edge_nodes.h have it. With G = sum q and
 // Gz = sum q zhat over the E edges of all ranks,
 //   dL/dz_ij = scale (q_ij - mean - slope (z_ij - z_mean)), mean = G / E, slope = Gz / (E sigma).
-
-/// Sums over the rows of each block: of q, and of (a_i + b_j) q_ij.
-template <int H>
-struct EdgeNormSums {
-  struct Params {
-    int nodes;                         ///< P without the ghost
-    const float *a, *b;                ///< [P, H]
-    const float *receivers, *senders;  ///< [P, H] sum_j q_ij, sum_i q_ij
-    double* partial;                   ///< [blocks, 2, H]
-  };
-  static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
-  static unsigned blocks(int nodes) { return node_blocks(nodes); }
-
-  static __device__ __forceinline__ void run(const Params& p) {
-    const WarpRows<kNodeTiles> rows(p.nodes);
-    add_columns<2, H>(rows, p.partial + 2L * blockIdx.x * H,
-                      [&p](auto columns, long row, int, int channel, auto& sums) {
-                        constexpr int kColumns = decltype(columns)::value;
-                        const long at = row * H + channel;
-                        const auto a = load_part<kColumns>(p.a + at);
-                        const auto b = load_part<kColumns>(p.b + at);
-                        const auto received = load_part<kColumns>(p.receivers + at);
-                        const auto sent = load_part<kColumns>(p.senders + at);
-#pragma unroll
-                        for (int c = 0; c < 2 * kColumns; ++c) {
-                          sums[0][c] += received.of[c];
-                          sums[1][c] += static_cast<double>(a.of[c]) * received.of[c] +
-                                        static_cast<double>(b.of[c]) * sent.of[c];
-                        }
-                      });
-  }
-};
 
 /// What EdgeInputGradients needs of the statistics' gradient. Batch norm's statistics take from the
 /// gradient of s_ij (column w = u) or t_ij (w = v)
@@ -59,14 +26,16 @@ struct EdgeNormTerms {
   static constexpr int kSize = 4 * H + 6;
 };
 
-/// Gradients of gamma, beta, u and v, and EdgeNormTerms. One block, a thread a channel.
+/// Gradients of gamma, beta, u and v, and EdgeNormTerms. One block, a thread a channel: the last
+/// one of EdgeReduction, or, if other ranks have sums, too, a launch of its own.
 template <int H>
 struct EdgeNormGradients {
   using Terms = EdgeNormTerms<H>;
   struct Params {
-    const double* statistics;  ///< EdgeSumsLayout; the number of edges that of all ranks
-    const double* sums;        ///< [4, H] of q, (a + b) q, s q and t q over this rank's edges
-    const double* total;       ///< [4, H] the same over all ranks' edges
+    /// EdgeSumsLayout; the number of edges that of all ranks. Null in EdgeReduction: not there
+    const double* statistics;
+    const double* sums;   ///< [4, H] of q, (a + b) q, s q and t q over this rank's edges
+    const double* total;  ///< [4, H] the same over all ranks' edges
     NormValues norm;
     PairColumns columns;
     float *gamma, *beta;  ///< [H] gradients
@@ -77,13 +46,17 @@ struct EdgeNormGradients {
   static_assert(H <= kThreads);
   static std::size_t shared_bytes() { return 6 * H * sizeof(double) + prim::redzone(); }
 
+  static __device__ __forceinline__ void run(const Params& p) { run<kThreads>(p); }
+
+  /// By a block of that many threads.
+  template <int Threads>
   static __device__ __forceinline__ void run(const Params& p) {
     prim::Carver carver;
     auto* const products = carver.template take<double>(6 * H);
     const int channel = static_cast<int>(threadIdx.x);
     if (channel < H) of_channel(p, channel, products);
     __syncthreads();
-    constexpr int kWarps = kThreads / kWarpLanes;
+    constexpr int kWarps = Threads / kWarpLanes;
     const int warp = channel / kWarpLanes, lane = channel % kWarpLanes;
     for (int k = warp; k < 6; k += kWarps) {
       double sum = 0;
@@ -142,7 +115,7 @@ struct EdgeInputGradients {
     const double* terms;               ///< EdgeNormTerms
     const double* pairs;               ///< [P, kPairSums] of EdgeStatistics
     const float *receivers, *senders;  ///< [P, H] sum_j q_ij, sum_i q_ij
-    float *a_gradient, *b_gradient;    ///< [P, H]; may be `receivers`, `senders`
+    float *a_gradient, *b_gradient;    ///< [P, H]; may be `a`, `b`
 
     // The first layer's x is given: then `x_gradient` is null, and what follows is not used.
     const double* x;  ///< [P, 4]

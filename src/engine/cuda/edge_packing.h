@@ -32,21 +32,17 @@ struct EdgeLayer {
 };
 
 /// Packs the weights of edge parts on the device, as pack_edges() does on the host: in training
-/// they change at every step. kBlocks blocks a layer.
+/// they change at every step. kBlocks blocks a layer: a part of PackNetwork.
 template <typename Op, int H>
 struct PackEdges {
   using Pair = typename Op::Pair;
   using Places = EdgeWeightPlaces<H>;
 
-  struct Params {
-    const EdgeLayer<Op>* layers;  ///< in device memory
-  };
-  static constexpr int kThreads = 256, kMinBlocks = 1, kBlocks = 5;
+  static constexpr int kThreads = 256, kBlocks = 5;
 
-  static __device__ __forceinline__ void run(const Params& p) {
-    const EdgeLayer<Op> layer = p.layers[blockIdx.x / kBlocks];
+  /// \param job  of kBlocks
+  static __device__ __forceinline__ void run(const EdgeLayer<Op>& layer, int job) {
     const bool moves = layer.move_in != nullptr;
-    const int job = static_cast<int>(blockIdx.x) % kBlocks;
     if (job == 0) {
       pack(
           layer.weights, [&](int output, int input) { return layer.edge_out[output * H + input]; },

@@ -2,7 +2,8 @@
 
 #include <cstddef>
 
-#include "engine/cuda/layout.h"
+#include "engine/cuda/batch_norm.h"
+#include "engine/cuda/block_sums.h"
 
 namespace lorentznet::cuda {
 
@@ -66,8 +67,9 @@ __device__ __forceinline__ double sum_of_lanes(double value) {
   return value;
 }
 
-/// What EdgeStatistics gives, after AddPartials: [2 H + 1] sums of z and z^2 and the number of
-/// edges, for NormOfBatch (to be added over ranks), then what the backward pass needs of this rank.
+/// What EdgeStatistics gives: [2 H + 1] sums of z and z^2 and the number of
+/// edges, for NormOfBatch (of several ranks, to be added before), then what the backward pass needs
+/// of this rank.
 template <int H>
 struct EdgeSumsLayout {
   static constexpr int kZ = 0, kSquares = H, kCount = 2 * H;
@@ -98,8 +100,8 @@ struct ChannelGroups {
   int channel, group;
 };
 
-/// Sums over the edges of each jet. A block a jet: a warp a receiver at a time, then a thread a
-/// channel.
+/// Sums over the edges, and the batch norm that they make. A block a jet: a warp a receiver at a
+/// time, then a thread a channel.
 template <int H>
 struct EdgeStatistics {
   using Layout = EdgeSumsLayout<H>;
@@ -108,8 +110,9 @@ struct EdgeStatistics {
     const double* x;     ///< [P, 4]
     const float *a, *b;  ///< [P, H]
     PairColumns columns;
-    double* pairs;    ///< [P, kPairSums]
-    double* partial;  ///< [J, Layout::kColumns]
+    double* pairs;   ///< [P, kPairSums]
+    BlockSums sums;  ///< Layout::kColumns
+    NormOfBatch::Params norm;
   };
   static constexpr int kThreads = 256, kMinBlocks = 2;
   static std::size_t shared_bytes() {
@@ -129,6 +132,8 @@ struct EdgeStatistics {
     add_pairs(p, first, end, of_pairs);
     __syncthreads();
     if (groups.group == 0) write(p, groups, end - first, sums, of_pairs);
+    if (!add_blocks<kThreads, Layout::kColumns>(p.sums, jet, static_cast<int>(gridDim.x))) return;
+    if (p.norm.sums) NormOfBatch::run<kThreads>(p.norm);
   }
 
  private:
@@ -200,7 +205,7 @@ struct EdgeStatistics {
 #pragma unroll
     for (int k = 0; k < kSums; ++k) total[k] = groups.sum(sums + k * Groups::kGroups * H);
     const auto [of_a, of_b, squares, products, with_s, with_t] = total;
-    double* const to = p.partial + static_cast<long>(blockIdx.x) * Layout::kColumns;
+    double* const to = p.sums.partial + static_cast<long>(blockIdx.x) * Layout::kColumns;
     to[Layout::kZ + c] = others * (of_a + of_b) + u * pairs[0] + v * pairs[1];
     to[Layout::kSquares + c] = others * squares + 2 * (of_a * of_b - products) +
                                2 * (u * with_s + v * with_t) + u * u * pairs[2] + v * v * pairs[3] +

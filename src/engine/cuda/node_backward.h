@@ -1,13 +1,14 @@
 #pragma once
 
 #include "engine/cuda/batch_norm.h"
+#include "engine/cuda/block_sums.h"
 #include "engine/cuda/node_forward.h"
 
 namespace lorentznet::cuda {
 
 // The node part of a layer in training, backward, as src/kernels/fused_nodes.cpp has it: from
-// dL/dh' to r = dL/d(output of the batch norm), its sums (AddPartials; over all ranks), then dL/dz
-// and from there to h and the message. WeightGradient has the weights'. Of a batch that ends with a
+// dL/dh' to r = dL/d(output of the batch norm) and its sums (over all ranks), then dL/dz and from
+// there to h and the message. WeightGradient has the weights'. Of a batch that ends with a
 // ghost, which stands for the padded rows of the published program, each row counts once, but in
 // the batch norm's statistics. Rows are written by the lane that has read them, so results may take
 // their arguments' place where that is said.
@@ -54,7 +55,8 @@ struct NodeBackwardOut {
     NormValues norm;
     const typename Op::Pair* weights;  ///< of out: transposed, by columns
     float* r;                          ///< [P, H]
-    double* partial;  ///< [blocks, 3, H] sums of r, of r zhat, and of dL/dh' (out's bias)
+    BlockSums sums;                    ///< [3, H] of r, of r zhat, and of dL/dh' (out's bias)
+    float* gradients;  ///< [3, H] the same as floats: beta's, gamma's and out's bias' gradients
   };
   static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
   static unsigned blocks(int nodes) { return node_blocks(nodes); }
@@ -85,13 +87,20 @@ struct NodeBackwardOut {
       store_part(p.r + row * H + channel, part);
     });
     add_sums(p, rows);
+    if (!add_blocks<kThreads, 3 * H>(p.sums, static_cast<int>(blockIdx.x),
+                                     static_cast<int>(gridDim.x))) {
+      return;
+    }
+    for (int k = static_cast<int>(threadIdx.x); k < 3 * H; k += kThreads) {
+      p.gradients[k] = static_cast<float>(p.sums.sums[k]);
+    }
   }
 
  private:
   static __device__ __forceinline__ void add_sums(const Params& p,
                                                   const WarpRows<kNodeTiles>& rows) {
     const float* const gradient = Last ? p.given : p.gradient;
-    add_columns<3, H>(rows, p.partial + 3L * blockIdx.x * H,
+    add_columns<3, H>(rows, p.sums.partial + 3L * blockIdx.x * H,
                       [&](auto columns, long row, int, int channel, auto& sums) {
                         constexpr int kColumns = decltype(columns)::value;
                         const long at = row * H + channel;
@@ -206,7 +215,8 @@ struct EncodeBackward {
     const float* given;           ///< [P, H] dL/dh but for layer 0's projections
     ProjectionGradient<Op> next;  ///< of layer 0
     float* gradient;              ///< [P, H] dL/dh; may be `given`
-    double* partial;              ///< [blocks, H] sums of dL/dh (the embedding's bias)
+    BlockSums sums;               ///< [H] of dL/dh
+    float* bias;                  ///< [H] the same: the gradient of the embedding's bias
   };
   static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
   static unsigned blocks(int nodes) { return node_blocks(nodes); }
@@ -216,13 +226,20 @@ struct EncodeBackward {
     RowSums<H, kNodeTiles> sums;
     add_projection<Op, H>(rows, nodes_only, p.given, p.next, sums);
     store_sums<H>(rows, sums, p.gradient);
-    add_columns<1, H>(rows, p.partial + static_cast<long>(blockIdx.x) * H,
+    add_columns<1, H>(rows, p.sums.partial + static_cast<long>(blockIdx.x) * H,
                       [&](auto columns, long row, int, int channel, auto& of) {
                         constexpr int kColumns = decltype(columns)::value;
                         const auto part = load_part<kColumns>(p.gradient + row * H + channel);
 #pragma unroll
                         for (int c = 0; c < 2 * kColumns; ++c) of[0][c] += part.of[c];
                       });
+    if (!add_blocks<kThreads, H>(p.sums, static_cast<int>(blockIdx.x),
+                                 static_cast<int>(gridDim.x))) {
+      return;
+    }
+    for (int c = static_cast<int>(threadIdx.x); c < H; c += kThreads) {
+      p.bias[c] = static_cast<float>(p.sums.sums[c]);
+    }
   }
 };
 

@@ -1,16 +1,41 @@
 #pragma once
 
 #include "engine/cuda/batch_norm.h"
+#include "engine/cuda/block_sums.h"
 #include "engine/cuda/node_forward.h"
-#include "engine/cuda/partial_sums.h"
 
 namespace lorentznet::cuda {
 
-// The node part of a layer in training, forward: z = phi_h.0, its statistics (AddPartials,
-// NormOfBatch), then the rest of phi_h. A batch may end with a ghost row, which stands for the
+// The node part of a layer in training, forward: z = phi_h.0 and its statistics, then the rest
+// of phi_h. A batch may end with a ghost row, which stands for the
 // padded rows of the published program: it has no message, and a weight in the statistics.
 
-/// z = in [h, message, scalars] + bias, and sums over the rows of each block.
+/// Encode in training, where the scalars come in double.
+template <typename Op, int H>
+struct EncodeForward {
+  struct Params {
+    typename Encode<Op, H>::Params encode;
+    const double* scalars;  ///< [P, S] without the ghost's, which are zero
+    float* features;        ///< [P, S] those of `encode`, written here
+  };
+  static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
+  static unsigned blocks(int nodes) { return node_blocks(nodes); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const WarpRows<kNodeTiles> rows(p.encode.nodes);
+    const int count = p.encode.scalars;
+    const long first = static_cast<long>(rows.first) * count;
+    const long of_nodes = static_cast<long>(p.encode.nodes - p.encode.ghost) * count;
+    for (int k = rows.lane; k < rows.count * count; k += kWarpLanes) {
+      const bool exists = first + k < of_nodes;
+      p.features[first + k] = exists ? static_cast<float>(p.scalars[first + k]) : 0.0F;
+    }
+    __syncwarp();
+    Encode<Op, H>::run(p.encode);
+  }
+};
+
+/// z = in [h, message, scalars] + bias, sums over the rows, and the batch norm that they make.
 template <typename Op, int H>
 struct NodeHidden {
   struct Params {
@@ -24,7 +49,8 @@ struct NodeHidden {
     const float* bias;                 ///< [H]
     const float* scalar_weights;       ///< [S, H]
     float* z;                          ///< [P, H]
-    double* partial;                   ///< [blocks, 2, H] sums of z and of z^2
+    BlockSums sums;                    ///< [2, H] of z and of z^2; behind them the rows' number
+    NormOfBatch::Params norm;
   };
   static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
   static unsigned blocks(int nodes) { return node_blocks(nodes); }
@@ -38,7 +64,7 @@ struct NodeHidden {
     multiply_rows<Op, H>(nodes_only, p.message, weights, z);
     store_sums<H>(rows, z, p.z);
     // A lane reads what it has written.
-    add_columns<2, H>(rows, p.partial + 2L * blockIdx.x * H,
+    add_columns<2, H>(rows, p.sums.partial + 2L * blockIdx.x * H,
                       [&](auto columns, long row, int k, int channel, auto& sums) {
                         constexpr int kColumns = decltype(columns)::value;
                         const auto part = load_part<kColumns>(p.z + row * H + channel);
@@ -50,6 +76,15 @@ struct NodeHidden {
                           sums[1][c] += weight * value * value;
                         }
                       });
+    if (!add_blocks<kThreads, 2 * H>(p.sums, static_cast<int>(blockIdx.x),
+                                     static_cast<int>(gridDim.x))) {
+      return;
+    }
+    if (threadIdx.x == 0) {
+      p.sums.sums[2 * H] = p.ghost ? p.nodes - 1 + p.ghost_weight : p.nodes;
+    }
+    __syncthreads();
+    if (p.norm.sums) NormOfBatch::run<kThreads>(p.norm);
   }
 };
 

@@ -5,7 +5,7 @@
 namespace lorentznet::cuda {
 
 /// Packs matrices [H, H] on the device, as append_fragments() does on the host: in training,
-/// weights change at every step. A block a matrix.
+/// weights change at every step. A block a matrix: a part of PackNetwork.
 template <typename Op, int H>
 struct PackWeights {
   using Pair = typename Op::Pair;
@@ -19,13 +19,9 @@ struct PackWeights {
     int columns;
     float* transposed;  ///< [columns, H]
   };
-  struct Params {
-    const Matrix* matrices;  ///< one a block, in device memory
-  };
-  static constexpr int kThreads = 256, kMinBlocks = 1;
+  static constexpr int kThreads = 256;
 
-  static __device__ __forceinline__ void run(const Params& p) {
-    const Matrix matrix = p.matrices[blockIdx.x];
+  static __device__ __forceinline__ void run(const Matrix& matrix) {
     if (matrix.to == nullptr) return transpose(matrix);
     for (int k = static_cast<int>(threadIdx.x); k < kMatrixFragments<H>; k += kThreads) {
       const MatrixRegister<H> at(k);

@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstring>
+#include <utility>
 #include <vector>
 
 #include "engine/cuda/cuda_training.h"
@@ -14,6 +15,30 @@ template <typename T>
 T* allocate(Surroundings& surroundings, std::size_t count) {
   return static_cast<T*>(surroundings.allocate(count * sizeof(T)));
 }
+
+/// Packs the weights of all layers, of nodes and of edges.
+template <typename Op, int H>
+struct PackNetwork {
+  using Nodes = PackWeights<Op, H>;
+  using Edges = PackEdges<Op, H>;
+
+  struct Params {
+    const typename Nodes::Matrix* matrices;  ///< [count] in device memory
+    int count;
+    const EdgeLayer<Op>* layers;  ///< in device memory
+  };
+  static constexpr int kThreads = Nodes::kThreads, kMinBlocks = 1;
+  static_assert(kThreads == Edges::kThreads);
+  static unsigned blocks(std::size_t matrices, std::size_t layers) {
+    return static_cast<unsigned>(matrices + Edges::kBlocks * layers);
+  }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const int block = static_cast<int>(blockIdx.x), of_edges = block - p.count;
+    if (of_edges < 0) return Nodes::run(p.matrices[block]);
+    Edges::run(p.layers[of_edges / Edges::kBlocks], of_edges % Edges::kBlocks);
+  }
+};
 
 /// A layer's weights, packed. PackWeights and PackEdges have what each is.
 template <typename Op, int H>
@@ -47,39 +72,52 @@ struct PackedWeights {
   using Layer = PackedLayer<Op, H>;
 
   PackedWeights(Surroundings& surroundings, const NetworkShape& shape)
-      : embedding(allocate<float>(surroundings, static_cast<std::size_t>(1 + shape.scalars) * H)) {
+      : embedding(allocate<float>(surroundings, static_cast<std::size_t>(1 + shape.scalars) * H)),
+        decode_in(allocate<float>(surroundings, H * H)) {
     for (int k = 0; k < shape.layers; ++k) layers.emplace_back(surroundings, shape.scalars);
   }
 
-  /// Packs the parameters: 2 launches.
+  /// Packs the parameters: a launch.
   void pack(const NetworkArrays<const float>& parameters, const NetworkShape& shape,
             Surroundings& surroundings) const {
-    std::vector<typename Pack::Matrix> matrices;
+    std::vector<Matrix> matrices;
     std::vector<EdgeLayer<Op>> edges;
     matrices.push_back(transposed(parameters.embedding_bias, 1, 1, embedding));
     matrices.push_back(
         transposed(parameters.embedding, shape.scalars, shape.scalars, embedding + H));
+    matrices.push_back(transposed(parameters.decode_in, H, H, decode_in));
     for (std::size_t k = 0; k < layers.size(); ++k) {
       add_nodes(parameters.layers[k], layers[k], shape.scalars, matrices);
       edges.push_back(edge_layer(parameters.layers[k], layers[k]));
     }
-    prim::launch<Pack>({}, static_cast<unsigned>(matrices.size()), 0,
-                       {.matrices = table(matrices, surroundings)});
-    using Edges = PackEdges<Op, H>;
-    prim::launch<Edges>({}, static_cast<unsigned>(Edges::kBlocks * edges.size()), 0,
-                        {.layers = table(edges, surroundings)});
+    const auto [of_nodes, of_edges] = send(matrices, edges, surroundings);
+    prim::launch<Pack>(
+        {}, Pack::blocks(matrices.size(), edges.size()), 0,
+        {.matrices = of_nodes, .count = static_cast<int>(matrices.size()), .layers = of_edges});
   }
 
   float* embedding;  ///< [1 + S, H] its bias, its weights transposed
+  float* decode_in;  ///< [H, H] transposed
   std::vector<Layer> layers;
 
  private:
-  using Pack = PackWeights<Op, H>;
-  using Matrix = typename Pack::Matrix;
+  using Pack = PackNetwork<Op, H>;
+  using Matrix = typename Pack::Nodes::Matrix;
 
-  template <typename T>
-  static const T* table(const std::vector<T>& rows, Surroundings& surroundings) {
-    return static_cast<const T*>(surroundings.send(rows.data(), rows.size() * sizeof(T)));
+  /// In one copy.
+  static std::pair<const Matrix*, const EdgeLayer<Op>*> send(
+      const std::vector<Matrix>& matrices, const std::vector<EdgeLayer<Op>>& layers,
+      Surroundings& surroundings) {
+    static_assert(sizeof(Matrix) % alignof(EdgeLayer<Op>) == 0);
+    const std::size_t first = matrices.size() * sizeof(Matrix),
+                      second = layers.size() * sizeof(EdgeLayer<Op>);
+    std::vector<unsigned char> both(first + second);
+    std::memcpy(both.data(), matrices.data(), first);
+    std::memcpy(both.data() + first, layers.data(), second);
+    const auto* const sent =
+        static_cast<const unsigned char*>(surroundings.send(both.data(), both.size()));
+    return {reinterpret_cast<const Matrix*>(sent),
+            reinterpret_cast<const EdgeLayer<Op>*>(sent + first)};
   }
 
   static Matrix transposed(const float* weights, int inputs, int columns, float* to) {

@@ -21,7 +21,7 @@ struct PartialSum {
 /// sums[c] = sum_k parts[k][c] of several PartialSums, in double and in an order that depends on
 /// the number of parts alone.
 struct AddPartials {
-  static constexpr int kMost = 24;
+  static constexpr int kMost = 48;
   struct Params {
     int count = 0;
     PartialSum of[kMost];

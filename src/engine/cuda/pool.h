@@ -14,6 +14,18 @@ __device__ __forceinline__ float sum_of_jet(const float* h, int width, long firs
   return sum;
 }
 
+/// Sum of weights[c] values[c] over H channels, by the lanes of a warp.
+template <int H>
+__device__ __forceinline__ float dot_of_lanes(const float* weights, const float* values, int lane) {
+  float sum = 0;
+  for (int c = lane; c < H; c += kWarpLanes) sum = fmaf(weights[c], values[c], sum);
+#pragma unroll
+  for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
+    sum += __shfl_xor_sync(0xffffffffu, sum, distance);
+  }
+  return sum;
+}
+
 /// Ends a batch: the logits graph_dec(sum_i h_i / n_nodes) of each jet, in float. A block a jet, a
 /// thread a channel; all sums in an order that depends on the jet alone.
 template <int H>
@@ -52,21 +64,9 @@ struct Pool {
     __syncthreads();
     const int warp = channel / kWarpLanes, lane = channel % kWarpLanes;
     for (int k = warp; k < p.classes; k += kThreads / kWarpLanes) {
-      const float logit = dot(out + k * H, decoded, lane) + out_bias[k];
+      const float logit = dot_of_lanes<H>(out + k * H, decoded, lane) + out_bias[k];
       if (lane == 0) p.logits[static_cast<long>(jet) * p.classes + k] = logit;
     }
-  }
-
- private:
-  /// By the lanes of a warp.
-  static __device__ __forceinline__ float dot(const float* weights, const float* values, int lane) {
-    float sum = 0;
-    for (int c = lane; c < H; c += kWarpLanes) sum = fmaf(weights[c], values[c], sum);
-#pragma unroll
-    for (int distance = kWarpLanes / 2; distance > 0; distance /= 2) {
-      sum += __shfl_xor_sync(0xffffffffu, sum, distance);
-    }
-    return sum;
   }
 };
 

@@ -1,17 +1,12 @@
 #pragma once
 
+#include "engine/cuda/decoder_training.h"
 #include "engine/cuda/edge_forward.h"
 #include "engine/cuda/edge_plan.h"
 #include "engine/cuda/node_training.h"
-#include "engine/cuda/partial_sums.h"
-#include "engine/cuda/pool_training.h"
 #include "engine/cuda/training_memory.h"
 
 namespace lorentznet::cuda {
-
-inline void add_partials(const AddPartials::Params& params) {
-  prim::launch<AddPartials>({}, params.blocks(), AddPartials::shared_bytes(), params);
-}
 
 /// The forward pass of a training step, and what it keeps.
 template <typename Op, int H>
@@ -23,8 +18,11 @@ class TrainingForward {
       : shape(of_network),
         parameters(weights_of_network),
         batch(jets, shape.layers, H, surroundings),
-        scalars(jets.scalars),
         n_nodes(jets.n_nodes),
+        scalars(allocate<float>(surroundings, std::size_t(batch.rows) * shape.scalars)),
+        decoded{jets.kept, static_cast<float>(jets.kept_scale),
+                allocate<float>(surroundings, std::size_t(batch.jets) * H),
+                allocate<float>(surroundings, std::size_t(batch.jets) * H)},
         weights(surroundings, shape),
         span(allocate<int2>(surroundings, static_cast<std::size_t>(batch.nodes))),
         last_h_(allocate<float>(surroundings, std::size_t(batch.rows) * H)) {
@@ -34,7 +32,7 @@ class TrainingForward {
   }
 
   void run(const std::vector<RunningOfLayer>& running, const TrainingBatch& jets,
-           Surroundings& surroundings, float* pooled) {
+           Surroundings& surroundings, float* logits) {
     weights.pack(parameters, shape, surroundings);
     encode(jets);
     const ForwardScratch<Op, H> scratch(batch, surroundings);
@@ -43,9 +41,7 @@ class TrainingForward {
       run_layer<true>(k, plan, running[k], scratch, surroundings);
     }
     run_layer<false>(shape.layers - 1, plan, running.back(), scratch, surroundings);
-    prim::launch<PoolForward<H>>(
-        {}, static_cast<unsigned>(batch.jets), 0,
-        {.offsets = batch.offsets, .n_nodes = n_nodes, .h = last_h_, .pooled = pooled});
+    decode(logits);
   }
 
   PairColumns columns(int k) const {
@@ -66,7 +62,9 @@ class TrainingForward {
   NetworkShape shape;
   NetworkArrays<const float> parameters;
   BatchPlaces batch;
-  const float *scalars, *n_nodes;
+  const double* n_nodes;
+  float* scalars;  ///< [P, S], the ghost's zero
+  DecodedJets decoded;
   PackedWeights<Op, H> weights;
   int2* span;
   std::vector<KeptLayer<H>> layers;
@@ -86,38 +84,55 @@ class TrainingForward {
   float* h_after(int k) const { return k + 1 < shape.layers ? layers[k + 1].h : last_h_; }
 
   void encode(const TrainingBatch& jets) {
-    using Kernel = Encode<Op, H>;
+    using Kernel = EncodeForward<Op, H>;
     prim::launch<Kernel>({}, Kernel::blocks(batch.rows), 0,
-                         {.nodes = batch.rows,
-                          .jets = batch.jets,
-                          .scalars = shape.scalars,
+                         {.encode = {.nodes = batch.rows,
+                                     .jets = batch.jets,
+                                     .scalars = shape.scalars,
+                                     .offsets = batch.offsets,
+                                     .momenta = jets.momenta,
+                                     .features = scalars,
+                                     .embedding = weights.embedding,
+                                     .next = projection(0),
+                                     .span = span,
+                                     .x = layers.front().x,
+                                     .h = layers.front().h,
+                                     .ghost = batch.ghost},
+                          .scalars = jets.scalars,
+                          .features = scalars});
+  }
+
+  void decode(float* logits) const {
+    using Kernel = DecodeForward<H>;
+    prim::launch<Kernel>({}, static_cast<unsigned>(batch.jets), Kernel::shared_bytes(),
+                         {.classes = shape.classes,
                           .offsets = batch.offsets,
-                          .momenta = jets.momenta,
-                          .features = scalars,
-                          .embedding = weights.embedding,
-                          .next = projection(0),
-                          .span = span,
-                          .x = layers.front().x,
-                          .h = layers.front().h,
-                          .ghost = batch.ghost});
+                          .n_nodes = n_nodes,
+                          .h = last_h_,
+                          .in = weights.decode_in,
+                          .in_bias = parameters.decode_in_bias,
+                          .out = parameters.decode_out,
+                          .out_bias = parameters.decode_out_bias,
+                          .jets = decoded,
+                          .logits = logits});
   }
 
   template <bool kMoves>
   void run_layer(int k, const EdgePlan& plan, const RunningOfLayer& running,
                  const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
-    const auto& own = parameters.layers[k];
-    edge_statistics(k, scratch, surroundings);
-    normalise(layers[k].statistics, own.edge_norm, own.edge_norm_bias, running.edges,
-              layers[k].edge_norm);
+    edge_statistics(k, running.edges, scratch, surroundings);
     edges<kMoves>(k, plan, scratch);
-    node_hidden(k, scratch, surroundings);
-    normalise(node_sums(k), own.node_norm, own.node_norm_bias, running.nodes, layers[k].node_norm);
+    node_hidden(k, running.nodes, scratch, surroundings);
     node_output<kMoves>(k, scratch);
   }
 
-  void edge_statistics(int k, const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
+  void edge_statistics(int k, const RunningStatistics& running,
+                       const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
     using Kernel = EdgeStatistics<H>;
     const auto& layer = layers[k];
+    const auto& own = parameters.layers[k];
+    const auto norm =
+        norm_of(layer.statistics, own.edge_norm, own.edge_norm_bias, running, layer.edge_norm);
     prim::launch<Kernel>({}, static_cast<unsigned>(batch.jets), Kernel::shared_bytes(),
                          {.offsets = batch.offsets,
                           .x = layer.x,
@@ -125,26 +140,33 @@ class TrainingForward {
                           .b = layer.b,
                           .columns = columns(k),
                           .pairs = layer.pairs,
-                          .partial = scratch.partial});
-    AddPartials::Params sums;
-    sums.add(batch.jets, EdgeSumsLayout<H>::kColumns, scratch.partial, layer.statistics);
-    add_partials(sums);
-    if (surroundings.ranks() > 1) surroundings.sum_over_ranks(layer.statistics, 2 * H + 1);
+                          .sums = {scratch.partial, batch.tickets, layer.statistics},
+                          .norm = here(norm, surroundings)});
+    normalise_over_ranks(norm, layer.statistics, surroundings);
   }
 
-  void normalise(const double* sums, const float* weight, const float* bias,
-                 const RunningStatistics& running, const NormPlaces& to) const {
-    prim::launch<NormOfBatch>({}, 1, 0,
-                              {.channels = H,
-                               .sums = sums,
-                               .norm = {.weight = weight,
-                                        .bias = bias,
-                                        .running_mean = running.mean,
-                                        .running_variance = running.variance,
-                                        .batches = running.batches,
-                                        .epsilon = shape.epsilon,
-                                        .momentum = shape.momentum},
-                               .to = to.state()});
+  NormOfBatch::Params norm_of(const double* sums, const float* weight, const float* bias,
+                              const RunningStatistics& running, const NormPlaces& to) const {
+    return {.channels = H,
+            .sums = sums,
+            .norm = {.weight = weight,
+                     .bias = bias,
+                     .running_mean = running.mean,
+                     .running_variance = running.variance,
+                     .batches = running.batches,
+                     .epsilon = shape.epsilon,
+                     .momentum = shape.momentum},
+            .to = to.state()};
+  }
+  /// For the launch that makes the sums: it normalises unless other ranks have sums, too.
+  static NormOfBatch::Params here(const NormOfBatch::Params& norm, Surroundings& surroundings) {
+    return surroundings.ranks() == 1 ? norm : NormOfBatch::Params{};
+  }
+  static void normalise_over_ranks(const NormOfBatch::Params& norm, double* sums,
+                                   Surroundings& surroundings) {
+    if (surroundings.ranks() == 1) return;
+    surroundings.sum_over_ranks(sums, 2 * H + 1);
+    prim::launch<NormOfBatch>({}, 1, 0, norm);
   }
 
   template <bool kMoves>
@@ -167,11 +189,14 @@ class TrainingForward {
                                  .kept = layer.kept});
   }
 
-  void node_hidden(int k, const ForwardScratch<Op, H>& scratch, Surroundings& surroundings) {
+  void node_hidden(int k, const RunningStatistics& running, const ForwardScratch<Op, H>& scratch,
+                   Surroundings& surroundings) {
     using Kernel = NodeHidden<Op, H>;
     const auto& layer = layers[k];
-    const unsigned blocks = Kernel::blocks(batch.rows);
-    prim::launch<Kernel>({}, blocks, 0,
+    const auto& own = parameters.layers[k];
+    const auto norm =
+        norm_of(node_sums(k), own.node_norm, own.node_norm_bias, running, layer.node_norm);
+    prim::launch<Kernel>({}, Kernel::blocks(batch.rows), 0,
                          {.nodes = batch.rows,
                           .scalars = shape.scalars,
                           .ghost = batch.ghost,
@@ -183,11 +208,9 @@ class TrainingForward {
                           .bias = parameters.layers[k].node_in_bias,
                           .scalar_weights = weights.layers[k].scalar_columns,
                           .z = layer.z,
-                          .partial = scratch.partial});
-    AddPartials::Params sums;
-    sums.add(static_cast<int>(blocks), 2 * H, scratch.partial, node_sums(k));
-    add_partials(sums);
-    if (surroundings.ranks() > 1) surroundings.sum_over_ranks(node_sums(k), 2 * H + 1);
+                          .sums = {scratch.partial, batch.tickets, node_sums(k)},
+                          .norm = here(norm, surroundings)});
+    normalise_over_ranks(norm, node_sums(k), surroundings);
   }
 
   template <bool kMoves>

@@ -4,8 +4,9 @@
 #include <vector>
 
 #include "engine/cuda/batch_norm.h"
-#include "engine/cuda/edge_backward.h"
-#include "engine/cuda/edge_norm_backward.h"
+#include "engine/cuda/block_sums.h"
+#include "engine/cuda/decoder_training.h"
+#include "engine/cuda/edge_reduction.h"
 #include "engine/cuda/packed_weights.h"
 #include "engine/cuda/weight_gradient.h"
 
@@ -18,6 +19,8 @@ struct BatchPlaces {
         ghost(batch.ghost_weight > 0),
         rows(nodes + ghost),
         jets(static_cast<int>(batch.host_offsets.size()) - 1),
+        most_blocks(
+            std::max({jets, static_cast<int>(node_blocks(rows)), column_blocks(nodes, hidden)})),
         ghost_weight(batch.ghost_weight) {
     for (int k = 0; k < jets; ++k) {
       most_nodes = std::max(most_nodes, batch.host_offsets[k + 1] - batch.host_offsets[k]);
@@ -26,24 +29,26 @@ struct BatchPlaces {
     const auto first = first_pairs(batch.host_offsets);
     pairs = first.back();
     numbers.insert(numbers.end(), first.begin(), first.end());
-    offsets = static_cast<const int*>(
-        surroundings.send(numbers.data(), numbers.size() * sizeof(numbers.front())));
+    const std::size_t places = numbers.size();
+    numbers.resize(places + block_tickets(most_blocks) + 1);
+    auto* const sent =
+        static_cast<int*>(surroundings.send(numbers.data(), numbers.size() * sizeof(int)));
+    offsets = sent;
     first_pair = offsets + batch.host_offsets.size();
-
-    std::vector<double> sums(static_cast<std::size_t>(layers) * (2 * hidden + 1));
-    for (int k = 1; k <= layers; ++k) sums[k * (2 * hidden + 1) - 1] = nodes + ghost_weight;
-    node_sums =
-        static_cast<double*>(surroundings.send(sums.data(), sums.size() * sizeof(sums.front())));
+    tickets = reinterpret_cast<unsigned*>(sent + places);
+    node_sums = allocate<double>(surroundings, std::size_t(layers) * (2 * hidden + 1));
   }
 
   int nodes;
   bool ghost;
   int rows, jets;
+  int most_blocks;  ///< of a launch, with BlockSums
   double ghost_weight;
   int most_nodes = 0;  ///< of a jet
   std::size_t pairs;   ///< places of KeptPairs
   const int *offsets, *first_pair;
-  double* node_sums;  ///< [L, 2H + 1] sums of z and z^2 of phi_h, to be written; number of rows
+  unsigned* tickets;  ///< [block_tickets(most_blocks) + 1] for one launch after the other
+  double* node_sums;  ///< [L, 2H + 1] sums of z and z^2 of phi_h, and the number of rows
 };
 
 /// A batch norm's statistics in a pass.
@@ -84,7 +89,7 @@ struct KeptLayer {
   KeptPairs kept;
 };
 
-/// Blocks' parts of sums, used by one launch after the other.
+/// What blocks have summed up, used by one launch after the other.
 template <typename Op, int H>
 struct ForwardScratch {
   ForwardScratch(const BatchPlaces& batch, Surroundings& surroundings)
@@ -92,10 +97,10 @@ struct ForwardScratch {
         translation(allocate<double>(surroundings, std::size_t(batch.nodes) * 4)) {}
 
   static std::size_t of_edges(const BatchPlaces& batch) {
-    return std::size_t(batch.jets) * EdgeSumsLayout<H>::kColumns;
+    return block_rows(batch.jets) * EdgeSumsLayout<H>::kColumns;
   }
   static std::size_t of_nodes(const BatchPlaces& batch) {
-    return std::size_t(node_blocks(batch.rows)) * 2 * H;
+    return block_rows(static_cast<int>(node_blocks(batch.rows))) * 2 * H;
   }
 
   double *partial, *translation;
@@ -104,11 +109,8 @@ struct ForwardScratch {
 /// What the layers of a backward pass hand down, and what each of them needs meanwhile.
 template <typename Op, int H>
 struct BackwardScratch {
-  BackwardScratch(const BatchPlaces& batch, int scalars, Surroundings& s)
-      : gradient(allocate<float>(s, std::size_t(batch.rows) * H)),
-        h(allocate<float>(s, std::size_t(batch.rows) * H)),
-        r(allocate<float>(s, std::size_t(batch.rows) * H)),
-        message(allocate<float>(s, std::size_t(batch.nodes) * H)),
+  BackwardScratch(const BatchPlaces& batch, const NetworkShape& shape, Surroundings& s)
+      : message(allocate<float>(s, std::size_t(batch.nodes) * H)),
         receivers(allocate<float>(s, std::size_t(batch.nodes) * H)),
         senders(allocate<float>(s, std::size_t(batch.nodes) * H)),
         columns(allocate<float>(
@@ -118,21 +120,36 @@ struct BackwardScratch {
         // The blocks of EdgeBackward do not depend on whether coordinates move.
         edge_parts(allocate<float>(s, std::size_t(EdgeBackward<Op, H, true>::blocks(batch.nodes)) *
                                           EdgeSumPlaces<H>::kEnd)),
-        weight_parts(allocate<float>(
-            s, std::size_t(cuda::weight_parts(batch.rows)) * H * (5 * H + scalars))),
-        partial(allocate<double>(s, std::size_t(node_blocks(batch.rows)) * 3 * H)),
-        bias_partial(allocate<double>(s, std::size_t(node_blocks(batch.rows)) * H)),
+        weight_parts(
+            allocate<float>(s, std::size_t(cuda::weight_parts(batch.rows)) * H *
+                                   (shape.layers * (5 * H + shape.scalars) + H + shape.scalars))),
+        decoder(allocate<float>(s, std::size_t(batch.jets) * H)),
+        decoder_parts(allocate<float>(
+            s, std::size_t(batch.jets) * DecodeBackward<H>::columns(shape.classes))),
+        partial(allocate<double>(s, block_rows(batch.most_blocks) * 3 * H)),
         x(allocate<double>(s, std::size_t(batch.nodes) * 4)),
         direct(allocate<double>(s, std::size_t(batch.nodes) * 4)),
         translation(allocate<double>(s, std::size_t(batch.nodes) * 4)),
         norm_sums(allocate<double>(s, 3 * H)),
         edge_sums(allocate<double>(s, 4 * H)),
         total(allocate<double>(s, 4 * H)),
-        terms(allocate<double>(s, EdgeNormTerms<H>::kSize)) {}
+        terms(allocate<double>(s, EdgeNormTerms<H>::kSize)) {
+    for (int k = 0; k <= shape.layers; ++k) {
+      h.push_back(allocate<float>(s, std::size_t(batch.rows) * H));
+      if (k == shape.layers) break;
+      r.push_back(allocate<float>(s, std::size_t(batch.rows) * H));
+      bias.push_back(allocate<double>(s, std::size_t(node_blocks(batch.rows)) * H));
+    }
+  }
 
-  float *gradient, *h, *r, *message, *receivers, *senders, *columns, *p_s, *p_t, *edge_parts,
-      *weight_parts;
-  double *partial, *bias_partial, *x, *direct, *translation, *norm_sums, *edge_sums, *total, *terms;
+  // Of each layer, until its weights' gradients are computed.
+  std::vector<float*> h;      ///< [L + 1] dL/dh, that of the last layer's h' behind them
+  std::vector<float*> r;      ///< [L] of NodeBackwardOut, then dL/dz
+  std::vector<double*> bias;  ///< [L] parts of phi_h.0's bias' gradient
+  // Of one layer after the other.
+  float *message, *receivers, *senders, *columns, *p_s, *p_t, *edge_parts, *weight_parts, *decoder,
+      *decoder_parts;
+  double *partial, *x, *direct, *translation, *norm_sums, *edge_sums, *total, *terms;
 };
 
 }  // namespace lorentznet::cuda

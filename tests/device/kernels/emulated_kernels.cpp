@@ -4,6 +4,7 @@
 
 #include <stdexcept>
 
+#include "engine/cuda/cuda_kernels.h"
 #include "engine/cuda/inference_of.h"
 #include "engine/cuda/training_of.h"
 
@@ -24,8 +25,7 @@ std::unique_ptr<Made> make(int hidden, Arguments&&... arguments) {
 
 }  // namespace
 
-std::string why_no_inference(int hidden, int) { return why_no_width(hidden); }
-std::string why_no_training(int hidden, int) { return why_no_width(hidden); }
+std::string why_no_kernels(int hidden, int) { return why_no_width(hidden); }
 
 std::unique_ptr<Inference> make_inference(const fused::PackedNetwork<float>& network,
                                           Precision precision) {
@@ -40,14 +40,16 @@ std::unique_ptr<TrainingPass> begin_training_pass(const NetworkShape& shape,
                                                   const NetworkArrays<const float>& parameters,
                                                   const std::vector<RunningOfLayer>& running,
                                                   const TrainingBatch& batch,
-                                                  Surroundings& surroundings, float* pooled) {
+                                                  Surroundings& surroundings, float* logits) {
   if (precision == TrainingPrecision::kHalf) {
     return make<TrainingPassOf, TrainingPass, prim::Bf16>(shape.hidden, shape, parameters, running,
-                                                          batch, surroundings, pooled);
+                                                          batch, surroundings, logits);
   }
   return make<TrainingPassOf, TrainingPass, prim::Bf16x3>(shape.hidden, shape, parameters, running,
-                                                          batch, surroundings, pooled);
+                                                          batch, surroundings, logits);
 }
+
+void score_jets(const JetScores& scores) { launch_score_jets(scores); }
 
 }  // namespace lorentznet::cuda
 

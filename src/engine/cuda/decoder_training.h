@@ -1,0 +1,198 @@
+#pragma once
+
+#include <cstdint>
+
+#include "engine/cuda/pool.h"
+
+namespace lorentznet::cuda {
+
+// What follows the layers in training: pooling and the decoder, the loss, and their way back.
+
+/// Of all jets of a batch.
+struct DecodedJets {
+  const float* kept;  ///< [J, H] 1, and 0 for what dropout leaves out; null: all are kept
+  float scale;        ///< of what it keeps
+  float* pooled;      ///< [J, H] the mean embeddings sum_i h_i / n_nodes
+  float* hidden;      ///< [J, H] after relu and dropout
+};
+
+/// The logits of each jet. A block a jet, a thread a channel; all sums in an order that depends on
+/// the jet alone.
+template <int H>
+struct DecodeForward {
+  struct Params {
+    int classes;
+    const int* offsets;           ///< [J + 1] jet k has the nodes offsets[k] to offsets[k + 1] - 1
+    const double* n_nodes;        ///< [J] divisor of the pooled embedding
+    const float* h;               ///< [P, H]
+    const float *in, *in_bias;    ///< [H, H] transposed, [H]
+    const float *out, *out_bias;  ///< [classes, H], [classes]
+    DecodedJets jets;
+    float* logits;  ///< [J, classes]
+  };
+  static constexpr int kThreads = (H + kWarpLanes - 1) / kWarpLanes * kWarpLanes, kMinBlocks = 1;
+  static std::size_t shared_bytes() { return 2 * (H * sizeof(float) + prim::redzone()); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const int jet = static_cast<int>(blockIdx.x), channel = static_cast<int>(threadIdx.x);
+    const long at = static_cast<long>(jet) * H + channel;
+    prim::Carver carver;
+    float* const pooled = carver.template take<float>(H);
+    float* const hidden = carver.template take<float>(H);
+    if (channel < H) {
+      const float sum = sum_of_jet(p.h + channel, H, p.offsets[jet], p.offsets[jet + 1]);
+      pooled[channel] = sum / static_cast<float>(p.n_nodes[jet]);
+      p.jets.pooled[at] = pooled[channel];
+    }
+    __syncthreads();
+    if (channel < H) {
+      float value = p.in_bias[channel];
+#pragma unroll 8
+      for (int c = 0; c < H; ++c) value = fmaf(p.in[c * H + channel], pooled[c], value);
+      value = prim::relu(value) * p.jets.scale;
+      if (p.jets.kept) value *= p.jets.kept[at];
+      hidden[channel] = value;
+      p.jets.hidden[at] = value;
+    }
+    __syncthreads();
+    const int warp = channel / kWarpLanes, lane = channel % kWarpLanes;
+    for (int k = warp; k < p.classes; k += kThreads / kWarpLanes) {
+      const float logit = dot_of_lanes<H>(p.out + k * H, hidden, lane) + p.out_bias[k];
+      if (lane == 0) p.logits[static_cast<long>(jet) * p.classes + k] = logit;
+    }
+  }
+};
+
+/// The loss of a batch, the mean over its jets of weight * cross-entropy, and what is counted. One
+/// block.
+struct ScoreJets {
+  struct Params {
+    int jets, classes;
+    const float* logits;        ///< [J, classes]
+    const std::int64_t* label;  ///< [J] from 0 to classes - 1
+    const double* weight;       ///< [J]; null: 1 each
+    /// [3] loss, sum of the weights of the jets whose largest logit is that of their label, sum of
+    /// all weights; without weights [2], the jets for which it is
+    double* figures;
+    float* loss;      ///< [1] the same
+    float* spoiled;   ///< [1] 1 if it is not finite, else 0
+    float* gradient;  ///< [J, classes] dL/dlogits
+  };
+  static constexpr int kThreads = 512, kMinBlocks = 1;
+  static std::size_t shared_bytes() { return 3 * kThreads * sizeof(double) + 16 + prim::redzone(); }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    prim::Carver carver;
+    auto* const shared = carver.template take<double>(3 * kThreads);
+    const int thread = static_cast<int>(threadIdx.x);
+    Sums sums{};
+    for (int jet = thread; jet < p.jets; jet += kThreads) add_jet(p, jet, sums);
+    for (int k = 0; k < 3; ++k) shared[k * kThreads + thread] = sums.of[k];
+    for (int half = kThreads / 2; half > 0; half /= 2) {
+      __syncthreads();
+      if (thread >= half) continue;
+      for (int k = 0; k < 3; ++k) {
+        shared[k * kThreads + thread] += shared[k * kThreads + thread + half];
+      }
+    }
+    if (thread != 0) return;
+    const double loss = shared[0] / p.jets;
+    p.figures[0] = loss;
+    p.figures[1] = shared[kThreads];
+    if (p.weight) p.figures[2] = shared[2 * kThreads];
+    *p.loss = static_cast<float>(loss);
+    *p.spoiled = *p.loss - *p.loss == 0 ? 0.0F : 1.0F;
+  }
+
+ private:
+  /// weight * cross-entropy, weight if the largest logit is that of the label, weight
+  struct Sums {
+    double of[3];
+  };
+
+  static __device__ __forceinline__ void add_jet(const Params& p, int jet, Sums& sums) {
+    const float* const logits = p.logits + static_cast<long>(jet) * p.classes;
+    const auto label = static_cast<int>(p.label[jet]);
+    const double weight = p.weight ? p.weight[jet] : 1;
+    int best = 0;  // the first of the largest ones, and NaN if there is one
+    for (int k = 1; k < p.classes; ++k) {
+      const bool best_is_nan = logits[best] != logits[best];
+      if (!best_is_nan && !(logits[k] <= logits[best])) best = k;
+    }
+    const double most = logits[best];
+    double sum = 0;
+    for (int k = 0; k < p.classes; ++k) sum += exp(logits[k] - most);
+    sums.of[0] += weight * (log(sum) + most - logits[label]);
+    sums.of[1] += best == label ? weight : 0;
+    sums.of[2] += weight;
+    float* const gradient = p.gradient + static_cast<long>(jet) * p.classes;
+    for (int k = 0; k < p.classes; ++k) {
+      const double probability = exp(logits[k] - most) / sum;
+      gradient[k] = static_cast<float>(weight / p.jets * (probability - (k == label ? 1 : 0)));
+    }
+  }
+};
+
+/// dL/dh of the last layer, out of dL/dlogits, and what the gradients of the decoder's parameters
+/// are sums of. A block a jet; one more block for the ghost, which is in no jet, if there is one.
+template <int H>
+struct DecodeBackward {
+  struct Params {
+    int jets, classes;
+    const int* offsets;      ///< [J + 1]
+    const double* n_nodes;   ///< [J]
+    const float* gradient;   ///< [J, classes] dL/dlogits
+    const float *in, *out;   ///< [H, H], [classes, H]
+    DecodedJets of_jets;     ///< of DecodeForward
+    float* hidden_gradient;  ///< [J, H] dL/d(output of `in`)
+    /// [J, (classes + 1) H + classes] of each jet the gradients of out [classes, H], of its bias
+    /// [classes] and of in's bias [H]
+    float* partial;
+    float* h;  ///< [P, H] dL/dh, with the ghost's row, if there is one
+  };
+  static constexpr int kThreads = (H + kWarpLanes - 1) / kWarpLanes * kWarpLanes, kMinBlocks = 1;
+  static unsigned blocks(int jets, bool ghost) { return static_cast<unsigned>(jets + ghost); }
+  static std::size_t shared_bytes() { return H * sizeof(float) + prim::redzone(); }
+  static constexpr int columns(int classes) { return (classes + 1) * H + classes; }
+
+  static __device__ __forceinline__ void run(const Params& p) {
+    const int jet = static_cast<int>(blockIdx.x), channel = static_cast<int>(threadIdx.x);
+    const int first = p.offsets[jet];
+    if (jet == p.jets) {
+      if (channel < H) p.h[static_cast<long>(first) * H + channel] = 0;
+      return;
+    }
+    prim::Carver carver;
+    float* const of_hidden = carver.template take<float>(H);
+    if (channel < H) of_hidden[channel] = decode(p, jet, channel);
+    __syncthreads();
+    if (channel >= H) return;
+    float of_pooled = 0;
+#pragma unroll 8
+    for (int c = 0; c < H; ++c) of_pooled = fmaf(p.in[c * H + channel], of_hidden[c], of_pooled);
+    const float each = of_pooled / static_cast<float>(p.n_nodes[jet]);
+    for (long i = first; i < p.offsets[jet + 1]; ++i) p.h[i * H + channel] = each;
+  }
+
+ private:
+  /// \return dL/d(output of `in`) of a channel
+  static __device__ __forceinline__ float decode(const Params& p, int jet, int channel) {
+    const long at = static_cast<long>(jet) * H + channel;
+    const float* const gradient = p.gradient + static_cast<long>(jet) * p.classes;
+    float* const partial = p.partial + static_cast<long>(jet) * columns(p.classes);
+    const float hidden = p.of_jets.hidden[at];
+    float sum = 0;
+    for (int k = 0; k < p.classes; ++k) {
+      sum = fmaf(gradient[k], p.out[k * H + channel], sum);
+      partial[k * H + channel] = gradient[k] * hidden;
+      if (channel == 0) partial[p.classes * H + k] = gradient[k];
+    }
+    // What relu or dropout has made 0 has no gradient.
+    const float of_hidden = hidden <= 0 ? 0.0F : sum * p.of_jets.scale;
+    partial[p.classes * (H + 1) + channel] = of_hidden;
+    p.hidden_gradient[at] = of_hidden;
+    return of_hidden;
+  }
+};
+
+}  // namespace lorentznet::cuda
