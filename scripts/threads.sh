@@ -38,7 +38,7 @@ run_here ctest --preset tsan --no-tests=error || status=1
 step "building all floors (many minutes the first time)" build_floors
 export OMP_NUM_THREADS=4
 # die_after_fork: the child that opens HDF5 files first is forked beside threads.
-export TSAN_OPTIONS=ignore_noninstrumented_modules=1:halt_on_error=1:die_after_fork=0
+export TSAN_OPTIONS=suppressions=$PROJECT_DIR/tests/threads/suppressions.txt:halt_on_error=1:die_after_fork=0
 for ((k = 0; k < ${#TESTS[@]}; k += 2)); do
   say "${TESTS[k]} ..."
   run_here "build/threads/bin/${TESTS[k]}" "${TESTS[k + 1]}" || status=1
