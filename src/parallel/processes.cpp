@@ -47,8 +47,12 @@ bool is_loopback(const std::string& address) {
 /// What LibTorch prints of a connection that breaks, a page each, says less than the error that
 /// this run then ends with. TORCH_CPP_LOG_LEVEL in the environment keeps it.
 void silence_torch() {
-  constexpr int kErrorsOnly = 2;
-  if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = kErrorsOnly;
+  static const bool silent = [] {  // once: tests have ranks in threads
+    constexpr int kErrorsOnly = 2;
+    if (std::getenv("TORCH_CPP_LOG_LEVEL") == nullptr) FLAGS_caffe2_log_level = kErrorsOnly;
+    return true;
+  }();
+  static_cast<void>(silent);
 }
 
 StorePointer with_prefix(const std::string& prefix, const StorePointer& store) {
