@@ -70,7 +70,9 @@ class EdgeSums {
   }
 
   /// Whether this warp has edges to hand in.
-  __device__ __forceinline__ void set_active(bool active) { active_[warp_] = active ? 1 : 0; }
+  __device__ __forceinline__ void set_active(bool active) {
+    if (lane_ == 0) active_[warp_] = active ? 1 : 0;
+  }
 
   // Rows g (low) and g + 8 (high) of this warp's edges: channels of column tile n, as columns of a
   // product, or of the column tiles 2 m and 2 m + 1, as rows of one.
