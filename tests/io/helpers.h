@@ -32,11 +32,14 @@ std::string input_error_naming(const std::filesystem::path& file, Function funct
   return message;
 }
 
-/// Writes a file into the folder and returns its path.
+/// Writes a file into the folder and returns its path. One that is there goes first: ext4 waits for
+/// the disk, 15 ms and more, when a file that was emptied is closed.
 inline std::filesystem::path write_file(const TemporaryFolder& folder, const std::string& name,
                                         const std::string& contents) {
-  std::ofstream(folder / name, std::ios::binary) << contents;
-  return folder / name;
+  const auto path = folder / name;
+  std::filesystem::remove(path);
+  std::ofstream(path, std::ios::binary) << contents;
+  return path;
 }
 
 /// A file that numpy wrote (by tests/io/files/make.py).
