@@ -19,6 +19,7 @@ the same command, or --resume, comes to the undisturbed end. In the undisturbed 
 import argparse
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -58,6 +59,7 @@ def main():
     if unknown:
         sys.exit(f"error: {unknown.pop()!r} is not one of: {', '.join(saves)}")
     servers, matrices = {}, []
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit("error: stopped"))
     try:
         print(f"{'save':24s} {'calls':>6s} {'points':>7s} {'kills':>6s} {'failures':>9s}  verdict")
         for name in arguments.saves or saves:

@@ -37,7 +37,6 @@ RANKS = 2
 TIMEOUT = 10
 TRAINING = ("--n_hidden=8", "--n_layers=2", "--batch_size=100", "--num_train=2000", "--device=cpu", "--num_workers=2",
             "--dropout=0.2", "--log_interval=1", f"--timeout={TIMEOUT}", "--exp_name=run")  # fmt: skip
-DISK = "16m"
 CALIBRATION = 6  # epochs
 
 
@@ -70,10 +69,11 @@ def write_jets(folder: Path) -> Path:
 class Disk:
     """Where the experiment is: it can be made full, and empty again."""
 
-    def __init__(self, folder: Path):
+    def __init__(self, folder: Path, epochs: int):
         folder.mkdir()
         self.folder, self.filler = folder, folder / "filler"
-        words = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", folder]
+        size = 16 + epochs // 16  # MB: each epoch leaves 35 kB
+        words = ["mount", "-t", "tmpfs", "-o", f"size={size}m", "tmpfs", folder]
         self.mounted = shutil.which("mount") is not None and subprocess.run(words, capture_output=True).returncode == 0
 
     def fill(self, pids: list[int], limit: int) -> None:
@@ -179,9 +179,10 @@ class LongRun:
     def __init__(self, folder: Path, seed: int):
         self.random = random.Random(seed)
         self.data = write_jets(folder / "data")
-        self.whole, self.disk = folder / "whole", Disk(folder / "disturbed")
-        self.run = self.disk.folder / "run"
+        self.whole, self.disturbed = folder / "whole", folder / "disturbed"
+        self.run = self.disturbed / "run"
         self.cache = self.data / ".lorentznet-cache"
+        self.disk = None  # until the number of epochs is known
         self.counts = collections.Counter()
 
     def words(self, logdir: Path, epochs: int) -> list:
@@ -198,11 +199,14 @@ class LongRun:
             self.epoch_seconds = (time.monotonic() - begin - self.start_seconds) / (CALIBRATION - 1)
             start.finish()
 
+    def plan(self, epochs: int) -> None:
+        self.epochs, self.disk = epochs, Disk(self.disturbed, epochs)
+
     def start(self) -> Start:
         if (self.run / "args.json").exists():
-            return Start(["--logdir", self.disk.folder, "--exp_name=run", "--resume", "--device=cpu",
+            return Start(["--logdir", self.disturbed, "--exp_name=run", "--resume", "--device=cpu",
                           f"--timeout={TIMEOUT}"])  # fmt: skip
-        return Start(self.words(self.disk.folder, self.epochs))
+        return Start(self.words(self.disturbed, self.epochs))
 
     def disturb(self, start: Start, kind: str) -> str:
         """Returns what was done."""
@@ -214,7 +218,8 @@ class LongRun:
             start.signal(signal.SIGCONT, [rank])
             return f"rank {rank} stands still for {seconds:.2f} s"
         if kind == "full disk":
-            limit = self.random.choice((0, self.random.randrange(200_000)))
+            # Below what a state takes, which ends a run; above a line of error, for stderr may be a file, too.
+            limit = self.random.choice((0, self.random.randrange(65536)))
             self.disk.fill([process.pid for process in start.processes], limit)
             return f"the disk has {limit} bytes left"
         if kind == "terminate":
@@ -223,6 +228,7 @@ class LongRun:
         if kind == "no cache":
             shutil.rmtree(self.cache, ignore_errors=True)
         ranks = [rank] if kind == "kill one" else range(RANKS)
+        start.signal(signal.SIGSTOP, ranks)  # so that no rank sees another's end
         start.signal(signal.SIGKILL, ranks)
         killed = f"rank {rank} is killed" if kind == "kill one" else "both ranks are killed"
         return killed + (", the cache is gone" if kind == "no cache" else "")
@@ -307,15 +313,17 @@ def main() -> None:
     try:
         run.measure()
         least = 2 * (options.disturbances + 1)  # no disturbance is behind the end
-        run.epochs = options.epochs or max(least, int(60 * options.minutes / run.epoch_seconds))
+        run.plan(options.epochs or max(least, int(60 * options.minutes / run.epoch_seconds)))
         print(f"{run.epochs} epochs of {run.epoch_seconds:.2f} s; a start takes {run.start_seconds:.1f} s; "
               f"{'tmpfs' if run.disk.mounted else 'limited files'}; seed {options.seed}", flush=True)  # fmt: skip
         run.course(options.disturbances)
     except (RuntimeError, AssertionError, subprocess.TimeoutExpired) as error:
         failed = error
-        shutil.copytree(run.disk.folder, folder / "disturbed-kept")
+        if run.disk:
+            shutil.copytree(run.disturbed, folder / "disturbed-kept")
     finally:
-        run.disk.close()
+        if run.disk:
+            run.disk.close()
     counts = ", ".join(f"{run.counts[kind]} {kind}" for kind in KINDS)
     seconds = time.monotonic() - begin
     if failed:

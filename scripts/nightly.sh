@@ -33,7 +33,7 @@ build_release() { configure release release && build release; }
 # run_part NAME: in a process of its own, where a failing command ends the part.
 run_part() {
   local name=$1 start=$SECONDS status=0 outcome=passed
-  bash "${BASH_SOURCE[0]}" --only "$name" >"$LOGS/$name.log" 2>&1 || status=$?
+  bash scripts/nightly.sh --only "$name" >"$LOGS/$name.log" 2>&1 || status=$?
   if ((status != 0)); then outcome="FAILED ($status)"; fi
   summary+=("$(printf '%-11s %-13s %6d s  %s' "$name" "$outcome" $((SECONDS - start)) "build/nightly/$name.log")")
   return $status

@@ -19,7 +19,7 @@ case ${1:-} in
   '') targets=all tests="-E ^python: " python="^python: ($HOSTILE)\$" ;;
   --quick)
     targets='test_io test_data test_tagger test_report test_fetch test_console reading_tool'
-    tests="-R ^($WITHOUT_TORCH): " python='^python: corruption$'
+    tests="-R ^($WITHOUT_TORCH):" python='^python: corruption$'
     ;;
   *) die "usage: scripts/sanitized.sh [--quick]" ;;
 esac

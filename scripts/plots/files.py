@@ -1,6 +1,7 @@
 """Files that appear complete or not at all."""
 
 import contextlib
+import errno
 import os
 from pathlib import Path
 
@@ -26,8 +27,12 @@ def _naming(path: Path):
 
 def _sync_folder(folder: Path):
     """What gets a name is durable only after its folder is synced."""
-    with _naming(folder), _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
-        os.fsync(descriptor)
+    try:
+        with _naming(folder), _opened(folder, os.O_RDONLY | os.O_DIRECTORY) as descriptor:
+            os.fsync(descriptor)
+    except OSError as error:  # a folder that may be written but not read; a file system that cannot sync folders
+        if error.errno not in (errno.EACCES, errno.EINVAL):
+            raise
 
 
 def make_folder(folder: Path):

@@ -147,6 +147,9 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank) {
 ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device) {
   if (arguments.kernel == KernelChoice::kPlain) return {};
   const bool half = arguments.kernel == KernelChoice::kHalf;
+  if (half && !device.is_cuda()) {
+    throw InputError("--kernel half: only a GPU has it, the device is cpu");
+  }
   const auto why_plain = why_plain_on(device, arguments);
   if (!why_plain.empty()) {
     if (arguments.kernel == KernelChoice::kAuto) return {.why_plain = why_plain};
@@ -154,7 +157,6 @@ ChosenKernel choose_kernel(const Arguments& arguments, const at::Device& device)
                                  half ? "half" : "fused", why_plain));
   }
   if (device.is_cuda()) return {.gpu = half ? GpuPrecision::kHalf : GpuPrecision::kFloat};
-  if (half) throw InputError("--kernel half: only a GPU has it, the device is cpu");
   return {.fused = choose_isa()};
 }
 

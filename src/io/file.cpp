@@ -43,6 +43,7 @@ bool sync(const FileDescriptor& file) {
 /// What gets a name is durable only after its folder is synced.
 void sync_folder(const std::filesystem::path& folder) {
   const auto descriptor = open_file(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (!descriptor.is_open() && errno == EACCES) return;  // may be written, but not read
   if (!descriptor.is_open()) fail_write(folder, "be opened to sync it");
   // EINVAL: a file system that cannot sync folders.
   if (!sync(descriptor) && errno != EINVAL) fail_write(folder, "be synced");
@@ -190,14 +191,14 @@ MappedFile map_file(const std::filesystem::path& path) {
 std::vector<std::filesystem::path> list_folder(const std::filesystem::path& folder) {
   std::error_code error;
   std::vector<std::filesystem::path> paths;
-  std::filesystem::directory_iterator entry;
   do {
-    entry = std::filesystem::directory_iterator(folder, error);
+    paths.clear();
+    std::filesystem::directory_iterator entry(folder, error);
+    // Not by a range: its increment throws an error that does not name the folder.
+    for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+      paths.push_back(entry->path());
+    }
   } while (error == std::errc::interrupted);
-  // Not by a range: its increment throws an error that does not name the folder.
-  for (; !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-    paths.push_back(entry->path());
-  }
   if (error) throw_file_error(folder.string(), "cannot list this folder: " + error.message());
   std::sort(paths.begin(), paths.end());
   return paths;

@@ -176,7 +176,9 @@ void call_roll(const StorePointer& store, const Launch& launch, std::chrono::sec
       if (missing == kAllHere) return;
       store->set(key_of_rank("read", launch.rank), bytes_of(kAllHere));
     }
-  } catch (const c10::Error&) {  // whoever has the store is gone
+  } catch (const c10::Error&) {  // whoever has the store is gone, perhaps after it has told who is
+                                 // missing
+    if (missing != list_ranks({0})) throw_missing(missing, launch.size, patience);
     throw std::runtime_error(fmt::format("{} ended before all {} ranks had joined",
                                          launch.agent_store ? "torchrun" : "rank 0", launch.size));
   }

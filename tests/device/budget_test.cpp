@@ -25,7 +25,7 @@ struct Budget {
 };
 
 // A row a kernel; docs/gpu.md shows them.
-// The GPU's own kernels and LibTorch's are 69 together, where 70 was the aim.
+// The GPU's own kernels and LibTorch's are 69 together.
 constexpr Budget kBudgets[] = {
     {.kernel = "plain",
      .resident = false,

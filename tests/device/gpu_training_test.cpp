@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <catch2/catch.hpp>
 #include <map>
+#include <numeric>
 
 #include "device_training.h"
 #include "fake_device.h"
@@ -88,12 +89,14 @@ TEST_CASE("a step of training by the GPU's kernels has the gradients of the plai
   const auto& task = quark_gluon_tagging();
   const auto jets = sample_jets(task, 6);
   const std::vector<std::int64_t> indices = {4, 0, 3, 1, 5, 2};
-  for (const auto pooling : {Pooling::kJet, Pooling::kConstant}) {  // without and with a ghost
-    for (const std::int64_t hidden : {16, 24}) {
-      CAPTURE(static_cast<int>(pooling), hidden);
+  using Sizes = std::vector<std::pair<std::int64_t, std::int64_t>>;  // 7 layers: two launches of
+                                                                     // weights' gradients
+  for (const auto pooling : {Pooling::kJet, Pooling::kConstant}) {   // without and with a ghost
+    for (const auto& [hidden, layers] : Sizes{{16, 3}, {24, 3}, {16, 7}}) {
+      CAPTURE(static_cast<int>(pooling), hidden, layers);
       const auto batch =
           make_batch(jets, indices, task, {pooling, pooling == Pooling::kJet ? 0 : 139}, true);
-      auto reference = network_of(hidden, 3), network = network_of(hidden, 3);
+      auto reference = network_of(hidden, layers), network = network_of(hidden, layers);
       reference->set_type(at::kDouble);
       move_to(*network, fake_device());
       network->use_gpu_kernel();
@@ -145,6 +148,40 @@ TEST_CASE("the GPU's kernels with products of 16 bits, in inference and training
   CHECK(half.first > 10 * of_float.first);
   CHECK(half.second <= .5);
   CHECK(half.second > 10 * of_float.second);
+}
+
+TEST_CASE("a weighted training by the GPU's kernels follows the plain kernel") {
+  const TemporaryFolder own, other;
+  auto training = short_training();
+  training.weights = true;
+  const auto found = train_on_device(training, own.path());
+  training.gpu_kernel = false;
+  const auto expected = train_on_device(training, other.path());
+  REQUIRE(found.losses.size() == 4);
+  for (std::size_t step = 0; step < found.losses.size(); ++step) {
+    CAPTURE(step);
+    CHECK(std::abs(found.losses[step] - expected.losses[step]) <= 1e-3);
+  }
+}
+
+TEST_CASE("a step of more jets than two levels of block sums have blocks") {
+  const auto& task = quark_gluon_tagging();
+  auto jets = first_constituents(sample_jets(task, 50), 2);
+  while (jets.num_jets() < 1100) jets.append(JetSet(jets));
+  std::vector<std::int64_t> indices(1100);
+  std::iota(indices.begin(), indices.end(), 0);
+  const auto batch = make_batch(jets, indices, task, {.pooling = Pooling::kJet}, true);
+  auto reference = network_of(16, 2), network = network_of(16, 2);
+  reference->set_type(at::kDouble);
+  move_to(*network, fake_device());
+  network->use_gpu_kernel();
+  const auto expected = step_of(reference, batch);
+  const auto found = step_of(network, batch.to(fake_device()));
+  CHECK(std::abs(found.loss - expected.loss) <= 1e-4);
+  for (const auto& [name, gradient] : expected.gradients) {
+    CAPTURE(name);
+    CHECK(max_difference(found.gradients.at(name), gradient) <= 1e-4);
+  }
 }
 
 TEST_CASE("golden: a step of training by the GPU's kernels") {

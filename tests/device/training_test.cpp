@@ -86,14 +86,17 @@ TEST_CASE("a training moves from the CPU to a device and back, with AdamW's stat
 
 TEST_CASE(
     "a loss that is not finite stops a training on a device, and does not reach its weights") {
+  using Cases = std::vector<std::pair<std::size_t, bool>>;
   constexpr std::size_t kStepJets = 8;
   const auto order = shuffled_order(32, TrainerOptions().seed);
-  for (const std::size_t step : {1, 3}) {  // of 4
-    CAPTURE(step);
+  for (const auto& [step, gpu_kernel] : Cases{{1, false}, {3, false}, {1, true}, {3, true}}) {
+    CAPTURE(step, gpu_kernel);  // step: of 4
     DeviceTraining training{.device = fake_device(), .weights = true};
+    training.gpu_kernel = gpu_kernel;
+    if (gpu_kernel) training.hidden = 16;
+    const auto spoiled_jet = static_cast<std::size_t>(order[kStepJets * step]);
     training.change_jets = [&](JetSet& jets) {
-      jets.weight.edit()[static_cast<std::size_t>(order[kStepJets * step])] =
-          std::numeric_limits<float>::infinity();
+      jets.weight.edit()[spoiled_jet] = std::numeric_limits<float>::infinity();
     };
     const TemporaryFolder folder, other;
     TrainedOnDevice spoiled;

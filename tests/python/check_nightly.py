@@ -36,7 +36,7 @@ class NightlyTest(unittest.TestCase):
 
     def nightly(self, *parts):
         env = os.environ | {"PATH": f"{self.root / 'bin'}:{os.environ['PATH']}"}
-        return subprocess.run(["bash", self.root / "scripts" / "nightly.sh", *parts], env=env, capture_output=True,
+        return subprocess.run(["bash", "nightly.sh", *parts], cwd=self.root / "scripts", env=env, capture_output=True,
                               text=True)  # fmt: skip
 
     def summary(self, result) -> dict[str, str]:

@@ -62,7 +62,7 @@ def plain_saves(scratch: Path) -> list[Save]:
 
 
 def downloads(scratch: Path, files: file_server.Server) -> list[Save]:
-    network = np.random.default_rng(4).bytes(60_000)
+    network = np.random.default_rng(4).bytes(30_000)  # one segment of a connection
     files.files |= {"args.json": b'{"n_hidden": 4}', "best-val-model.pt": network}
     rows = [file_server.row(files, "set", name) for name in files.files]
     known = file_server.write_table(scratch / "known.tsv", *rows)
@@ -72,7 +72,7 @@ def downloads(scratch: Path, files: file_server.Server) -> list[Save]:
         nothing(server, folder)
         (folder / "data").mkdir()
         (folder / "data" / "unfinished-download").touch()
-        (folder / "data" / "best-val-model.pt.part").write_bytes(network[:20_000])
+        (folder / "data" / "best-val-model.pt.part").write_bytes(network[:10_000])
 
     return [Save("download", "save_tool", nothing, run_tool("download", 1, known)),
             Save("download, continued", "save_tool", half, run_tool("download", 1, known)),

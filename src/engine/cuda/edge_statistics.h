@@ -67,9 +67,8 @@ __device__ __forceinline__ double sum_of_lanes(double value) {
   return value;
 }
 
-/// What EdgeStatistics gives: [2 H + 1] sums of z and z^2 and the number of
-/// edges, for NormOfBatch (of several ranks, to be added before), then what the backward pass needs
-/// of this rank.
+/// What EdgeStatistics gives: [2 H + 1] sums of z and z^2 and the number of edges, for NormOfBatch
+/// (of several ranks, to be added before), then what the backward pass needs of this rank.
 template <int H>
 struct EdgeSumsLayout {
   static constexpr int kZ = 0, kSquares = H, kCount = 2 * H;

@@ -6,9 +6,9 @@
 
 namespace lorentznet::cuda {
 
-// The node part of a layer in training, forward: z = phi_h.0 and its statistics, then the rest
-// of phi_h. A batch may end with a ghost row, which stands for the
-// padded rows of the published program: it has no message, and a weight in the statistics.
+// The node part of a layer in training, forward: z = phi_h.0 and its statistics, then the rest of
+// phi_h. A batch may end with a ghost row, which stands for the padded rows of the published
+// program: it has no message, and a weight in the statistics.
 
 /// Encode in training, where the scalars come in double.
 template <typename Op, int H>

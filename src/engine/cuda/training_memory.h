@@ -66,7 +66,7 @@ struct NormPlaces {
   int hidden;
 };
 
-/// What the forward pass keeps of a layer. After the last one: h alone.
+/// What the forward pass keeps of a layer.
 template <int H>
 struct KeptLayer {
   KeptLayer(const BatchPlaces& batch, bool moves, Surroundings& s)

@@ -33,7 +33,7 @@ inline int weight_parts(int nodes) {
 /// part; the rows are what mma sums over.
 template <typename Op, int H>
 struct WeightGradient {
-  static constexpr int kMost = 40;  ///< those of six layers, and the embedding's
+  static constexpr int kMost = 40;  ///< those of six layers, the embedding and the decoder are 38
   struct Params {
     int parts, rows_of_part;
     int count = 0;
