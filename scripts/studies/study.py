@@ -5,7 +5,6 @@ import argparse
 import functools
 import hashlib
 import json
-import os
 import re
 import shlex
 import subprocess
@@ -16,6 +15,7 @@ from pathlib import Path
 import prepared
 from plots import experiments, scores
 from plots.errors import PlotError
+from plots.files import write_whole
 
 from . import steps
 
@@ -75,12 +75,6 @@ def parse(parser: argparse.ArgumentParser, *own_flags: str) -> tuple[argparse.Na
     return args, tuple(flags)
 
 
-def write_whole(file: Path, text: str) -> None:
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(text)
-    os.replace(partial, file)
-
-
 def need_matplotlib() -> None:
     """For the picture, when all else is done: a machine for trainings need not have it."""
     prepared.need("matplotlib", "mplhep",
@@ -116,7 +110,7 @@ class Study:
         return experiments.read_json(file) if file.exists() else {}
 
     def add_note(self, name: str, **what) -> None:
-        write_whole(self.out / "done" / f"{name}.json", json.dumps(self.note(name) | what, indent=2) + "\n")
+        write_whole(self.out / "done" / f"{name}.json", (json.dumps(self.note(name) | what, indent=2) + "\n").encode())
 
     def trained(self, training: Training) -> Network:
         return Network(training.name, self.out / "trainings" / training.name)
@@ -213,7 +207,7 @@ class Study:
         """study.json: how the tables were made, and their numbers."""
         files = [{"file": str(file), "sha256": sha256(file)} for file in self.test_data]
         head = {"command": shlex.join(sys.argv), "task": self.task, "test_data": files}
-        write_whole(self.out / "study.json", json.dumps(head | what, indent=2) + "\n")
+        write_whole(self.out / "study.json", (json.dumps(head | what, indent=2) + "\n").encode())
 
 
 def run_summary(study: Study, network: Network) -> dict:

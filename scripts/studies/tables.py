@@ -3,9 +3,8 @@
 from pathlib import Path
 
 from plots import aligned, table
+from plots.files import write_whole
 from plots.scores import Scores
-
-from . import study
 
 
 def figure_cells(runs: list[Scores]) -> list[str]:
@@ -21,7 +20,7 @@ def markdown(rows: list[list[str]], notes: list[str]) -> str:
 
 def write(out: Path, rows: list[list[str]], notes: list[str]) -> None:
     """OUT/table.md, and the same on the terminal."""
-    study.write_whole(out / "table.md", markdown(rows, notes))
+    write_whole(out / "table.md", markdown(rows, notes).encode())
     print(aligned.text(rows), end="")
     for line in notes:
         print(line)
