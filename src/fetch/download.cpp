@@ -125,11 +125,7 @@ class DownloadMark {
       throw std::system_error(errno, std::generic_category(),
                               path_.string() + ": cannot be written");
     }
-    int result = 0;
-    do {
-      result = ::flock(file_.get(), LOCK_EX | LOCK_NB);
-    } while (result != 0 && errno == EINTR);
-    if (result != 0 && errno == EWOULDBLOCK) {
+    if (!lock(file_, LOCK_EX) && errno == EWOULDBLOCK) {
       throw InputError(folder.string() + ": another process is downloading into this folder");
     }
   }

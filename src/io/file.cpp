@@ -1,6 +1,7 @@
 #include "io/file.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -82,6 +83,14 @@ FileDescriptor open_file(const std::filesystem::path& path, int flags) {
     descriptor = ::open(path.c_str(), flags, kReadAndWrite);
   } while (descriptor < 0 && errno == EINTR);
   return FileDescriptor(descriptor);
+}
+
+bool lock(const FileDescriptor& file, int operation) {
+  int result = 0;
+  do {
+    result = ::flock(file.get(), operation | LOCK_NB);
+  } while (result != 0 && errno == EINTR);
+  return result == 0;
 }
 
 FileSource::FileSource(std::filesystem::path path)

@@ -38,6 +38,10 @@ class FileDescriptor {
 /// the descriptor is not open, and errno tells why.
 FileDescriptor open_file(const std::filesystem::path& path, int flags);
 
+/// flock(2) without waiting, repeated when a signal interrupts it. If it fails, errno tells why.
+/// \param operation  LOCK_EX or LOCK_SH
+bool lock(const FileDescriptor& file, int operation);
+
 /// A file opened for reading in order. \throws InputError if it cannot be opened or read
 class FileSource : public ByteSource {
  public:

@@ -56,14 +56,6 @@ bool is_at(const FileDescriptor& file, const std::filesystem::path& path) {
          opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
 }
 
-bool lock(const FileDescriptor& file, int operation) {
-  int result = 0;
-  do {
-    result = ::flock(file.get(), operation | LOCK_NB);
-  } while (result != 0 && errno == EINTR);
-  return result == 0;
-}
-
 /// "training on node7, pid 42, since ...; test on ..."
 std::string holders_in(const std::filesystem::path& path) {
   constexpr std::size_t kMaxBytes = 1 << 16;
