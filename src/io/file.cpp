@@ -32,13 +32,18 @@ std::filesystem::path folder_of(const std::filesystem::path& file) {
   return file.has_parent_path() ? file.parent_path() : std::filesystem::path(".");
 }
 
-/// fsync(2), repeated when a signal interrupts it.
-bool sync(const FileDescriptor& file) {
-  int result = 0;
+/// Makes a system call again when a signal interrupts it. \return its result
+template <typename Call>
+int uninterrupted(const Call& call) {
+  int result = -1;
   do {
-    result = ::fsync(file.get());
-  } while (result != 0 && errno == EINTR);
-  return result == 0;
+    result = call();
+  } while (result == -1 && errno == EINTR);
+  return result;
+}
+
+bool sync(const FileDescriptor& file) {
+  return uninterrupted([&] { return ::fsync(file.get()); }) == 0;
 }
 
 /// What gets a name is durable only after its folder is synced.
@@ -78,19 +83,11 @@ void FileDescriptor::write_all(std::string_view bytes, const std::filesystem::pa
 
 FileDescriptor open_file(const std::filesystem::path& path, int flags) {
   constexpr mode_t kReadAndWrite = 0666;
-  int descriptor = -1;
-  do {
-    descriptor = ::open(path.c_str(), flags, kReadAndWrite);
-  } while (descriptor < 0 && errno == EINTR);
-  return FileDescriptor(descriptor);
+  return FileDescriptor(uninterrupted([&] { return ::open(path.c_str(), flags, kReadAndWrite); }));
 }
 
 bool lock(const FileDescriptor& file, int operation) {
-  int result = 0;
-  do {
-    result = ::flock(file.get(), operation | LOCK_NB);
-  } while (result != 0 && errno == EINTR);
-  return result == 0;
+  return uninterrupted([&] { return ::flock(file.get(), operation | LOCK_NB); }) == 0;
 }
 
 FileSource::FileSource(std::filesystem::path path)
