@@ -109,11 +109,11 @@ class JetBuilder {
 inline constexpr std::int64_t kValuesInBlock = std::int64_t{1} << 19;
 
 /// Reads builder.rows() jets in blocks. A second thread reads one block ahead, as unpacking a file
-/// and checking its jets take about the same time.
+/// and checking its jets take about the same time. A file of one block needs no thread: a child
+/// process (hdf5_look.h) forked beside other threads should start none.
 /// \param read  read(first, count, block) reads rows [first, first + count)
 /// \param add   add(builder, block, row, place) adds and ends the jet of `row`, which is jet
-/// `place`
-///              of the block
+///              `place` of the block
 /// \throws what they throw
 template <typename Block, typename Read, typename Add>
 JetSet read_in_blocks(JetBuilder builder, std::int64_t rows_in_block, Read read, Add add) {
@@ -121,18 +121,18 @@ JetSet read_in_blocks(JetBuilder builder, std::int64_t rows_in_block, Read read,
   Block now, next;
   std::future<void> reading;  // after the blocks: its destructor waits for the thread
   const auto count_from = [&](std::int64_t first) { return std::min(rows_in_block, rows - first); };
-  const auto start = [&](std::int64_t first) {
-    if (first >= rows) return;
-    reading = std::async(std::launch::async, [&, first] { read(first, count_from(first), next); });
-  };
-  start(0);
+  if (rows > 0) read(0, count_from(0), now);
   for (std::int64_t first = 0; first < rows; first += rows_in_block) {
-    reading.get();
-    std::swap(now, next);
-    start(first + rows_in_block);
+    const auto ahead = first + rows_in_block;
+    if (ahead < rows) {
+      reading =
+          std::async(std::launch::async, [&, ahead] { read(ahead, count_from(ahead), next); });
+    }
     for (std::int64_t place = 0; place < count_from(first); ++place) {
       builder.add_row([&] { add(builder, std::as_const(now), first + place, place); });
     }
+    if (ahead < rows) reading.get();
+    std::swap(now, next);
   }
   return std::move(builder).finish();
 }
