@@ -32,6 +32,14 @@ PACKAGES = [name for name in (PROJECT / "scripts/requirements-debian.txt").read_
             if not name.startswith(("#", "cmake", "ninja", "hdf5-filter"))] + ["libfmt-dev"]  # fmt: skip
 GPU_TESTS = ("test_model", "test_train", "test_parallel")
 KERNELS = ("test_gpu_kernels", "cuda_bench")
+# By how much a jet's score changes at most, over thousands of jets, when operands of products have f16's 11 bits
+# instead of 22. The error e of a logit is proportional to the unit roundoff u: with f16 and tf32, u = 2^-11, it was
+# at most 5.8e-4 = 1.2 u in 12 jets, with bf16, u = 2^-8, 3.8e-3 = 1.0 u. If e is normal, the most of 12 is 2.1 standard
+# deviations, so one is 0.6 u, the most of 100,000 jets is 4.4 of them, or 2.6 u, and four times that is for jets whose
+# errors are not like those of others: e < 10 u. A probability is a logistic function of a difference of two logits,
+# with a slope of at most 1/4: its error is below 2 e / 4 = 5 u = 2.4e-3. Below 1e-6, which is what 22 bits change
+# (e < 6e-7), operands had no 11 bits.
+HALF_DIFFERENCES = (1e-6, 5 * 2**-11)
 ALL_SKIPPED = 4  # exit status of a test program (tests/main.cpp)
 # Never packed: every system has these, in versions that match each other.
 OF_THE_SYSTEM = re.compile(r"/(lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s)\.so|ld-linux)")
@@ -186,15 +194,19 @@ def test(report: Report):
     report.values["tests"] = results
 
 
-def score(report: Report, task: str, device: str) -> dict | None:
+def score_folder(report: Report, task: str, device: str, kernel: str = "auto") -> Path:
+    return report.folder / "checks" / task / f"{device.replace(':', '-')}-{kernel}"
+
+
+def score(report: Report, task: str, device: str, kernel: str = "auto") -> dict | None:
     """Test metrics of a shipped network on the shipped jets."""
-    logs = report.folder / "checks" / task / device.replace(":", "-")
+    logs = score_folder(report, task, device, kernel)
     shutil.rmtree(logs, ignore_errors=True)
     shutil.copytree(PROJECT / "logs" / task / "pretrained", logs / "pretrained")
     data = "data/top/test.h5" if task == "top" else "data/qg/datasets/QG_jets.npz"
-    result = report.run(f"score {task} on {device}", report.folder / f"bin/{task}_tagging", "--test_mode",
+    result = report.run(f"score {task} on {device}, {kernel}", report.folder / f"bin/{task}_tagging", "--test_mode",
                         "--exp_name", "pretrained", "--logdir", logs, "--test_data", data,
-                        "--device", device)  # fmt: skip
+                        "--device", device, "--kernel", kernel)  # fmt: skip
     file = logs / "pretrained/test-result.json"
     if result.returncode != 0:
         return None
@@ -203,7 +215,7 @@ def score(report: Report, task: str, device: str) -> dict | None:
 
 
 def compare_scores(report: Report):
-    """AUC on GPU and CPU agree to 1e-4."""
+    """AUC on GPU and CPU agree to 1e-4; those of products of 16 bits have the errors of 16 bits."""
     for task in ("top", "qg"):
         both = {device: score(report, task, device) for device in ("cpu", "cuda")}
         report.values.setdefault("scores", {})[task] = both
@@ -214,16 +226,37 @@ def compare_scores(report: Report):
             report.values["failed"].append(f"AUC of {task} differs by {difference} between CPU and GPU")
 
 
+def compare_half(report: Report):
+    """The scores of --kernel half are those of the kernels in float within HALF_DIFFERENCES."""
+    if not has_kernels(report):
+        return
+    import numpy as np  # where there is a GPU, LibTorch is Python's, and so is numpy
+
+    for task in ("top", "qg"):
+        if score(report, task, "cuda", "half") is None:
+            continue
+        files = [score_folder(report, task, "cuda", kernel) / "pretrained/score.npy" for kernel in ("auto", "half")]
+        found, half = (np.load(file)[:, 1:] for file in files)
+        difference = float(np.max(np.abs(found - half)))
+        report.values.setdefault("differences_of_half", {})[task] = difference
+        least, most = HALF_DIFFERENCES
+        if not least <= difference <= most:  # NaN is no difference
+            report.values["failed"].append(f"scores of {task} with --kernel half differ by {difference}, "
+                                           f"not by {least} to {most}")  # fmt: skip
+
+
 def repeat(report: Report):
     """A training has the same bits again, and when it was interrupted; with the kernels of our own they are compared
     with LibTorch's operators, too."""
     losses = {}
-    for kernel in ("plain", "auto"):
+    for kernel in ("plain", "auto", "half") if has_kernels(report) else ("plain", "auto"):
         bits, losses[kernel] = repeated(report, kernel)
         report.values.setdefault("bits_of_a_training", {})[kernel] = bits
         if None in bits.values() or len(set(bits.values())) != 1:
             report.values["failed"].append(f"a training repeated and resumed on the GPU: score.npy differs: {bits}")
     report.values["losses_of_a_training"] = losses
+    if "half" in losses and losses["half"] == losses["auto"]:
+        report.values["failed"].append(f"a training with --kernel half has the losses of one in float: {losses['half']}")
 
 
 def repeated(report: Report, kernel: str) -> tuple[dict, list]:
@@ -335,7 +368,7 @@ def main() -> int:
             report.values["not_run"].append("everything except building and starting the programs: there is no GPU")
             start_without_gpu(report)
         else:
-            for part in (test, kernels, compare_scores, train, repeat, move, share, rates):
+            for part in (test, kernels, compare_scores, compare_half, train, repeat, move, share, rates):
                 part(report)
                 report.write(options.json)  # a machine may be taken away
     report.write(options.json)

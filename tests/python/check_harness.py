@@ -114,6 +114,53 @@ class GpuChecksTest(harness.ProgramTest):
                 gpu_checks.compare_scores(report)
             self.assertEqual(len(report.values["failed"]), expected, report.values)
 
+    def failures_of_half(self, differences: list[float]) -> list[str]:
+        """What is said of scores of --kernel half that differ like this from those in float."""
+        report = gpu_checks.Report(self.folder)
+
+        def write_scores(report, task, device, kernel="auto"):
+            file = gpu_checks.score_folder(report, task, device, kernel) / "pretrained/score.npy"
+            file.parent.mkdir(parents=True, exist_ok=True)
+            p1 = np.full(len(differences), 0.25) + (differences if kernel == "half" else 0)
+            np.save(file, np.stack([np.ones_like(p1), 1 - p1, p1], axis=1))
+            return {"test_auc": 0.5}
+
+        with mock.patch.object(gpu_checks, "score", write_scores), \
+                mock.patch.object(gpu_checks, "has_kernels", return_value=True):  # fmt: skip
+            gpu_checks.compare_scores(report)
+            gpu_checks.compare_half(report)
+        return report.values["failed"]
+
+    def test_compare_half(self):
+        """Scores of 16 bits are those in float within errors of 16 bits, and not without any."""
+        for differences, accepted in (([1e-5, -1e-4, 0], True), ([2e-3, 0, 0], True), ([0, 0, 0], False),
+                                      ([1e-7, 0, 0], False), ([0, 3e-3, 0], False), ([0, np.nan, 0], False)):  # fmt: skip
+            failed = self.failures_of_half(differences)
+            self.assertEqual(len(failed), 0 if accepted else 2, (differences, failed))
+            if failed:
+                self.assertRegex(failed[0], r"scores of top with --kernel half differ by \S+, not by 1e-06 to 0\.00244")
+
+    def failures_of_repeat(self, trainings: dict[str, tuple[dict, list]]) -> list[str]:
+        """What is said of trainings with these bits and losses, by kernel."""
+        report = gpu_checks.Report(self.folder)
+        with mock.patch.object(gpu_checks, "repeated", lambda report, kernel: trainings[kernel]), \
+                mock.patch.object(gpu_checks, "has_kernels", return_value="half" in trainings):  # fmt: skip
+            gpu_checks.repeat(report)
+        return report.values["failed"]
+
+    def test_repeat(self):
+        """Each kernel has the same bits in all its trainings; products of 16 bits have other losses."""
+        same = {run: "a" for run in ("once", "again", "resumed")}
+        good = {"plain": (same, [0.5]), "auto": (same, [0.5]), "half": (same, [0.51])}
+        self.assertEqual(self.failures_of_repeat(good), [])
+        self.assertEqual(self.failures_of_repeat({kernel: good[kernel] for kernel in ("plain", "auto")}), [])
+        for bits in (same | {"resumed": "b"}, same | {"again": None}):
+            for kernel in good:
+                failed = self.failures_of_repeat(good | {kernel: (bits, [0.4])})
+                self.assertEqual(len(failed), 1, failed)
+        failed = self.failures_of_repeat(good | {"half": (same, [0.5])})
+        self.assertEqual(failed, ["a training with --kernel half has the losses of one in float: [0.5]"])
+
 
 class ComparisonTest(unittest.TestCase):
     def test_close(self):
