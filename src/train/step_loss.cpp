@@ -22,11 +22,11 @@ void StepLoss::backward() const {
   gradient.defined() ? logits.backward(gradient) : result.loss.backward();
 }
 
-at::Tensor StepLoss::average(const Communicator& ranks, const LorentzNetImpl& model) const {
-  const auto mean_loss = result.loss.detach();
-  average_gradients(ranks, model, {mean_loss});
-  if (spoiled.defined() && ranks.size() == 1) return spoiled;
-  return (mean_loss - mean_loss).ne(0).to(at::kFloat);
+at::Tensor StepLoss::average(const Communicator& ranks, const torch::nn::Module& model) const {
+  const auto loss = result.loss.detach();
+  const auto own = spoiled.defined() ? spoiled : (loss - loss).ne(0).to(at::kFloat);
+  average_gradients(ranks, model, {own});
+  return ranks.size() == 1 ? own : own.ne(0).to(at::kFloat);
 }
 
 }  // namespace lorentznet

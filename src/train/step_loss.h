@@ -17,9 +17,9 @@ struct StepLoss {
   at::Tensor spoiled;   ///< as average() has it, of this rank
 
   void backward() const;
-  /// Averages the loss and the gradients over the ranks, on a GPU.
-  /// \return what take_step() asks for: whether the mean loss is not finite
-  at::Tensor average(const Communicator& ranks, const LorentzNetImpl& model) const;
+  /// Averages the gradients over the ranks, on a GPU.
+  /// \return what take_step() asks for: whether the loss of a rank is not finite
+  at::Tensor average(const Communicator& ranks, const torch::nn::Module& model) const;
 };
 
 /// \param logits  of a network in training

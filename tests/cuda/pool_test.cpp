@@ -279,6 +279,20 @@ TEST_CASE("the loss of the CUDA engine") {
   });
 }
 
+TEST_CASE("the loss of the CUDA engine: a loss that is infinite in float alone") {
+  const DeviceArray<float> logits(std::vector<float>{3e38F, -3e38F});
+  const DeviceArray<std::int64_t> label(std::vector<std::int64_t>{1});
+  DeviceArray<double> figures(2);
+  DeviceArray<float> loss(1), spoiled(1), gradient(2);
+  prim::launch<ScoreJets>({}, 1, ScoreJets::shared_bytes(),
+                          {1, 2, logits.get(), label.get(), nullptr, figures.get(), loss.get(),
+                           spoiled.get(), gradient.get()});
+  // The weights stay as they are, and whoever reads the figures stops.
+  CHECK(spoiled.download()[0] == 1);
+  CHECK(std::isinf(loss.download()[0]));
+  CHECK(std::isinf(figures.download()[0]));
+}
+
 TEST_CASE("pooling of the CUDA engine") {
   with_tested_widths([]<int H>(std::integral_constant<int, H>) { check_pool<H>(); });
 }

@@ -7,15 +7,16 @@
 #include <catch2/catch.hpp>
 #include <cmath>
 #include <limits>
+#include <utility>
 
 #include "device_training.h"
 #include "fake_device.h"
 #include "fake_nccl.h"
 #include "lorentznet/error.h"
-#include "parallel/collectives.h"
 #include "parallel/gloo_ranks.h"
 #include "support.h"
 #include "train/adamw.h"
+#include "train/step_loss.h"
 
 using namespace lorentznet;
 using namespace lorentznet::test;
@@ -72,28 +73,34 @@ TEST_CASE("ranks on devices follow one process, with the same collectives in the
 }
 
 TEST_CASE("a loss that is not finite on one rank leaves the weights of all ranks alone") {
-  for (const bool finite : {true, false}) {
-    std::vector<at::Tensor> weights(2);
-    run_ranks(2, [&](Processes& processes) {
-      const auto device = device_of(processes);
-      processes.use(device);
-      const auto& ranks = *processes.communicator();
-      torch::nn::Linear module(torch::nn::LinearOptions(2, 1).bias(false));
-      {
-        const torch::NoGradGuard no_grad;
-        module->weight.fill_(1);
-      }
-      move_to(*module, device);
-      torch::optim::AdamW optimizer(module->parameters());
-      module->weight.mutable_grad() = at::ones({1, 2}, at::TensorOptions(device));
-      const bool spoils = !finite && ranks.rank() == 1;
-      const auto loss = at::full({}, spoils ? std::numeric_limits<float>::quiet_NaN() : 1.f,
-                                 at::TensorOptions(device));
-      average_gradients(ranks, *module, {loss});
-      take_step(optimizer, (loss - loss).ne(0).to(at::kFloat));
-      weights[static_cast<std::size_t>(ranks.rank())] = module->weight.detach().cpu();
-    });
-    for (const auto& weight : weights) CHECK(weight.equal(at::ones({1, 2})) == !finite);
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  // The last loss is finite on each rank, so nobody stops, though the ranks' sum is no float.
+  for (const auto& [finite, of_last] : {std::pair{true, 1.F}, {false, nan}, {true, 3e38F}}) {
+    for (const bool own_kernels : {false, true}) {
+      CAPTURE(of_last, own_kernels);
+      std::vector<at::Tensor> weights(2);
+      run_ranks(2, [&](Processes& processes) {
+        const auto device = device_of(processes);
+        processes.use(device);
+        const auto& ranks = *processes.communicator();
+        torch::nn::Linear module(torch::nn::LinearOptions(2, 1).bias(false));
+        {
+          const torch::NoGradGuard no_grad;
+          module->weight.fill_(1);
+        }
+        move_to(*module, device);
+        torch::optim::AdamW optimizer(module->parameters());
+        module->weight.mutable_grad() = at::ones({1, 2}, at::TensorOptions(device));
+        const float value = finite || ranks.rank() == 1 ? of_last : 1;
+        const auto number = [&](float of) { return at::full({}, of, at::TensorOptions(device)); };
+        StepLoss loss;
+        loss.result.loss = number(value);
+        if (own_kernels) loss.spoiled = number(std::isfinite(value) ? 0 : 1);
+        take_step(optimizer, loss.average(ranks, *module));
+        weights[static_cast<std::size_t>(ranks.rank())] = module->weight.detach().cpu();
+      });
+      for (const auto& weight : weights) CHECK(weight.equal(at::ones({1, 2})) == !finite);
+    }
   }
 }
 

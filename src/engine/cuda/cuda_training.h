@@ -114,7 +114,7 @@ struct JetScores {
   /// all weights; [2] without weights
   double* figures;
   float* loss;      ///< [1]
-  float* spoiled;   ///< [1] 1 if the loss is not finite, else 0
+  float* spoiled;   ///< [1] 1 if `loss` is not finite, and then figures[0] is not, else 0
   float* gradient;  ///< [J, K] dL/dlogits
 };
 /// \throws std::invalid_argument  if this build has no CUDA kernels

@@ -75,7 +75,7 @@ struct ScoreJets {
     /// all weights; without weights [2], the jets for which it is
     double* figures;
     float* loss;      ///< [1] the same
-    float* spoiled;   ///< [1] 1 if it is not finite, else 0
+    float* spoiled;   ///< [1] 1 if `loss` is not finite, and then figures[0] is not, else 0
     float* gradient;  ///< [J, classes] dL/dlogits
   };
   static constexpr int kThreads = 512, kMinBlocks = 1;
@@ -96,12 +96,7 @@ struct ScoreJets {
       }
     }
     if (thread != 0) return;
-    const double loss = shared[0] / p.jets;
-    p.figures[0] = loss;
-    p.figures[1] = shared[kThreads];
-    if (p.weight) p.figures[2] = shared[2 * kThreads];
-    *p.loss = static_cast<float>(loss);
-    *p.spoiled = *p.loss - *p.loss == 0 ? 0.0F : 1.0F;
+    write(p, shared[0] / p.jets, shared[kThreads], shared[2 * kThreads]);
   }
 
  private:
@@ -109,6 +104,17 @@ struct ScoreJets {
   struct Sums {
     double of[3];
   };
+
+  static __device__ __forceinline__ void write(const Params& p, double loss, double right,
+                                               double weight) {
+    const auto as_float = static_cast<float>(loss);
+    const bool finite = as_float - as_float == 0;
+    p.figures[0] = finite ? loss : as_float;  // whoever reads the figures stops, too
+    p.figures[1] = right;
+    if (p.weight) p.figures[2] = weight;
+    *p.loss = as_float;
+    *p.spoiled = finite ? 0.0F : 1.0F;
+  }
 
   static __device__ __forceinline__ void add_jet(const Params& p, int jet, Sums& sums) {
     const float* const logits = p.logits + static_cast<long>(jet) * p.classes;
