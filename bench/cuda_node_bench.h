@@ -88,7 +88,7 @@ class NodeBench {
     constexpr int kColumns = EdgeSumsLayout<H>::kColumns;
     time<Statistics>(
         "EdgeStatistics", jets_, Statistics::shared_bytes(),
-        {offsets_->get(), x_, a_, b_, columns_, pairs_of_nodes_, sums(jets_, kColumns), {}});
+        {offsets_->get(), x_, a_, b_, columns_, pairs_of_nodes_, sums(jets_, kColumns), {}, false});
     time<NodeHidden<Op, H>>("NodeHidden", blocks(), 0,
                             {rows_,
                              scalars_,
@@ -102,7 +102,8 @@ class NodeBench {
                              floats(static_cast<std::size_t>(scalars_) * H),
                              z_,
                              sums(blocks(), 2 * H),
-                             {}});
+                             {},
+                             false});
     time<NodeOutput<Op, H, false>>(
         "NodeOutput", blocks(), 0,
         {rows_,

@@ -64,7 +64,8 @@ class EdgeNormRun {
                           columns(),
                           pairs_.get(),
                           {partial.get(), tickets.get(), statistics_.get()},
-                          {}});
+                          {},
+                          /*alone=*/false});
     of_.statistics = statistics_.download();
     of_.pairs = pairs_.download();
   }
@@ -94,8 +95,7 @@ class EdgeNormRun {
                                                           weight.get() + 2 * H + 1,
                                                           terms.get()};
     // With a count, as with several ranks: in a launch of its own.
-    reduce(of_edges, receivers, senders, sums,
-           count_ ? typename EdgeNormGradients<H>::Params{} : gradients);
+    reduce(of_edges, receivers, senders, sums, gradients);
     if (count_) {
       prim::launch<EdgeNormGradients<H>>({}, 1, EdgeNormGradients<H>::shared_bytes(), gradients);
     }
@@ -165,6 +165,7 @@ class EdgeNormRun {
                                         .move_in_bias_gradient = nullptr,
                                         .move_out_gradient = nullptr},
                           .norm = norm,
+                          .alone = !count_,
                           .ticket = tickets.get() + block_tickets(blocks)});
     CHECK(tickets.download() == std::vector<unsigned>(tickets_of));
     CHECK(same_bits(senders.download(), of_edges.senders));

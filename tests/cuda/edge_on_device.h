@@ -208,6 +208,7 @@ struct EdgeBatchOnDevice {
                        .move_in_bias_gradient = move_in_bias.get(),
                        .move_out_gradient = move_out.get()},
          .norm = {},
+         .alone = false,
          .ticket = nullptr});
   }
 

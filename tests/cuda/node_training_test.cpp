@@ -71,7 +71,8 @@ TrainingOutput run_training(const TrainingWeights& weights, const NodeBatch& bat
                         vectors.get() + 2 * H,
                         z.get(),
                         {partial.get(), tickets.get(), sums.get()},
-                        norm_here ? norm : NormOfBatch::Params{}});
+                        norm,
+                        /*alone=*/norm_here});
   CHECK(tickets.download() == std::vector<unsigned>(block_tickets(blocks)));
   if (!norm_here) prim::launch<NormOfBatch>({}, 1, 0, norm);
 

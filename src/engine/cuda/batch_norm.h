@@ -33,10 +33,8 @@ struct NormValues {
 /// Those of a batch without rows are the running ones.
 struct NormOfBatch {
   struct Params {
-    int channels = 0;
-    /// [2 channels + 1] sum z, sum z^2, number of rows; null in a launch that has made the sums:
-    /// they are of this rank alone
-    const double* sums = nullptr;
+    int channels;
+    const double* sums;  ///< [2 channels + 1] sum z, sum z^2, number of rows
     BatchNorm norm;
     NormState to;
   };

@@ -32,10 +32,9 @@ template <int H>
 struct EdgeNormGradients {
   using Terms = EdgeNormTerms<H>;
   struct Params {
-    /// EdgeSumsLayout; the number of edges that of all ranks. Null in EdgeReduction: not there
-    const double* statistics;
-    const double* sums;   ///< [4, H] of q, (a + b) q, s q and t q over this rank's edges
-    const double* total;  ///< [4, H] the same over all ranks' edges
+    const double* statistics;  ///< EdgeSumsLayout; the number of edges that of all ranks
+    const double* sums;        ///< [4, H] of q, (a + b) q, s q and t q over this rank's edges
+    const double* total;       ///< [4, H] the same over all ranks' edges
     NormValues norm;
     PairColumns columns;
     float *gamma, *beta;  ///< [H] gradients

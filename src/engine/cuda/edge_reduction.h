@@ -20,6 +20,7 @@ struct EdgeReduction {
     typename Columns::Params columns;
     typename Gradients::Params gradients;
     typename Norm::Params norm;
+    bool alone;        ///< no other rank has edges: the batch norm's gradients are made here
     unsigned* ticket;  ///< [1] 0, also after the launch
   };
   static constexpr int kThreads = Columns::kThreads, kMinBlocks = 1;
@@ -46,7 +47,7 @@ struct EdgeReduction {
       Columns::pull(p.columns, of_pulls);
     }
     // Two blocks have sums for the batch norm: of nodes, and of pairs.
-    if (!has_sums || !p.norm.statistics || !is_last(p.ticket, 2)) return;
+    if (!has_sums || !p.alone || !is_last(p.ticket, 2)) return;
     Norm::template run<kThreads>(p.norm);
   }
 };

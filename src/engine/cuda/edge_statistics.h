@@ -112,6 +112,7 @@ struct EdgeStatistics {
     double* pairs;   ///< [P, kPairSums]
     BlockSums sums;  ///< Layout::kColumns
     NormOfBatch::Params norm;
+    bool alone;  ///< no other rank has edges: the batch norm is made here
   };
   static constexpr int kThreads = 256, kMinBlocks = 2;
   static std::size_t shared_bytes() {
@@ -132,7 +133,7 @@ struct EdgeStatistics {
     __syncthreads();
     if (groups.group == 0) write(p, groups, end - first, sums, of_pairs);
     if (!add_blocks<kThreads, Layout::kColumns>(p.sums, jet, static_cast<int>(gridDim.x))) return;
-    if (p.norm.sums) NormOfBatch::run<kThreads>(p.norm);
+    if (p.alone) NormOfBatch::run<kThreads>(p.norm);
   }
 
  private:

@@ -51,6 +51,7 @@ struct NodeHidden {
     float* z;                          ///< [P, H]
     BlockSums sums;                    ///< [2, H] of z and of z^2; behind them the rows' number
     NormOfBatch::Params norm;
+    bool alone;  ///< no other rank has rows: the batch norm is made here
   };
   static constexpr int kThreads = kNodeThreads, kMinBlocks = kNodeBlocks;
   static unsigned blocks(int nodes) { return node_blocks(nodes); }
@@ -84,7 +85,7 @@ struct NodeHidden {
       p.sums.sums[2 * H] = p.ghost ? p.nodes - 1 + p.ghost_weight : p.nodes;
     }
     __syncthreads();
-    if (p.norm.sums) NormOfBatch::run<kThreads>(p.norm);
+    if (p.alone) NormOfBatch::run<kThreads>(p.norm);
   }
 };
 

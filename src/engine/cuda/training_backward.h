@@ -190,56 +190,75 @@ class TrainingBackward {
   template <bool kMoves>
   void edge_reduction(int k, int parts, const LayerArrays<float>& gradients) {
     using Kernel = EdgeReduction<H, kMoves>;
-    const auto& layer = pass_.layers[k];
-    const auto& parameters = pass_.parameters.layers[k];
-    const int nodes = pass_.batch.nodes;
+    using Columns = typename Kernel::Columns;
     const bool alone = surroundings_.ranks() == 1;
-    const typename Kernel::Norm::Params norm{.statistics = layer.statistics,
-                                             .sums = scratch_.edge_sums,
-                                             .total = alone ? scratch_.edge_sums : scratch_.total,
-                                             .norm = layer.edge_norm.values(),
-                                             .columns = pass_.columns(k),
-                                             .gamma = gradients.edge_norm,
-                                             .beta = gradients.edge_norm_bias,
-                                             .u = gradients.edge_in + 2 * H,
-                                             .v = gradients.edge_in + 2 * H + 1,
-                                             .terms = scratch_.terms};
+    const auto norm = edge_norm_gradients(k, alone, gradients);
     prim::launch<Kernel>(
-        {}, Kernel::blocks(nodes), Kernel::shared_bytes(),
-        {.columns = {.nodes = nodes,
-                     .span = pass_.span,
-                     .kept = layer.kept,
-                     .a = layer.a,
-                     .b = layer.b,
-                     .q_row = scratch_.receivers,
-                     .columns = scratch_.columns,
-                     .x = layer.x,
-                     .translation_gradient = scratch_.translation,
-                     .q_column = scratch_.senders,
-                     .x_gradient = scratch_.direct,
-                     .sums = {scratch_.partial, pass_.batch.tickets, scratch_.edge_sums}},
-         .gradients = {.parts = parts,
-                       .partial = scratch_.edge_parts,
-                       .move_in = parameters.move_in,
-                       .move_in_bias = parameters.move_in_bias,
-                       .move_out = parameters.move_out,
-                       .s_q = scratch_.edge_sums + 2 * H,
-                       .t_q = scratch_.edge_sums + 3 * H,
-                       .edge_out = gradients.edge_out,
-                       .edge_out_bias = gradients.edge_out_bias,
-                       .gate = gradients.gate,
-                       .gate_bias = gradients.gate_bias,
-                       .move_in_gradient = gradients.move_in,
-                       .move_in_bias_gradient = gradients.move_in_bias,
-                       .move_out_gradient = gradients.move_out},
-         .norm = alone ? norm : typename Kernel::Norm::Params{},
-         .ticket = pass_.batch.tickets + block_tickets(Kernel::Columns::blocks(nodes))});
+        {}, Kernel::blocks(pass_.batch.nodes), Kernel::shared_bytes(),
+        {.columns = edge_columns<Columns>(k),
+         .gradients = edge_gradients<typename Kernel::Gradients>(k, parts, gradients),
+         .norm = norm,
+         .alone = alone,
+         .ticket = pass_.batch.tickets + block_tickets(Columns::blocks(pass_.batch.nodes))});
     if (alone) return;
     AddPartials::Params copy;
     copy.add(1, 4 * H, scratch_.edge_sums, scratch_.total);
     add_partials(copy);
     surroundings_.sum_over_ranks(scratch_.total, 4 * H);
     prim::launch<typename Kernel::Norm>({}, 1, Kernel::Norm::shared_bytes(), norm);
+  }
+
+  template <typename Columns>
+  typename Columns::Params edge_columns(int k) const {
+    const auto& layer = pass_.layers[k];
+    return {.nodes = pass_.batch.nodes,
+            .span = pass_.span,
+            .kept = layer.kept,
+            .a = layer.a,
+            .b = layer.b,
+            .q_row = scratch_.receivers,
+            .columns = scratch_.columns,
+            .x = layer.x,
+            .translation_gradient = scratch_.translation,
+            .q_column = scratch_.senders,
+            .x_gradient = scratch_.direct,
+            .sums = {scratch_.partial, pass_.batch.tickets, scratch_.edge_sums}};
+  }
+
+  template <typename Gradients>
+  typename Gradients::Params edge_gradients(int k, int parts,
+                                            const LayerArrays<float>& gradients) const {
+    const auto& parameters = pass_.parameters.layers[k];
+    return {.parts = parts,
+            .partial = scratch_.edge_parts,
+            .move_in = parameters.move_in,
+            .move_in_bias = parameters.move_in_bias,
+            .move_out = parameters.move_out,
+            .s_q = scratch_.edge_sums + 2 * H,
+            .t_q = scratch_.edge_sums + 3 * H,
+            .edge_out = gradients.edge_out,
+            .edge_out_bias = gradients.edge_out_bias,
+            .gate = gradients.gate,
+            .gate_bias = gradients.gate_bias,
+            .move_in_gradient = gradients.move_in,
+            .move_in_bias_gradient = gradients.move_in_bias,
+            .move_out_gradient = gradients.move_out};
+  }
+
+  /// \param alone  no other rank has edges
+  typename EdgeNormGradients<H>::Params edge_norm_gradients(
+      int k, bool alone, const LayerArrays<float>& gradients) const {
+    const auto& layer = pass_.layers[k];
+    return {.statistics = layer.statistics,
+            .sums = scratch_.edge_sums,
+            .total = alone ? scratch_.edge_sums : scratch_.total,
+            .norm = layer.edge_norm.values(),
+            .columns = pass_.columns(k),
+            .gamma = gradients.edge_norm,
+            .beta = gradients.edge_norm_bias,
+            .u = gradients.edge_in + 2 * H,
+            .v = gradients.edge_in + 2 * H + 1,
+            .terms = scratch_.terms};
   }
 
   template <bool kMoves>

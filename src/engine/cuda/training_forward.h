@@ -141,7 +141,8 @@ class TrainingForward {
                           .columns = columns(k),
                           .pairs = layer.pairs,
                           .sums = {scratch.partial, batch.tickets, layer.statistics},
-                          .norm = here(norm, surroundings)});
+                          .norm = norm,
+                          .alone = surroundings.ranks() == 1});
     normalise_over_ranks(norm, layer.statistics, surroundings);
   }
 
@@ -158,10 +159,7 @@ class TrainingForward {
                      .momentum = shape.momentum},
             .to = to.state()};
   }
-  /// For the launch that makes the sums: it normalises unless other ranks have sums, too.
-  static NormOfBatch::Params here(const NormOfBatch::Params& norm, Surroundings& surroundings) {
-    return surroundings.ranks() == 1 ? norm : NormOfBatch::Params{};
-  }
+  /// Unless the launch that has made the sums has normalised, too.
   static void normalise_over_ranks(const NormOfBatch::Params& norm, double* sums,
                                    Surroundings& surroundings) {
     if (surroundings.ranks() == 1) return;
@@ -209,7 +207,8 @@ class TrainingForward {
                           .scalar_weights = weights.layers[k].scalar_columns,
                           .z = layer.z,
                           .sums = {scratch.partial, batch.tickets, node_sums(k)},
-                          .norm = here(norm, surroundings)});
+                          .norm = norm,
+                          .alone = surroundings.ranks() == 1});
     normalise_over_ranks(norm, node_sums(k), surroundings);
   }
 
