@@ -171,10 +171,14 @@ class NodeBench {
     float* const logits = floats(static_cast<std::size_t>(jets_) * kClasses);
     const float *const in = floats(H * H), *const out = floats(kClasses * H);
     const DecodedJets decoded{nullptr, 1, floats(size), floats(size)};
-    using Forward = DecodeForward<H>;
-    time<Forward>("DecodeForward", jets_, Forward::shared_bytes(),
-                  {kClasses, offsets_->get(), n_nodes, h_, in, floats(H), out, floats(kClasses),
-                   decoded, logits});
+    using Forward = Pool<H, true>;
+    time<Forward>("Pool", jets_, Forward::shared_bytes(),
+                  {{kClasses, in, floats(H), out, floats(kClasses)},
+                   offsets_->get(),
+                   n_nodes,
+                   h_,
+                   logits,
+                   decoded});
     const DeviceArray<std::int64_t> label(std::vector<std::int64_t>(jets_, 1));
     time<ScoreJets>("ScoreJets", 1, ScoreJets::shared_bytes(),
                     {jets_, kClasses, logits, label.get(), nullptr, doubles(2), floats(1),

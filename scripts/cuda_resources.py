@@ -194,7 +194,7 @@ def text_of(version: str, found: dict) -> str:
 
 def markdown(found: dict) -> str:
     """docs/gpu.md's table: the kernels of the edges by width, and then the most of all kernels."""
-    widths = sorted({int(found[1]) for name in found for found in re.finditer(r"^Pool<(\d+)>", name)})
+    widths = sorted({int(found[1]) for name in found for found in re.finditer(r"^Pool<(\d+), false>", name)})
     rows = [f"| H | {' | '.join(map(str, widths))} |", "|---" * (len(widths) + 1) + "|"]
     for title, pattern in {
             "`EdgeForward`, f16x3": r"EdgeForward<F16x3, {}, \d, true, false>",

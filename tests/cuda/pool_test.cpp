@@ -28,9 +28,14 @@ std::vector<float> logits_of(const Decoder& decoder, const NodeBatch& batch) {
                                                    decoder.out.weight.data(),
                                                    decoder.out.bias.data(), decoder.classes));
   DeviceArray<float> logits(static_cast<std::size_t>(batch.jets()) * decoder.classes);
-  prim::launch<Pool<H>>(
-      {}, batch.jets(), Pool<H>::shared_bytes(),
-      {decoder.classes, offsets.get(), n_nodes.get(), h.get(), weights.get(), logits.get()});
+  using Kernel = Pool<H, false>;
+  prim::launch<Kernel>({}, batch.jets(), Kernel::shared_bytes(),
+                       {decoder_weights<H>(weights.get(), decoder.classes),
+                        offsets.get(),
+                        n_nodes.get(),
+                        h.get(),
+                        logits.get(),
+                        {}});
   return logits.download();
 }
 
@@ -107,10 +112,14 @@ struct DecoderRun {
     DeviceArray<float> of_jets(size), after_dropout(size), to(gradient.size());
     const DecodedJets decoded{kept.empty() ? nullptr : drawn.get(), scale, of_jets.get(),
                               after_dropout.get()};
-    using Forward = DecodeForward<H>;
+    using Forward = Pool<H, true>;
     prim::launch<Forward>({}, jets, Forward::shared_bytes(),
-                          {classes, offsets.get(), n_nodes.get(), h.get(), in_transposed.get(),
-                           in_bias.get(), out.get(), out_bias.get(), decoded, to.get()});
+                          {{classes, in_transposed.get(), in_bias.get(), out.get(), out_bias.get()},
+                           offsets.get(),
+                           n_nodes.get(),
+                           h.get(),
+                           to.get(),
+                           decoded});
     using Backward = DecodeBackward<H>;
     DeviceArray<float> hidden_gradient(size), h_gradient(batch.h.size() + (ghost ? H : 0)),
         parts(static_cast<std::size_t>(jets) * Backward::columns(classes));
@@ -240,6 +249,7 @@ void check_scores(int jets, int classes, bool weighted) {
     values[static_cast<std::size_t>(jets / 2) * classes + labels[jets / 2]] = bad;
     launch(DeviceArray<float>(values));
     CHECK_FALSE(std::isfinite(of_loss.download()[0]));
+    CHECK_FALSE(std::isfinite(figures.download()[0]));
     CHECK(spoiled.download()[0] == 1);
   }
 }

@@ -75,8 +75,8 @@ void print_width() {
   print_inference<prim::F16x3, H>();
   print_training<prim::Bf16, H>();
   print_training<prim::Bf16x3, H>();
-  print_each<Pool<H>, DecodeForward<H>, DecodeBackward<H>, EdgeStatistics<H>, EdgeNormGradients<H>,
-             EdgeReduction<H, true>, EdgeReduction<H, false>>();
+  print_each<Pool<H, false>, Pool<H, true>, DecodeBackward<H>, EdgeStatistics<H>,
+             EdgeNormGradients<H>, EdgeReduction<H, true>, EdgeReduction<H, false>>();
   print<EdgeInputGradients<H>>(EdgeInputGradients<H>::shared_bytes(kJetNodes));
 }
 

@@ -6,62 +6,7 @@
 
 namespace lorentznet::cuda {
 
-// What follows the layers in training: pooling and the decoder, the loss, and their way back.
-
-/// Of all jets of a batch.
-struct DecodedJets {
-  const float* kept;  ///< [J, H] 1, and 0 for what dropout leaves out; null: all are kept
-  float scale;        ///< of what it keeps
-  float* pooled;      ///< [J, H] the mean embeddings sum_i h_i / n_nodes
-  float* hidden;      ///< [J, H] after relu and dropout
-};
-
-/// The logits of each jet. A block a jet, a thread a channel; all sums in an order that depends on
-/// the jet alone.
-template <int H>
-struct DecodeForward {
-  struct Params {
-    int classes;
-    const int* offsets;           ///< [J + 1] jet k has the nodes offsets[k] to offsets[k + 1] - 1
-    const double* n_nodes;        ///< [J] divisor of the pooled embedding
-    const float* h;               ///< [P, H]
-    const float *in, *in_bias;    ///< [H, H] transposed, [H]
-    const float *out, *out_bias;  ///< [classes, H], [classes]
-    DecodedJets jets;
-    float* logits;  ///< [J, classes]
-  };
-  static constexpr int kThreads = (H + kWarpLanes - 1) / kWarpLanes * kWarpLanes, kMinBlocks = 1;
-  static std::size_t shared_bytes() { return 2 * (H * sizeof(float) + prim::redzone()); }
-
-  static __device__ __forceinline__ void run(const Params& p) {
-    const int jet = static_cast<int>(blockIdx.x), channel = static_cast<int>(threadIdx.x);
-    const long at = static_cast<long>(jet) * H + channel;
-    prim::Carver carver;
-    float* const pooled = carver.template take<float>(H);
-    float* const hidden = carver.template take<float>(H);
-    if (channel < H) {
-      const float sum = sum_of_jet(p.h + channel, H, p.offsets[jet], p.offsets[jet + 1]);
-      pooled[channel] = sum / static_cast<float>(p.n_nodes[jet]);
-      p.jets.pooled[at] = pooled[channel];
-    }
-    __syncthreads();
-    if (channel < H) {
-      float value = p.in_bias[channel];
-#pragma unroll 8
-      for (int c = 0; c < H; ++c) value = fmaf(p.in[c * H + channel], pooled[c], value);
-      value = prim::relu(value) * p.jets.scale;
-      if (p.jets.kept) value *= p.jets.kept[at];
-      hidden[channel] = value;
-      p.jets.hidden[at] = value;
-    }
-    __syncthreads();
-    const int warp = channel / kWarpLanes, lane = channel % kWarpLanes;
-    for (int k = warp; k < p.classes; k += kThreads / kWarpLanes) {
-      const float logit = dot_of_lanes<H>(p.out + k * H, hidden, lane) + p.out_bias[k];
-      if (lane == 0) p.logits[static_cast<long>(jet) * p.classes + k] = logit;
-    }
-  }
-};
+// What follows pooling and the decoder (Pool) in training: the loss, and the way back.
 
 /// The loss of a batch, the mean over its jets of weight * cross-entropy, and what is counted. One
 /// block.
@@ -149,7 +94,7 @@ struct DecodeBackward {
     const double* n_nodes;   ///< [J]
     const float* gradient;   ///< [J, classes] dL/dlogits
     const float *in, *out;   ///< [H, H], [classes, H]
-    DecodedJets of_jets;     ///< of DecodeForward
+    DecodedJets of_jets;     ///< of Pool
     float* hidden_gradient;  ///< [J, H] dL/d(output of `in`)
     /// [J, (classes + 1) H + classes] of each jet the gradients of out [classes, H], of its bias
     /// [classes] and of in's bias [H]

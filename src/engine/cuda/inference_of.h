@@ -134,15 +134,15 @@ class InferenceOf final : public Inference {
         run_layer<false>(jets, plan, *layers_[k], *layers_[k]);
       }
     }
-    using Kernel = Pool<H>;
+    using Kernel = Pool<H, /*kTrains=*/false>;
     prim::launch<Kernel>({}, static_cast<unsigned>(jets.host_offsets.size() - 1),
                          Kernel::shared_bytes(),
-                         {.classes = classes_,
+                         {.decoder = decoder_weights<H>(decoder_.get(), classes_),
                           .offsets = jets.offsets,
                           .n_nodes = jets.n_nodes,
                           .h = memory_->h.get(),
-                          .decoder = decoder_.get(),
-                          .logits = jets.logits});
+                          .logits = jets.logits,
+                          .jets = {}});
   }
 
  private:

@@ -103,18 +103,18 @@ class TrainingForward {
   }
 
   void decode(float* logits) const {
-    using Kernel = DecodeForward<H>;
+    using Kernel = Pool<H, /*kTrains=*/true>;
     prim::launch<Kernel>({}, static_cast<unsigned>(batch.jets), Kernel::shared_bytes(),
-                         {.classes = shape.classes,
+                         {.decoder = {.classes = shape.classes,
+                                      .in = weights.decode_in,
+                                      .in_bias = parameters.decode_in_bias,
+                                      .out = parameters.decode_out,
+                                      .out_bias = parameters.decode_out_bias},
                           .offsets = batch.offsets,
                           .n_nodes = n_nodes,
                           .h = last_h_,
-                          .in = weights.decode_in,
-                          .in_bias = parameters.decode_in_bias,
-                          .out = parameters.decode_out,
-                          .out_bias = parameters.decode_out_bias,
-                          .jets = decoded,
-                          .logits = logits});
+                          .logits = logits,
+                          .jets = decoded});
   }
 
   template <bool kMoves>
