@@ -108,6 +108,15 @@ class SanitizersTest(unittest.TestCase):
             with self.subTest(failing=failing):
                 self.assertEqual(self.run_script("threads.sh", failing=failing), 1)
 
+    def test_long_ones_exist(self):
+        """A test that is renamed would come back into continuous integration, with its minutes."""
+        lines = re.search(r"LONG=\((.*?)\n\)", (SCRIPTS / "sanitized.sh").read_text(), re.DOTALL)[1].split("\n")[1:]
+        self.assertGreater(len(lines), 0)
+        for floor, name in (line.strip(" '").split(":", 1) for line in lines):
+            sources = "".join(file.read_text() for file in (harness.PROJECT / "tests" / floor).glob("*.cpp"))
+            cases = re.sub(r'"\s*"', "", sources)  # a name on two lines
+            self.assertEqual(cases.count(f'TEST_CASE("{name}'), 1, f"{floor}: {name}")
+
 
 if __name__ == "__main__":
     sys.exit(harness.main())
