@@ -7,7 +7,10 @@
 
 namespace lorentznet::cuda {
 
-std::string why_no_kernels(int hidden, int scalars) { return why_no_width(hidden, scalars); }
+std::string why_no_kernels(int hidden, int scalars) {
+  const auto obstacle = why_no_width(hidden, scalars);
+  return obstacle.empty() ? prim::why_not_on_this_gpu() : obstacle;
+}
 
 std::unique_ptr<Inference> make_inference(const fused::PackedNetwork<float>& network,
                                           Precision precision) {

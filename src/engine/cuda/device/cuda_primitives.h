@@ -53,6 +53,22 @@ inline std::size_t shared_limit() {
   return static_cast<std::size_t>(bytes);
 }
 
+/// What keeps the current GPU from running the kernels, which are compiled for compute capability
+/// 8.0 and later ones (cmake/Nvcc.cmake); empty: nothing.
+inline std::string why_not_on_this_gpu() {
+  int device = 0, major = 0, minor = 0;
+  auto status = cudaGetDevice(&device);
+  const auto ask = [&](cudaDeviceAttr attribute, int& value) {
+    if (status == cudaSuccess) status = cudaDeviceGetAttribute(&value, attribute, device);
+  };
+  ask(cudaDevAttrComputeCapabilityMajor, major);
+  ask(cudaDevAttrComputeCapabilityMinor, minor);
+  if (status != cudaSuccess) return std::string("no GPU: ") + cudaGetErrorString(status);
+  if (major >= 8) return "";
+  return "the GPU has compute capability " + std::to_string(major) + "." + std::to_string(minor) +
+         ", the CUDA kernels need 8.0";
+}
+
 /// Starts Kernel::run(params) in each thread of `grid` blocks of Kernel::kThreads threads.
 /// \throws std::runtime_error if the device can't run it.
 template <class Kernel>
