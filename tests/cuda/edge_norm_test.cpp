@@ -1,3 +1,5 @@
+#include "engine/cuda/edge_norm.h"
+
 #include <catch2/catch.hpp>
 
 #include "cuda_primitives.h"
@@ -131,6 +133,13 @@ void check_edge_norm(const std::vector<int>& sizes, bool last) {
 }
 
 }  // namespace
+
+TEST_CASE("places of pairs: as many as an int counts, no more") {
+  CHECK(first_pairs({0, 46340}).back() == 46340 * 46340);
+  CHECK_THROWS_WITH(first_pairs({0, 46341}), "a batch has more than 2147483647 pairs of nodes");
+  CHECK_THROWS_WITH(first_pairs({0, 46340, 46340 + 300}),
+                    "a batch has more than 2147483647 pairs of nodes");
+}
 
 TEST_CASE("norm of edges of the CUDA engine: statistics and gradients") {
   const auto check = [](auto width) {

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cmath>
+#include <limits>
+#include <stdexcept>
 #include <vector>
 
 #include "engine/cuda/layout.h"
@@ -29,15 +31,19 @@ struct KeptPairs {
 
 /// \param offsets  [J+1] jet j has the nodes offsets[j] .. offsets[j+1] - 1
 /// \return [P + 1] first_pair, and the number of places
+/// \throws std::runtime_error if that is more than 2^31 - 1
 inline std::vector<int> first_pairs(const std::vector<int>& offsets) {
   std::vector<int> first;
-  int pairs = 0;
+  long pairs = 0;
   for (std::size_t jet = 0; jet + 1 < offsets.size(); ++jet) {
-    const int n = offsets[jet + 1] - offsets[jet];
-    first.insert(first.end(), static_cast<std::size_t>(n), pairs);
+    const long n = offsets[jet + 1] - offsets[jet];
+    first.insert(first.end(), static_cast<std::size_t>(n), static_cast<int>(pairs));
     pairs += n * n;
+    if (pairs > std::numeric_limits<int>::max()) {
+      throw std::runtime_error("a batch has more than 2147483647 pairs of nodes");
+    }
   }
-  first.push_back(pairs);
+  first.push_back(static_cast<int>(pairs));
   return first;
 }
 
