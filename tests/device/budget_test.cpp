@@ -124,7 +124,7 @@ void check(const Counts& both, const Budget& budget) {
 
 }  // namespace
 
-TEST_CASE("a training step stays within its budget of launches, waits and copies") {
+TEST_CASE("a training step stays within its budget of launches, waits and copies", "[alone]") {
   for (const auto& budget : kBudgets) {
     CAPTURE(budget.kernel, budget.resident);
     const auto of_sample = counts_of_steps(

@@ -85,7 +85,8 @@ LorentzNet network_of(std::int64_t hidden, std::int64_t layers) {
 
 }  // namespace
 
-TEST_CASE("a step of training by the GPU's kernels has the gradients of the plain kernel") {
+TEST_CASE("a step of training by the GPU's kernels has the gradients of the plain kernel",
+          "[alone]") {
   const auto& task = quark_gluon_tagging();
   const auto jets = sample_jets(task, 6);
   const std::vector<std::int64_t> indices = {4, 0, 3, 1, 5, 2};
@@ -117,7 +118,7 @@ TEST_CASE("a step of training by the GPU's kernels has the gradients of the plai
   }
 }
 
-TEST_CASE("the GPU's kernels with products of 16 bits, in inference and training") {
+TEST_CASE("the GPU's kernels with products of 16 bits, in inference and training", "[alone]") {
   const auto jets = sample_jets(quark_gluon_tagging(), 6);
   const std::vector<std::int64_t> indices = {4, 0, 3, 1, 5, 2};
   const auto batch =
@@ -150,7 +151,7 @@ TEST_CASE("the GPU's kernels with products of 16 bits, in inference and training
   CHECK(half.second > 10 * of_float.second);
 }
 
-TEST_CASE("a weighted training by the GPU's kernels follows the plain kernel") {
+TEST_CASE("a weighted training by the GPU's kernels follows the plain kernel", "[alone]") {
   const TemporaryFolder own, other;
   auto training = short_training();
   training.weights = true;
@@ -184,7 +185,7 @@ TEST_CASE("a step of more jets than two levels of block sums have blocks") {
   }
 }
 
-TEST_CASE("golden: a step of training by the GPU's kernels") {
+TEST_CASE("golden: a step of training by the GPU's kernels", "[alone]") {
   const auto files = golden_files("_train.npz");
   REQUIRE_FALSE(files.empty());
   for (const auto& file : files) {
@@ -198,7 +199,7 @@ TEST_CASE("golden: a step of training by the GPU's kernels") {
   }
 }
 
-TEST_CASE("a training by the GPU's kernels follows the plain kernel for 52 steps") {
+TEST_CASE("a training by the GPU's kernels follows the plain kernel for 52 steps", "[alone]") {
   const TemporaryFolder own, other;
   auto training = short_training();
   training.epochs = 13;
@@ -215,7 +216,8 @@ TEST_CASE("a training by the GPU's kernels follows the plain kernel for 52 steps
   }
 }
 
-TEST_CASE("a training by the GPU's kernels that is stopped and resumed ends with the same bits") {
+TEST_CASE("a training by the GPU's kernels that is stopped and resumed ends with the same bits",
+          "[alone]") {
   auto training = short_training();
   training.dropout = .5;
   const TemporaryFolder undisturbed, disturbed;
@@ -230,7 +232,7 @@ TEST_CASE("a training by the GPU's kernels that is stopped and resumed ends with
   require_same_state(whole.best_model(), parts.best_model());
 }
 
-TEST_CASE("ranks with the GPU's kernels follow one process") {
+TEST_CASE("ranks with the GPU's kernels follow one process", "[alone]") {
   const TemporaryFolder folder;
   const auto alone = train_on_device(short_training(), folder.path());
   constexpr std::int64_t kRanks = 2;

@@ -34,7 +34,8 @@ std::int64_t count_sums(const std::vector<std::string>& calls) {
 
 }  // namespace
 
-TEST_CASE("ranks on devices follow one process, with the same collectives in the same order") {
+TEST_CASE("ranks on devices follow one process, with the same collectives in the same order",
+          "[alone]") {
   const TemporaryFolder folder;
   const auto alone = train_on_device({.device = fake_device(), .dropout = 0}, folder.path());
   for (const std::int64_t size : {2, 4}) {

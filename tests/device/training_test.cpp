@@ -27,7 +27,7 @@ bool has_generator_of_device(const std::filesystem::path& state) {
 
 }  // namespace
 
-TEST_CASE("a training on a device follows the CPU, wherever its batches come from") {
+TEST_CASE("a training on a device follows the CPU, wherever its batches come from", "[alone]") {
   for (const bool weights : {false, true}) {
     const TemporaryFolder on_cpu;
     const auto expected = train_on_device({.weights = weights, .dropout = 0}, on_cpu.path());
@@ -53,7 +53,7 @@ TEST_CASE("a training on a device follows the CPU, wherever its batches come fro
   }
 }
 
-TEST_CASE("a training on a device that is stopped and resumed ends with the same bits") {
+TEST_CASE("a training on a device that is stopped and resumed ends with the same bits", "[alone]") {
   for (const bool resident : {false, true}) {
     const DeviceTraining training{.device = fake_device(1), .jets_on_device = resident};
     const TemporaryFolder undisturbed;
@@ -84,8 +84,8 @@ TEST_CASE("a training moves from the CPU to a device and back, with AdamW's stat
   CHECK(train_on_device({.epochs = 3, .resume = true}, folder.path()).losses.size() == 4);
 }
 
-TEST_CASE(
-    "a loss that is not finite stops a training on a device, and does not reach its weights") {
+TEST_CASE("a loss that is not finite stops a training on a device, and does not reach its weights",
+          "[alone]") {
   using Cases = std::vector<std::pair<std::size_t, bool>>;
   constexpr std::size_t kStepJets = 8;
   const auto order = shuffled_order(32, TrainerOptions().seed);

@@ -142,7 +142,7 @@ TEST_CASE("fused inference: several threads at once, just after a weight has cha
   }
 }
 
-TEST_CASE("fused inference: a score is independent of the batch, bit for bit") {
+TEST_CASE("fused inference: a score is independent of the batch, bit for bit", "[alone]") {
   const auto set = sample_jets(top_tagging(), 100);
   for (const auto isa : instruction_sets_here()) {
     auto model = float_network(isa);
@@ -176,7 +176,8 @@ TEST_CASE("fused inference: threads that share a jet compute its bits") {
   }
 }
 
-TEST_CASE("fused inference: a network packed from its checkpoint alone gives forward's bits") {
+TEST_CASE("fused inference: a network packed from its checkpoint alone gives forward's bits",
+          "[alone]") {
   for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
     const auto file = std::filesystem::path(LORENTZNET_SOURCE_DIR) / "logs" / task->name /
                       "pretrained" / "best-val-model.pt";

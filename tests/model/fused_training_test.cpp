@@ -104,7 +104,8 @@ NamedTensors score(const Example& example) {
 
 }  // namespace
 
-TEST_CASE("fused gradients are central differences of the loss, in training and frozen") {
+TEST_CASE("fused gradients are central differences of the loss, in training and frozen",
+          "[alone]") {
   for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
     const auto set = sample_jets(*task, 4);
     auto batch =
@@ -135,7 +136,7 @@ TEST_CASE("fused inference: the same bits for any number of threads and in every
       [](const Example& example) { check_with_threads([&] { return score(example); }); });
 }
 
-TEST_CASE("fused training: the same bits for any number of threads and in every run") {
+TEST_CASE("fused training: the same bits for any number of threads and in every run", "[alone]") {
   for_each_example(
       [](const Example& example) { check_with_threads([&] { return train(example); }); });
 }

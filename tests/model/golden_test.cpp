@@ -175,7 +175,7 @@ at::Tensor shipped_logits(const Golden& golden, Isa isa) {
 
 }  // namespace
 
-TEST_CASE("golden: the shipped networks' logits have the same bits on every machine") {
+TEST_CASE("golden: the shipped networks' logits have the same bits on every machine", "[alone]") {
   const std::map<std::string, std::uint64_t> expected{{"top", 0xf51e1a23f84b129e},
                                                       {"qg", 0x7706d12910991222}};
   for (const auto& [task, sum] : expected) {
@@ -188,11 +188,11 @@ TEST_CASE("golden: the shipped networks' logits have the same bits on every mach
   }
 }
 
-TEST_CASE("golden: published checkpoints, every layer and the logits in double") {
+TEST_CASE("golden: published checkpoints, every layer and the logits in double", "[alone]") {
   for_each_published([](const auto& golden) { check_layers(golden, cpu_engines(at::kDouble)); });
 }
 
-TEST_CASE("golden: published checkpoints, logits of the float network") {
+TEST_CASE("golden: published checkpoints, logits of the float network", "[alone]") {
   for_each_published([](const auto& golden) { check_float(golden, cpu_engines(at::kFloat)); });
 }
 
@@ -239,7 +239,8 @@ TEST_CASE("gpu: inference: a jet has the same logits in any batch, near the CPU'
   }
 }
 
-TEST_CASE("golden: gradients, a step of AdamW, running statistics and losses in double") {
+TEST_CASE("golden: gradients, a step of AdamW, running statistics and losses in double",
+          "[alone]") {
   check_training(cpu_engines(at::kDouble));
 }
 

@@ -63,7 +63,7 @@ at::Tensor boost(double beta, std::uint64_t seed) {
 
 }  // namespace
 
-TEST_CASE("rotations and boosts leave the logits unchanged") {
+TEST_CASE("rotations and boosts leave the logits unchanged", "[alone]") {
   const torch::NoGradGuard no_grad;
   for (const bool top : {true, false}) {
     CAPTURE(top);

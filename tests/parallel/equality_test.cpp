@@ -167,17 +167,17 @@ Course with(Course course, bool fused, std::int64_t batch_size) {
 
 }  // namespace
 
-TEST_CASE("2 ranks follow one process, in double") {
+TEST_CASE("2 ranks follow one process, in double", "[alone]") {
   check_follows(with(kQuarkGluon, false, 4), 2, kDouble);
   check_follows(with(kTop, true, 4), 2, kDouble);
 }
 
-TEST_CASE("3 ranks follow one process, in double") {
+TEST_CASE("3 ranks follow one process, in double", "[alone]") {
   check_follows(with(kQuarkGluon, true, 6), 3, kDouble);
   check_follows(with(kTop, false, 6), 3, kDouble);
 }
 
-TEST_CASE("4 ranks follow one process, in double") {
+TEST_CASE("4 ranks follow one process, in double", "[alone]") {
   check_follows(with(kTop, true, 8), 4, kDouble);
   check_follows(with(kQuarkGluon, false, 8), 4, kDouble);
 }
@@ -185,7 +185,7 @@ TEST_CASE("4 ranks follow one process, in double") {
 // Rounding errors grow from step to step, faster with a higher learning rate: AdamW makes steps of
 // full length of gradients that are only rounding. So the rate is low here, and the state may
 // differ by a part of a step.
-TEST_CASE("ranks follow one process in float") {
+TEST_CASE("ranks follow one process in float", "[alone]") {
   auto course = with(kTop, true, 8);
   course.type = at::kFloat;
   for (const std::int64_t size : {2, 4}) {
@@ -193,7 +193,7 @@ TEST_CASE("ranks follow one process in float") {
   }
 }
 
-TEST_CASE("ranks follow one process if a rank has no edges, or none has any") {
+TEST_CASE("ranks follow one process if a rank has no edges, or none has any", "[alone]") {
   // Jets 0 .. 3 are the first step of an epoch, without an edge; 4 .. 7 the second, of which one
   // has edges.
   const auto jets = with_few_particles(sample_jets(quark_gluon_tagging(), 8), [](std::int64_t jet) {
@@ -206,7 +206,7 @@ TEST_CASE("ranks follow one process if a rank has no edges, or none has any") {
   }
 }
 
-TEST_CASE("scores and figures have the digits of one process for any number of ranks") {
+TEST_CASE("scores and figures have the digits of one process for any number of ranks", "[alone]") {
   for (const auto& course : {kTop, kQuarkGluon}) {
     const auto jets = sample_jets(course.task, 37);
     auto model = make_network(course);

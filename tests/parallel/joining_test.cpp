@@ -88,7 +88,7 @@ class Stderr {
 
 }  // namespace
 
-TEST_CASE("ranks that never come are named by all that are there, in time") {
+TEST_CASE("ranks that never come are named by all that are there, in time", "[alone]") {
   const auto start = std::chrono::steady_clock::now();
   const auto port = free_port();
   auto zero = start_rank(0, 4, port, false), two = start_rank(2, 4, port, false);
@@ -98,7 +98,7 @@ TEST_CASE("ranks that never come are named by all that are there, in time") {
   CHECK(std::chrono::steady_clock::now() - start < std::chrono::seconds(60));
 }
 
-TEST_CASE("a rank 0 that never comes is named, with and without torchrun's store") {
+TEST_CASE("a rank 0 that never comes is named, with and without torchrun's store", "[alone]") {
   const auto port = free_port();
   auto alone = start_rank(1, 2, port, false);
   const auto store = make_store();
@@ -121,7 +121,7 @@ TEST_CASE("who ends while the ranks join is named, at once and in one line") {
   }
 }
 
-TEST_CASE("a host of rank 0 without an address is named") {
+TEST_CASE("a host of rank 0 without an address is named", "[alone]") {
   Launch launch;
   launch.size = 2;
   launch.address = "no-such-host.invalid";

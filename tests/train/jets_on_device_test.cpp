@@ -52,7 +52,7 @@ Trained train(const Task& task, std::optional<bool> jets_on_device, std::int64_t
 
 }  // namespace
 
-TEST_CASE("a training with its jets on the device has the same results, bit for bit") {
+TEST_CASE("a training with its jets on the device has the same results, bit for bit", "[alone]") {
   for (const auto* task : {&top_tagging(), &quark_gluon_tagging()}) {
     const auto expected = train(*task, false, 0);
     CHECK(expected.lines.empty());

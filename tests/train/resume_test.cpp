@@ -93,7 +93,7 @@ void require_same_run(const RunFolder& a, const RunFolder& b, std::int64_t val_i
 
 }  // namespace
 
-TEST_CASE("a training stopped after any step and resumed ends with the same bits") {
+TEST_CASE("a training stopped after any step and resumed ends with the same bits", "[alone]") {
   const Jets jets;
   for (const std::int64_t val_interval : {1, 2}) {
     const TemporaryFolder undisturbed;

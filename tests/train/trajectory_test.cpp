@@ -62,7 +62,9 @@ void check_trajectory(const Engine& engine) {
 
 }  // namespace
 
-TEST_CASE("golden: 50 steps of AdamW with the full-size model in double") { check_trajectory({}); }
+TEST_CASE("golden: 50 steps of AdamW with the full-size model in double", "[alone]") {
+  check_trajectory({});
+}
 
 TEST_CASE("gpu: golden: 50 steps of AdamW with the full-size model in double") {
   const auto engines = gpu_engines();
