@@ -43,6 +43,8 @@ PYTHON_TESTS = {
 }
 CATCH_TESTS = {"passes": 0, "skips": harness.SKIPPED, "fails, then skips": 1, "skips, then fails": 1,
                "fails as often as the status of a skipped test": 1}  # fmt: skip
+# Tests of other folders or of one kind of processor.
+NOT_EVERYWHERE = ("python: bench", "python: crash_matrix")
 
 
 def status(*command) -> int:
@@ -89,20 +91,36 @@ class StatusTest(harness.ProgramTest):
         for name, expected in CATCH_TESTS.items():
             self.assertRegex(printed, rf"Test +#\d+: {name} \.+ *{words[expected].strip()}")
 
-    def test_properties(self):
-        """Only the status of a test says that it was skipped; the limit of time only tells a hang."""
+    def properties_of_tests(self) -> dict[str, dict]:
         listed = subprocess.run(["ctest", "--show-only=json-v1"], cwd=OWN.build, capture_output=True, text=True,
                                 check=True)  # fmt: skip
-        tests = json.loads(listed.stdout)["tests"]
+        tests = {test["name"]: {entry["name"]: entry["value"] for entry in test["properties"]}
+                 for test in json.loads(listed.stdout)["tests"]}  # fmt: skip
         self.assertGreater(len(tests), 100)
-        for test in tests:
-            if "_NOT_BUILT" in test["name"]:
+        return tests
+
+    def test_properties(self):
+        """Only the status of a test says that it was skipped; the limit of time only tells a hang."""
+        for name, properties in self.properties_of_tests().items():
+            if "_NOT_BUILT" in name:
                 continue
-            properties = {entry["name"]: entry["value"] for entry in test["properties"]}
-            self.assertIn(properties.get("SKIP_RETURN_CODE"), (harness.SKIPPED, None), test["name"])
-            self.assertNotIn("SKIP_REGULAR_EXPRESSION", properties, test["name"])
-            self.assertNotIn("PASS_REGULAR_EXPRESSION", properties, test["name"])
-            self.assertGreaterEqual(properties["TIMEOUT"], 1800, test["name"])
+            self.assertIn(properties.get("SKIP_RETURN_CODE"), (harness.SKIPPED, None), name)
+            self.assertNotIn("SKIP_REGULAR_EXPRESSION", properties, name)
+            self.assertNotIn("PASS_REGULAR_EXPRESSION", properties, name)
+            self.assertGreaterEqual(properties["TIMEOUT"], 1800, name)
+
+    def test_costs(self):
+        """The long tests have their costs, under the names that they have."""
+        tests = self.properties_of_tests()
+        suites = {name.partition(":")[0] for name in tests}
+        suites -= {suite for suite in suites if f"test_{suite}_NOT_BUILT" in tests}
+        costs = re.findall(r'^cost\((\d+) "(.*)"\)$', (TESTS.parent / "costs" / "costs.cmake").read_text(), re.M)
+        self.assertGreater(len(costs), 20)
+        for seconds, name in costs:
+            if name in tests:
+                self.assertEqual(tests[name].get("COST"), float(seconds), name)
+            else:
+                self.assertTrue(name.partition(":")[0] not in suites or name in NOT_EVERYWHERE, name)
 
 
 class GpuChecksTest(harness.ProgramTest):
