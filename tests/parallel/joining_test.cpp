@@ -2,6 +2,8 @@
 #include "parallel/joining.h"
 
 #include <ATen/ops/ones.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -49,7 +51,30 @@ c10::intrusive_ptr<c10d::TCPStore> make_store() {
   return c10::make_intrusive<c10d::TCPStore>("127.0.0.1", options);
 }
 
-std::uint16_t free_port() { return make_store()->getPort(); }
+/// A port that is given to nobody else meanwhile: something is bound to it, but does not listen.
+/// Without that a connection of another test, or of the rank that asks whether somebody listens
+/// there, might get it.
+class FreePort {
+ public:
+  FreePort() : socket_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    const int on = 1;  // rank 0 may listen there nevertheless
+    ::setsockopt(socket_, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    address_.sin_family = AF_INET;
+    address_.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    REQUIRE(::bind(socket_, reinterpret_cast<sockaddr*>(&address_), sizeof address_) == 0);
+    socklen_t size = sizeof address_;
+    REQUIRE(::getsockname(socket_, reinterpret_cast<sockaddr*>(&address_), &size) == 0);
+  }
+  ~FreePort() { ::close(socket_); }
+  FreePort(const FreePort&) = delete;
+  FreePort& operator=(const FreePort&) = delete;
+
+  std::uint16_t number() const { return ntohs(address_.sin_port); }
+
+ private:
+  int socket_;
+  sockaddr_in address_{};
+};
 
 std::int64_t open_sockets() {
   std::int64_t count = 0;
@@ -90,8 +115,8 @@ class Stderr {
 
 TEST_CASE("ranks that never come are named by all that are there, in time", "[alone]") {
   const auto start = std::chrono::steady_clock::now();
-  const auto port = free_port();
-  auto zero = start_rank(0, 4, port, false), two = start_rank(2, 4, port, false);
+  const FreePort port;
+  auto zero = start_rank(0, 4, port.number(), false), two = start_rank(2, 4, port.number(), false);
   for (auto* rank : {&zero, &two}) {
     CHECK_THAT(rank->get(), Contains("ranks 1 and 3 of 4 never came") && Contains("for 5 s"));
   }
@@ -99,12 +124,13 @@ TEST_CASE("ranks that never come are named by all that are there, in time", "[al
 }
 
 TEST_CASE("a rank 0 that never comes is named, with and without torchrun's store", "[alone]") {
-  const auto port = free_port();
-  auto alone = start_rank(1, 2, port, false);
+  const FreePort port;
+  auto alone = start_rank(1, 2, port.number(), false);
   const auto store = make_store();
   auto with_agent = start_rank(1, 2, store->getPort(), true);
   CHECK_THAT(alone.get(), Contains("rank 0 never came") &&
-                              Contains("127.0.0.1:" + std::to_string(port)) && Contains("5 s"));
+                              Contains("127.0.0.1:" + std::to_string(port.number())) &&
+                              Contains("5 s"));
   CHECK_THAT(with_agent.get(), Contains("rank 0 of 2 never came"));
 }
 
