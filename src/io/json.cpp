@@ -29,8 +29,10 @@ struct StrictText {
   }
 };
 
-/// The one of kNoNumber that `rest` begins with, or an empty word.
+/// The one of kNoNumber that `rest`, which is not empty, begins with, or an empty word.
 std::string_view no_number_at(std::string_view rest) {
+  const char first = rest.front();
+  if (first != 'N' && first != '-' && first != 'I') return "";
   const auto* const found =
       std::find_if(kNoNumber.begin(), kNoNumber.end(),
                    [&](std::string_view word) { return rest.starts_with(word); });
@@ -73,13 +75,15 @@ std::string name_place(const std::filesystem::path& file, std::string_view text,
          std::to_string(before.size() - line_begin + 1) + ": ";
 }
 
-/// What follows the place in the message of nlohmann-json, in one line of ASCII: it repeats bytes
-/// of the file.
+/// What follows the place in the message of nlohmann-json, in one short line of ASCII: it repeats
+/// bytes of the file.
 std::string reason_of(const Json::parse_error& error) {
   std::string reason = error.what();
   const auto separator = reason.find(": ", reason.find("parse error at"));
   if (separator != std::string::npos) reason.erase(0, separator + 2);
   std::replace(reason.begin(), reason.end(), '\n', ' ');
+  constexpr std::size_t kMost = 160;  // the token that it repeats may be megabytes
+  if (reason.size() > kMost) reason.replace(kMost / 2, reason.size() - kMost, "...");
   return escaped(reason);
 }
 
