@@ -19,8 +19,8 @@
 namespace lorentznet {
 namespace {
 
-constexpr std::uint32_t kOfEntry = 0x04034b50, kOfTable = 0x02014b50, kOfEnd = 0x06054b50,
-                        kOfEnd64 = 0x06064b50, kOfPlace64 = 0x07064b50;
+constexpr std::uint32_t kOfEntry = 0x04034b50, kOfTable = 0x02014b50, kOfEnd64 = 0x06064b50,
+                        kOfPlace64 = 0x07064b50;
 constexpr std::uint64_t kEntryBytes = 30, kTableRow = 46, kEndBytes = 22, kEnd64Bytes = 56,
                         kPlace64Bytes = 20, kMostComment = 0xffff;
 constexpr std::uint32_t kIn64 = 0xffffffff;  ///< the number stands in an extra field instead
@@ -115,12 +115,15 @@ std::string StoredZip::bytes_at(std::uint64_t first, std::uint64_t count) const 
 /// The end record, out of the file's last bytes: it is followed by a comment of the length that it
 /// says.
 std::string_view StoredZip::find_end(const std::string& tail) const {
-  for (auto at = static_cast<std::int64_t>(tail.size()) - static_cast<std::int64_t>(kEndBytes);
-       at >= 0; --at) {
-    BoundedReader end(std::string_view(tail).substr(static_cast<std::size_t>(at)), path_.string());
-    if (end.u32() != kOfEnd) continue;
-    end.take(kEndBytes - 6);
-    if (end.u16() == end.left()) return std::string_view(tail).substr(static_cast<std::size_t>(at));
+  constexpr std::string_view kSignature = "PK\x05\x06";
+  const std::string_view bytes = tail;
+  for (auto at = bytes.rfind(kSignature); at != bytes.npos;
+       at = at == 0 ? bytes.npos : bytes.rfind(kSignature, at - 1)) {
+    const auto from_here = bytes.substr(at);
+    if (from_here.size() < kEndBytes) continue;
+    BoundedReader end(from_here, path_.string());
+    end.take(kEndBytes - 2);
+    if (end.u16() == end.left()) return from_here;
   }
   const auto magic = bytes_at(0, std::min<std::uint64_t>(4, file_bytes_));
   if (magic == "PK\x03\x04") {
