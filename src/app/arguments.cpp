@@ -98,13 +98,15 @@ cxxopts::Options describe(const Task& task, const std::vector<Flag>& flags) {
 }
 
 void refuse_contradiction(const Arguments& arguments, const Json& saved,
-                          const std::vector<Flag>& flags, const std::filesystem::path& file) {
-  for (const auto& flag : flags) {
-    if (!arguments.given.contains(flag.name)) continue;
-    const auto given = flag_value(arguments, flag);
-    if (given == saved.at(flag.name)) continue;
-    throw InputError("--" + flag.name + " " + given.dump() + " contradicts " +
-                     short_text(saved.at(flag.name)) + " in " + file.string());
+                          const std::vector<const Flag*>& flags,
+                          const std::filesystem::path& file) {
+  for (const auto* flag : flags) {
+    const auto& name = flag->name;
+    if (!arguments.given.contains(name)) continue;
+    const auto given = flag_value(arguments, *flag);
+    if (given == saved.at(name)) continue;
+    throw InputError("--" + name + " " + given.dump() + " contradicts " +
+                     short_text(saved.at(name)) + " in " + file.string());
   }
 }
 
@@ -192,7 +194,7 @@ void append_flag(std::string& command, const std::string& name, const Json& valu
 }  // namespace
 
 CommandLine parse_command_line(const Task& task, const std::vector<std::string>& words) {
-  const auto flags = flags_of(task);
+  const auto& flags = flags_of(task);
   CommandLine line{.arguments = default_arguments(task), .text = {}};
   for (const auto& word : normalize(flags, words)) {
     if (word == "--help") {
@@ -233,15 +235,15 @@ Json to_json(const Arguments& arguments, const Task& task) {
 
 void adopt_saved(Arguments& arguments, const Json& saved, const std::vector<std::string>& names,
                  const Task& task, const std::filesystem::path& file) {
-  auto flags = flags_of(task);
-  std::erase_if(flags, [&](const Flag& flag) {
-    return !saved.contains(flag.name) ||
-           std::find(names.begin(), names.end(), flag.name) == names.end();
-  });
+  std::vector<const Flag*> flags;
+  for (const auto& flag : flags_of(task)) {
+    const bool is_named = std::find(names.begin(), names.end(), flag.name) != names.end();
+    if (is_named && saved.contains(flag.name)) flags.push_back(&flag);
+  }
   refuse_contradiction(arguments, saved, flags, file);
   try {
-    for (const auto& flag : flags) {
-      if (!arguments.given.contains(flag.name)) set_flag(arguments, flag, saved.at(flag.name));
+    for (const auto* flag : flags) {
+      if (!arguments.given.contains(flag->name)) set_flag(arguments, *flag, saved.at(flag->name));
     }
     check_arguments(arguments);
   } catch (const InputError& error) {

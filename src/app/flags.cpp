@@ -1,6 +1,7 @@
 #include "app/flags.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <cmath>
 
@@ -217,9 +218,8 @@ struct Copier {
   void operator()(const Choice& choice) const { choice.set(to, choice.get(from)); }
 };
 
-}  // namespace
-
-std::vector<Flag> flags_of(const Task& task) {
+/// saved_flags() and unsaved_flags() without those of the other task.
+std::vector<Flag> make_flags(const Task& task) {
   auto flags = saved_flags();
   for (auto& flag : unsaved_flags()) {
     flag.saved = false;
@@ -233,6 +233,13 @@ std::vector<Flag> flags_of(const Task& task) {
     });
   }
   return flags;
+}
+
+}  // namespace
+
+const std::vector<Flag>& flags_of(const Task& task) {
+  static const std::array flags{make_flags(top_tagging()), make_flags(quark_gluon_tagging())};
+  return flags.at(task.name == top_tagging().name ? 0 : 1);
 }
 
 Arguments default_arguments(const Task& task) {

@@ -38,7 +38,7 @@ struct Flag {
 };
 
 /// The flags of the task's program, in the order of args.json.
-std::vector<Flag> flags_of(const Task& task);
+const std::vector<Flag>& flags_of(const Task& task);
 
 /// The values of flags that are not given.
 Arguments default_arguments(const Task& task);
