@@ -310,23 +310,6 @@ void write_cache(const Path& path, const CacheKey& key, const JetsAndFiles& read
   file.commit();
 }
 
-std::optional<JetsAndFiles> read_cache(const Path& path, const CacheKey& key, const LineLog& log) {
-  if (!std::filesystem::exists(path)) return std::nullopt;
-  const auto log_damage = [&](const std::string& reason) {
-    log(path.string() + ": " + reason + "; it is not used, and the files are read again");
-  };
-  try {
-    return read_whole(path, key);
-  } catch (const InputError& error) {
-    log_damage(error.what());
-  } catch (const json::exception& error) {
-    log_damage(std::string("the cache is damaged: ") + error.what());
-  } catch (const std::filesystem::filesystem_error&) {
-    // A source is gone, which its reader will report.
-  }
-  return std::nullopt;
-}
-
 /// What `read` returns, from then on in the cache if possible.
 JetsAndFiles read_and_keep(const Path& cache, const CacheKey& key,
                            const std::function<JetSet()>& read, const LineLog& log) {
@@ -351,6 +334,23 @@ Path cache_file(const CacheKey& key) {
                           ? Path(elsewhere)
                           : key.files.at(0).parent_path() / ".lorentznet-cache";
   return folder / (in_hex(hash_of(describe_key(key).dump())) + ".jets");
+}
+
+std::optional<JetsAndFiles> read_cache(const Path& path, const CacheKey& key, const LineLog& log) {
+  if (!std::filesystem::exists(path)) return std::nullopt;
+  const auto log_damage = [&](const std::string& reason) {
+    log(path.string() + ": " + reason + "; it is not used, and the files are read again");
+  };
+  try {
+    return read_whole(path, key);
+  } catch (const InputError& error) {
+    log_damage(error.what());
+  } catch (const json::exception& error) {
+    log_damage(std::string("the cache is damaged: ") + error.what());
+  } catch (const std::filesystem::filesystem_error&) {
+    // A source is gone, which its reader will report.
+  }
+  return std::nullopt;
 }
 
 JetSet read_through_cache(const CacheKey& key, const std::function<JetSet()>& read,

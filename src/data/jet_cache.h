@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -44,6 +45,11 @@ JetsAndFiles read_with_checksums(const CacheKey& key, const std::function<JetSet
                                  bool use_cache,
                                  const std::function<void(const std::string& line)>& log,
                                  std::uintmax_t smallest = kSmallestCached);
+
+/// The jets in the cache `path`, or nothing: if there is none, or it is damaged, of another version
+/// or older than the files. `log` receives a line about damage.
+std::optional<JetsAndFiles> read_cache(const std::filesystem::path& path, const CacheKey& key,
+                                       const std::function<void(const std::string& line)>& log);
 
 /// The cache of `key`: in the folder ".lorentznet-cache" beside the first file, or in the one that
 /// the environment variable LORENTZNET_CACHE names.

@@ -16,9 +16,6 @@ using Value = nlohmann::json;
 
 constexpr std::size_t kStart = 32, kAlignment = 64;  // docs/data-files.md
 
-/// What a reader throws that must not be called: the cache was refused.
-struct NotCached {};
-
 std::uint64_t hash_of(std::string_view bytes) { return fast_hash(std::as_bytes(std::span(bytes))); }
 
 std::string in_hex(std::uint64_t value) {
@@ -50,7 +47,7 @@ JetSet one_jet() {
   return jets;
 }
 
-/// A folder with a file of jets and its cache, which the inputs then replace.
+/// A folder with a file of jets and its cache, in whose place the inputs are read.
 struct Folder {
   test::EnvironmentVariable variable{"LORENTZNET_CACHE", (scratch_folder() / "cache").string()};
   CacheKey key{.files = {scratch_folder() / "jets.npz"}, .max_jets = -1, .rule = {}};
@@ -117,27 +114,21 @@ void use(const JetSet& jets) {
   static_cast<void>(jets.describe_files());
 }
 
-bool read_cache(const Folder& folder, std::string_view bytes) {
-  const auto file = cache_file(folder.key);
-  std::ofstream(file, std::ios::binary)
-      .write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  const auto log = [&](const std::string& line) { require_message(line, file.string()); };
-  try {
-    use(read_through_cache(
-        folder.key, []() -> JetSet { throw NotCached(); }, log, 0));
-    return true;
-  } catch (const NotCached&) {
-    return false;
-  }
+bool use_cache(const Folder& folder, std::string_view bytes) {
+  const MemoryFile file(bytes);
+  const auto log = [&](const std::string& line) { require_message(line, file.path().string()); };
+  const auto found = read_cache(file.path(), folder.key, log);
+  if (found) use(found->jets);
+  return found.has_value();
 }
 
 }  // namespace
 
 bool cache(std::string_view bytes) {
   static const Folder folder;
-  const bool accepted = read_cache(folder, bytes);
+  const bool accepted = use_cache(folder, bytes);
   const auto repaired = with_right_sums(bytes, folder.header);
-  return (!repaired.empty() && read_cache(folder, repaired)) || accepted;
+  return (!repaired.empty() && use_cache(folder, repaired)) || accepted;
 }
 
 }  // namespace lorentznet::fuzz
