@@ -17,6 +17,7 @@ endif()
 if(LORENTZNET_FUZZ)
   # fuzzer-no-link: libFuzzer sees what an input reaches; its main() comes with a target's own link options.
   set(fuzzing -fsanitize=fuzzer-no-link,float-cast-overflow -fno-sanitize-recover=all
+              -fsanitize-coverage-ignorelist=${PROJECT_SOURCE_DIR}/tests/fuzz/uncounted.txt
               -Wno-unknown-warning-option)  # GCC's
   target_compile_options(lorentznet_options INTERFACE ${fuzzing})
 endif()

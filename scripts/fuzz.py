@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Fuzzes what reads foreign files, with clang's libFuzzer and the address and undefined-behaviour sanitizers.
 
-    scripts/fuzz.py [--seconds N] [--build DIR] [TARGET ...]
+    scripts/fuzz.py [--seconds N] [--jobs N] [--build DIR] [TARGET ...]
 
 TARGET: npy, npz, checkpoint (also training states), pickle, json, cache, hdf5, flags (tests/fuzz/targets.h);
-by default all, one after the other, for N seconds each (default 30). What an input has reached is kept in
-DIR/corpus (default build/fuzz), from where the next run continues.
+by default all, for N seconds each (default 30), --jobs of them at a time (default 1). What an input has reached is
+kept in DIR/corpus (default build/fuzz), from where the next run continues.
 
 An input that crashes, hangs, throws what a reader must not throw or takes absurd memory is a finding: it is
 made smaller and written to tests/data/fuzz/TARGET/, which the test "fuzz" replays in every build. Prints the
@@ -21,6 +21,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent import futures
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -34,8 +35,10 @@ LIMITS = ("-malloc_limit_mb=1024", "-rss_limit_mb=3000", "-timeout=20")
 # Bytes: a file of arrays may be unpacked to a thousand times its size.
 LONGEST = {"npy": 4096, "npz": 16384, "pickle": 4096, "json": 8192, "cache": 16384, "flags": 4096}
 ENVIRONMENT = {
-    # HDF5's plugins and the tagger's kernels are not instrumented, and free nothing at the end.
-    "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=0:handle_abort=1",
+    # HDF5's plugins and the tagger's kernels are not instrumented, and free nothing at the end. For speed, stacks of
+    # allocations are not kept, and freed memory is for 4 MB: replay a finding without the last three to see more of it.
+    "ASAN_OPTIONS": "detect_leaks=0:allocator_may_return_null=0:handle_abort=1:malloc_context_size=1:"
+                    "quarantine_size_mb=4:thread_local_quarantine_size_kb=64",
     "UBSAN_OPTIONS": "print_stacktrace=1",
     "OMP_NUM_THREADS": "1",
 }
@@ -84,6 +87,12 @@ class Fuzzer:
             sys.exit(f"{text}\nerror: fuzz_{self.target} did not run")
         return int(counted[1])
 
+    def run(self, seconds: int) -> tuple[int, float, list[Path]]:
+        """Executions, seconds and findings."""
+        start = time.monotonic()
+        executions = self.fuzz(seconds)
+        return executions, time.monotonic() - start, self.findings()
+
     def findings(self) -> list[Path]:
         """Makes what the program has left smaller and moves it to the tests' data."""
         moved = []
@@ -112,6 +121,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("targets", nargs="*", metavar="TARGET", default=[], help="default: all")
     parser.add_argument("--seconds", type=int, default=30, help="of each target (default: 30)")
+    parser.add_argument("--jobs", type=int, default=1, metavar="N", help="targets at a time (default: 1)")
     parser.add_argument("--build", type=Path, default=ROOT / "build" / "fuzz", help="default: build/fuzz")
     arguments = parser.parse_args()
     unknown = set(arguments.targets) - set(TARGETS)
@@ -123,14 +133,16 @@ def main() -> None:
     build(folder)
     total, found = 0, []
     print(f"{'target':12s} {'executions':>12s} {'seconds':>8s}")
-    for target in arguments.targets or TARGETS:
-        fuzzer, start = Fuzzer(folder, target), time.monotonic()
-        executions = fuzzer.fuzz(arguments.seconds)
-        total += executions
-        print(f"{target:12s} {executions:12,d} {time.monotonic() - start:8.0f}", flush=True)
-        for file in fuzzer.findings():
-            found.append(file)
-            print(f"  finding: {file.relative_to(ROOT)} (log: {fuzzer.log})\n{fuzzer.summary()}", flush=True)
+    with futures.ThreadPoolExecutor(arguments.jobs) as pool:
+        fuzzers = [Fuzzer(folder, target) for target in arguments.targets or TARGETS]
+        for fuzzer, (executions, seconds, findings) in zip(
+            fuzzers, pool.map(lambda fuzzer: fuzzer.run(arguments.seconds), fuzzers)
+        ):
+            total += executions
+            print(f"{fuzzer.target:12s} {executions:12,d} {seconds:8.0f}", flush=True)
+            for file in findings:
+                found.append(file)
+                print(f"  finding: {file.relative_to(ROOT)} (log: {fuzzer.log})\n{fuzzer.summary()}", flush=True)
     print(f"{'all':12s} {total:12,d}; {len(found)} findings")
     sys.exit(1 if found else 0)
 
