@@ -11,12 +11,12 @@ label and p1. This script has only been tried on made-up files of the same form.
 """
 
 import argparse
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
+import package_sources  # noqa: E402
 import prepared  # noqa: E402
 
 prepared.need("numpy")
@@ -35,9 +35,7 @@ MOST_SHOWN = 10
 
 def download(file: Path) -> None:
     """By the Python package's code, which needs no more than Python."""
-    spec = importlib.util.spec_from_file_location("published", PROJECT / "python" / "lorentznet" / "published.py")
-    published = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(published)
+    published = package_sources.load("published")
     os.environ.setdefault("LORENTZNET_PUBLISHED_FILES", str(PROJECT / "data" / "published_files.tsv"))
     (source,) = published.published_files(SET)
     print(f"Downloading {file}; it is of {published.SOURCE}, licence {published.LICENCE}")

@@ -4,7 +4,6 @@ Unusable input is one line on standard error and exit status 2, every other erro
 """
 
 import argparse
-import contextlib
 import io
 import json
 import os
@@ -19,6 +18,7 @@ import numpy as np
 
 from lorentznet import Tagger, __version__, files
 from lorentznet.jets import Array
+from lorentznet.whole_files import write_whole
 
 NAME = "lorentznet"
 INPUT_STATUS, OTHER_STATUS = 2, 1
@@ -80,19 +80,10 @@ def _check_writable(path: str, read: Sequence[str]) -> None:
             raise ValueError(f"{path}: would replace the file {name}, which is read")
 
 
-def _write_whole(path: str, arrays: dict[str, Array]) -> None:
-    """Writes an .npz file completely or not at all."""
-    partial = f"{path}.{os.getpid()}.partial"
-    try:
-        with open(partial, "xb") as file:
-            np.savez(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(partial, path)
-    except BaseException:
-        with contextlib.suppress(FileNotFoundError):
-            os.remove(partial)
-        raise
+def _write_npz(path: str, arrays: dict[str, Array]) -> None:
+    content = io.BytesIO()
+    np.savez(content, **arrays)
+    write_whole(path, content.getvalue())
 
 
 def _score_file(tagger: Tagger, file: files.JetFile, threads: int, progress: Progress) -> Array:
@@ -135,7 +126,7 @@ def score(words: argparse.Namespace) -> None:
         progress.clear()
     speed = progress.speed()
     arrays["probability"] = np.concatenate(probability)
-    _write_whole(words.out, arrays)
+    _write_npz(words.out, arrays)
     print(f"{words.out}: {len(arrays['probability'])} jets ({speed:.0f} jets/s)")
 
 

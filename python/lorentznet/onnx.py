@@ -14,7 +14,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import metadata
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -24,6 +23,8 @@ try:
     from onnx import TensorProto, helper, numpy_helper
 except ModuleNotFoundError as error:
     raise ModuleNotFoundError(f"lorentznet.onnx needs the package onnx (pip install onnx): {error}") from error
+
+from lorentznet.whole_files import write_whole
 
 OPSET = 14  # the oldest in which a Reshape takes sizes of 0; ONNX Runtime 1.8 and later
 IR_VERSION = 7  # of the file's format, which belongs to it
@@ -171,9 +172,7 @@ def export(model: Exportable, path: str | os.PathLike, float32: bool = False) ->
     _decode(graph, nodes, pooled, arrays)
     file = _make_file(graph, description, model, float32)
     onnx.checker.check_model(file, full_check=True)
-    partial = Path(path).with_name(Path(path).name + ".partial")
-    partial.write_bytes(file.SerializeToString())
-    partial.replace(path)
+    write_whole(path, file.SerializeToString())
 
 
 def _make_nodes(g: _Graph, description: _Description) -> _Nodes:

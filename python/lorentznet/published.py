@@ -1,12 +1,13 @@
 """The published networks, downloaded on request (Tagger.published)."""
 
-import contextlib
 import hashlib
 import logging
 import os
 import time
 from collections.abc import Iterable, Mapping
 from typing import NamedTuple
+
+from lorentznet.whole_files import make_folder, write_together
 
 SOURCE = "https://github.com/sdogsq/LorentzNet-release"
 LICENCE = "GPL-3.0"
@@ -82,30 +83,6 @@ def _get(url: str, most: int) -> bytes:
     raise AssertionError
 
 
-def _write_together(folder: str, contents: dict[str, bytes]) -> None:
-    """All of these files or, if that fails, none."""
-    os.makedirs(folder, exist_ok=True)
-    written = []
-    try:
-        for name, content in contents.items():
-            path = os.path.join(folder, name)
-            partial = f"{path}.{os.getpid()}.partial"
-            written.append(partial)
-            with open(partial, "xb") as file:
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-        for name in contents:
-            path = os.path.join(folder, name)
-            os.replace(f"{path}.{os.getpid()}.partial", path)
-            written.append(path)
-    except BaseException:
-        for path in written:
-            with contextlib.suppress(OSError):
-                os.remove(path)
-        raise
-
-
 def fetch(task: str, folder: str) -> str:
     """Downloads the published network of a task as far as it is not in `folder`. The path of the checkpoint."""
     files = published_files(f"{task}-network")
@@ -136,4 +113,5 @@ def download(files: Iterable[PublishedFile], folder: str, names: Mapping[str, st
         if reason:
             raise ValueError(f"{file.url}: the file {reason}")
         contents[(names or {}).get(file.name, file.name)] = content
-    _write_together(folder, contents)
+    make_folder(folder)
+    write_together(folder, contents)

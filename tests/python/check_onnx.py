@@ -3,7 +3,6 @@ programs; and the example in docs/onnx.md.
 """
 
 import hashlib
-import importlib.util
 import json
 import re
 import subprocess
@@ -21,6 +20,9 @@ import harness
 torch = harness.load_torch()
 import peer  # noqa: E402  (it imports torch)
 
+sys.path.insert(0, str(harness.PROJECT / "scripts"))
+import package_sources  # noqa: E402
+
 TOLERANCE = 1e-5  # of probabilities
 # Operators of opset 17 that are in SOFIE's list too (tmva/sofie/README.md of ROOT). Not Transpose: ONNX Runtime 1.15
 # and 1.17 do not load a file with a product of a transposed matrix in double.
@@ -32,17 +34,7 @@ OPERATORS = {
 PAGE = harness.PROJECT / "docs" / "onnx.md"
 
 
-def load_exporter():
-    """The module from the sources, without the rest of its package, which has to be built."""
-    file = harness.PROJECT / "python" / "lorentznet" / "onnx.py"
-    spec = importlib.util.spec_from_file_location("lorentznet_onnx", file)
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-exporter = load_exporter()
+exporter = package_sources.load("onnx")
 
 
 @dataclass

@@ -81,10 +81,13 @@ def downloads(scratch: Path, files: file_server.Server) -> list[Save]:
 
 
 def reports() -> list[Save]:
-    """Of scripts/plots."""
+    """Of scripts/plots and of the Python package."""
     return [Save("report", "save_server.py", made_by(run_tool("report", 1)), run_tool("report", 2)),
             Save("picture", "save_server.py", made_by(run_tool("picture", 1)), run_tool("picture", 2)),
-            Save("first picture", "save_server.py", nothing, run_tool("picture", 2))]  # fmt: skip
+            Save("first picture", "save_server.py", nothing, run_tool("picture", 2)),
+            Save("package's scores", "save_server.py", made_by(run_tool("scores", 1)), run_tool("scores", 2)),
+            Save("package's first scores", "save_server.py", nothing, run_tool("scores", 2)),
+            Save("package's network", "save_server.py", nothing, run_tool("network", 2))]  # fmt: skip
 
 
 def experiments(scratch: Path) -> list[Save]:

@@ -1,5 +1,6 @@
-"""The saves of scripts/plots, each in a fork of this process, by the protocol of tests/tools/fork_server.h: a run is
-"save_server SAVE FOLDER VERSION". An error is a line on stderr and status 2, as of scripts/report.py."""
+"""The saves of scripts/plots and of the Python package, each in a fork of this process, by the protocol of
+tests/tools/fork_server.h: a run is "save_server SAVE FOLDER VERSION". An error is a line on stderr and status 2, as of
+scripts/report.py."""
 
 import io
 import os
@@ -8,11 +9,14 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "scripts"))
+import package_sources  # noqa: E402
 import prepared  # noqa: E402
 
 prepared.need("numpy", "matplotlib", "mplhep")
 from matplotlib import pyplot  # noqa: E402
 from plots import files, style  # noqa: E402
+
+whole_files = package_sources.load("whole_files")  # by which the package saves scores, ONNX files and downloads
 
 
 def save_report(folder: Path, version: int):
@@ -23,7 +27,17 @@ def save_picture(folder: Path, version: int):
     style.save(pyplot.figure(figsize=(version, 1)), folder / "plots", "roc")
 
 
-SAVES = {"report": save_report, "picture": save_picture}
+def save_scores(folder: Path, version: int):
+    whole_files.write_whole(folder / "scores.npz", f"{version}".encode() * 3000)
+
+
+def save_network(folder: Path, version: int):
+    network = folder / "cache" / "top"
+    whole_files.make_folder(str(network))
+    whole_files.write_together(str(network), {"args.json": b'{"epochs": %d}' % version, "model.pt": b"%d" % version * 3000})
+
+
+SAVES = {"report": save_report, "picture": save_picture, "scores": save_scores, "network": save_network}
 
 
 def run(save: str, folder: str, version: str) -> int:
