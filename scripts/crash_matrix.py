@@ -13,7 +13,8 @@ library's saves and every 79th of the programs', which take a fifth of a second 
 Afterwards each file is as before the save or as an undisturbed one writes it, bit for bit; nothing else has changed, but
 for temporary files after a kill; a failure is one line on stderr that names a file of the folder, with status 2; and
 the same command, or --resume, comes to the undisturbed end. In the undisturbed run a file's bytes are on disk
-(fsync) before it gets its name, and the folder afterwards. Exits with status 1 if that is not so.
+(fsync) before it gets its name, and the folder afterwards. Exits with status 1 if that is not so, and with 3 where
+ptrace is not allowed, which a test reports as a failure.
 """
 
 import argparse

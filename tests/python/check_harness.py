@@ -4,6 +4,7 @@
 """
 
 import argparse
+import io
 import json
 import re
 import subprocess
@@ -29,6 +30,7 @@ def _own_options() -> argparse.Namespace:
 
 OWN = _own_options()
 
+import crash_points  # noqa: E402
 import harness  # noqa: E402  reads the remaining options
 
 sys.path.insert(0, str(harness.PROJECT / "scripts"))
@@ -90,6 +92,23 @@ class StatusTest(harness.ProgramTest):
         words = {0: "   Passed", harness.SKIPPED: r"\*\*\*Skipped", 1: r"\*\*\*Failed"}
         for name, expected in CATCH_TESTS.items():
             self.assertRegex(printed, rf"Test +#\d+: {name} \.+ *{words[expected].strip()}")
+
+    def test_tracing(self):
+        """Without ptrace, as within another tracer, scripts/crash_matrix.py says so and fails."""
+        tracer = OWN.tool.with_name("failing_calls")
+        if not tracer.exists():
+            self.skipTest("failing_calls is for x86-64")
+        (self.folder / "plan").write_text("0 none\n")
+        traced = [str(word) for word in (tracer, self.folder, self.folder / "plan", self.folder / "calls")]
+        done = subprocess.run([*traced, *traced, "/bin/true"], capture_output=True, text=True)
+        self.assertEqual(done.returncode, crash_points.NOT_ALLOWED, done.stderr)
+        self.assertNotEqual(done.returncode, harness.SKIPPED)
+        self.assertRegex(done.stderr, r"\Afailing_calls: ptrace is not allowed here: .*\n\Z")
+        with mock.patch.object(harness, "environment", return_value=None), self.assertRaises(SystemExit) as ended:
+            with mock.patch("sys.stderr", new_callable=io.StringIO) as told:
+                crash_points.ForkServer(self.folder, *traced, *traced, "/bin/true").run(["anything"], {}, 60)
+        self.assertEqual(ended.exception.code, crash_points.NOT_ALLOWED)
+        self.assertIn("nothing was tested", told.getvalue())
 
     def properties_of_tests(self) -> dict[str, dict]:
         listed = subprocess.run(["ctest", "--show-only=json-v1"], cwd=OWN.build, capture_output=True, text=True,

@@ -11,7 +11,7 @@
 //   short                     half of the bytes are written or read
 // Number 0 disturbs nothing; "0 copy" copies a file that gets its name by call N to LOG.N. The file
 // LOG has a line for each call: number, name, details, path, second path, result, separated by
-// tabs.
+// tabs. Exits with status 3 if the machine does not allow ptrace.
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
@@ -98,9 +98,11 @@ constexpr std::array kKinds{
     Kind{SYS_mmap, "mmap", kNone, kNone, kNone, kNone, 4},
 };
 
-[[noreturn]] void fail(const std::string& what) {
+constexpr int kNotAllowed = 3;  // exit status; tests/python/crash_points.py knows it
+
+[[noreturn]] void fail(const std::string& what, int status = 1) {
   std::cerr << "failing_calls: " << what << ": " << std::generic_category().message(errno) << '\n';
-  std::exit(1);
+  std::exit(status);
 }
 
 unsigned long long argument(const Registers& registers, int place) {
@@ -361,18 +363,23 @@ pid_t start_traced(char** command) {
   const pid_t child = fork();
   if (child < 0) fail("cannot fork");
   if (child == 0) {
-    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0) fail("cannot be traced");
+    if (ptrace(PTRACE_TRACEME, 0, nullptr, nullptr) != 0)
+      fail("ptrace is not allowed here", kNotAllowed);
     raise(SIGSTOP);
     trace_calls();
     execv(command[0], command);
     fail(command[0]);
   }
   int status = 0;
-  if (waitpid(child, &status, 0) != child || !WIFSTOPPED(status)) std::exit(1);
+  if (waitpid(child, &status, 0) != child) fail("cannot wait");
+  if (WIFEXITED(status)) std::exit(WEXITSTATUS(status));  // it has told why
+  if (!WIFSTOPPED(status)) std::exit(1);
   constexpr auto kOptions = PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACESECCOMP | PTRACE_O_TRACEFORK |
                             PTRACE_O_TRACEVFORK | PTRACE_O_TRACECLONE | PTRACE_O_TRACEEXEC |
                             PTRACE_O_EXITKILL;
-  if (ptrace(PTRACE_SETOPTIONS, child, nullptr, kOptions) != 0) fail("cannot trace");
+  if (ptrace(PTRACE_SETOPTIONS, child, nullptr, kOptions) != 0) {
+    fail("ptrace is not allowed here", kNotAllowed);
+  }
   ptrace(PTRACE_CONT, child, nullptr, 0);
   return child;
 }
