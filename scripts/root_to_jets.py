@@ -16,9 +16,10 @@ command prints how many were dropped. Needs: pip install uproot awkward numpy
 """
 
 import argparse
+import io
 import os
 import sys
-import tempfile
+from pathlib import Path
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import prepared  # noqa: E402
@@ -28,6 +29,7 @@ prepared.need("uproot", "awkward", "numpy", from_setup=False, install="pip insta
 import awkward as ak  # noqa: E402
 import numpy as np  # noqa: E402
 import uproot  # noqa: E402
+from plots.files import write_whole  # noqa: E402
 
 
 def parse_arguments(words=None):
@@ -111,19 +113,10 @@ def read_jets(file, label, arguments):
     return arrays, cut
 
 
-def write_whole(path, arrays):
-    """Writes the file completely or not at all."""
-    folder = os.path.dirname(os.path.abspath(path))
-    with tempfile.NamedTemporaryFile(dir=folder, suffix=".partial", delete=False) as out:
-        try:
-            np.savez_compressed(out, **arrays)
-            os.replace(out.name, path)
-        except BaseException:
-            os.unlink(out.name)
-            raise
-    umask = os.umask(0)
-    os.umask(umask)
-    os.chmod(path, 0o666 & ~umask)
+def write_npz(path, arrays):
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_whole(Path(path), content.getbuffer())
 
 
 def main():
@@ -143,7 +136,7 @@ def main():
     for name in ("X", "scalars"):
         if name in arrays:
             arrays[name] = arrays[name][:, :width]
-    write_whole(arguments.out, arrays)
+    write_npz(arguments.out, arrays)
     print(f"{arguments.out}: {len(arrays['X'])} jets of up to {width} particles, "
           f"{', '.join(arrays)}; {cut} particles beyond --max-particles were dropped")  # fmt: skip
 
