@@ -8,11 +8,12 @@ by default all, for N seconds each (default 30), --jobs of them at a time (defau
 kept in DIR/corpus (default build/fuzz), from where the next run continues.
 
 An input that crashes, hangs, throws what a reader must not throw or takes absurd memory is a finding: it is
-made smaller and written to tests/data/fuzz/TARGET/, which the test "fuzz" replays in every build. Prints the
+made smaller and written to tests/data/fuzz/TARGET/, which the test "fuzz" replays in every build. Prints it, and the
 executions of each target. Exits with status 1 if there was a finding. Needs clang 14 (the set-up's --tests).
 """
 
 import argparse
+import base64
 import hashlib
 import os
 import re
@@ -142,7 +143,8 @@ def main() -> None:
             print(f"{fuzzer.target:12s} {executions:12,d} {seconds:8.0f}", flush=True)
             for file in findings:
                 found.append(file)
-                print(f"  finding: {file.relative_to(ROOT)} (log: {fuzzer.log})\n{fuzzer.summary()}", flush=True)
+                print(f"  finding: {file.relative_to(ROOT)} (log: {fuzzer.log})\n{fuzzer.summary()}\n"
+                      f"    its bytes in base64: {base64.b64encode(file.read_bytes()).decode()}", flush=True)  # fmt: skip
     print(f"{'all':12s} {total:12,d}; {len(found)} findings")
     sys.exit(1 if found else 0)
 
