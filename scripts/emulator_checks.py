@@ -37,7 +37,7 @@ SOURCES = ("tests/cuda/*.cpp", "tests/emulator/*.cpp", "tests/main.cpp", "tests/
 # What must find mistakes in the emulator, whatever kernels there are.
 OF_EMULATOR = ("emulator_test", "primitives_test", "product_test")
 MUTANTS_WIDTHS, SANITIZERS_WIDTHS = "24", "24,96"
-# Seconds for all tests: this only tells a mutant that never ends.
+# Seconds for all tests of a mutant: this only tells one that never ends.
 TIME_LIMIT = 900
 
 
@@ -140,10 +140,10 @@ def build(variant: Variant, files: list[Path]) -> dict[Path, Path]:
     return objects
 
 
-def run(variant: Variant, program: Path, *arguments: str) -> subprocess.CompletedProcess:
+def run(variant: Variant, program: Path, *arguments: str, timeout: int | None = None) -> subprocess.CompletedProcess:
     tests = [variant.tests] if variant.tests else []
     return subprocess.run([*variant.run, str(program), *tests, *arguments], capture_output=True, text=True,
-                          errors="replace", timeout=TIME_LIMIT, env={**os.environ, **variant.environment})  # fmt: skip
+                          errors="replace", timeout=timeout, env={**os.environ, **variant.environment})  # fmt: skip
 
 
 def check_sanitizer(name: str, tests: str) -> bool:
@@ -190,7 +190,7 @@ def mutated_tree(mutant: dict, folder: Path) -> None:
 def verdict(variant: Variant, program: Path) -> str | None:
     """Who has caught the mutant: the first test case that fails, and how. None if all pass."""
     try:
-        done = run(variant, program, "--abort", "--reporter", "xml")
+        done = run(variant, program, "--abort", "--reporter", "xml", timeout=TIME_LIMIT)
     except subprocess.TimeoutExpired:
         return f"no end within {TIME_LIMIT} s"
     if done.returncode == 0:
