@@ -31,9 +31,9 @@ def key() -> str:
 
 
 def clean_environment(**more: str) -> dict[str, str]:
-    """Without the packages of the tests."""
+    """Without the packages of the tests; pip compiles no module that may never be imported."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-    return kept | harness.build_environment(harness.PROJECT) | more
+    return kept | harness.build_environment(harness.PROJECT) | {"PIP_NO_COMPILE": "1"} | more
 
 
 def run(*command, **options) -> subprocess.CompletedProcess:
@@ -41,8 +41,20 @@ def run(*command, **options) -> subprocess.CompletedProcess:
                           timeout=1200, **options)  # fmt: skip
 
 
-def _pip(*words) -> None:
-    result = run(FOLDER / "venv" / "bin" / "python", "-m", "pip", "--disable-pip-version-check", *words)
+def _make_venv(folder: Path) -> list:
+    """Makes it, and returns the command of a pip that installs into it: this Python's own, which need not be unpacked
+    first, if it can (from 22.3), else the environment's."""
+    python = folder / "bin" / "python"
+    run(sys.executable, "-m", "venv", "--without-pip", folder, check=True)
+    pip = [sys.executable, "-m", "pip", "--python", python]
+    if run(*pip, "--version").returncode == 0:
+        return pip
+    run(sys.executable, "-m", "venv", "--clear", folder, check=True)
+    return [python, "-m", "pip"]
+
+
+def _pip(pip: list, *words) -> None:
+    result = run(*pip, "--disable-pip-version-check", *words)
     if result.returncode != 0:
         raise RuntimeError(f"pip {' '.join(map(str, words))}: {result.stdout[-2000:]}{result.stderr[-2000:]}")
 
@@ -59,13 +71,13 @@ def venv() -> Path:
             done.unlink(missing_ok=True)
             shutil.rmtree(folder, ignore_errors=True)
             shutil.rmtree(FOLDER / "wheel", ignore_errors=True)
-            subprocess.run([sys.executable, "-m", "venv", folder], env=clean_environment(), check=True)
+            pip = _make_venv(folder)
             # As `pip install .` does, which keeps no wheel. The build folder stays, as for the programs: what has not
             # changed is not compiled again. It is as deep as others in which the tagger is built (build_environment).
             build = harness.PROJECT / "build" / f"python-package-{FOLDER.parent.name}"
-            _pip("wheel", "--no-deps", f"--config-settings=build-dir={build}", "--wheel-dir", FOLDER / "wheel",
+            _pip(pip, "wheel", "--no-deps", f"--config-settings=build-dir={build}", "--wheel-dir", FOLDER / "wheel",
                  harness.PROJECT)  # fmt: skip
-            _pip("install", *(FOLDER / "wheel").iterdir())
+            _pip(pip, "install", *(FOLDER / "wheel").iterdir())
             done.write_text(key())
     return folder
 
