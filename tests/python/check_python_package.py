@@ -1,5 +1,6 @@
 """The Python package, as pip installs it: examples of docstrings, of the README and of docs/python.md; what the wheel holds."""
 
+import errno
 import contextlib
 import doctest
 import importlib
@@ -133,7 +134,7 @@ class PublishedTest(PackageTest):
                     lorentznet.Tagger.published("qg")
                 self.assertFalse(self.cache.exists())
         self.place.mkdir(parents=True)
-        with unittest.mock.patch("os.replace", side_effect=[None, OSError("full")]), self.assertRaisesRegex(OSError, "full"):
+        with unittest.mock.patch("os.replace", side_effect=[None, OSError(errno.ENOSPC, "full")]), self.assertRaisesRegex(OSError, "full"):
             lorentznet.Tagger.published("qg")
         self.assertEqual(list(self.place.iterdir()), [])
 
