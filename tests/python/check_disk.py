@@ -18,13 +18,13 @@ torch = harness.load_torch()
 
 
 def limit_files(size):
-    """A preexec_fn of subprocess: writing a file beyond `size` bytes fails as on a full disk."""
+    """Options of subprocess: writing a file beyond `size` bytes fails as on a full disk."""
 
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
 
-    return limit
+    return {"preexec_fn": limit, "restore_signals": False}
 
 
 def mount(test, place, size):
@@ -49,8 +49,7 @@ class DiskTest(harness.TrainedTest):
         cls.whole = harness.train("qg", cls.folder, cls.data, "whole", "--epochs=6")
 
     def run_in(self, logdir, *words, **options):
-        return harness.run("qg", "--logdir", logdir, "--datadir", self.data, "--device=cpu", *words,
-                           restore_signals=False, **options)  # fmt: skip
+        return harness.run("qg", "--logdir", logdir, "--datadir", self.data, "--device=cpu", *words, **options)
 
     def mount(self, name, size):
         """A file system of `size` with the experiment "kept" in it."""
@@ -139,7 +138,7 @@ class DiskTest(harness.TrainedTest):
         logdir = self.folder / "limited"
         harness.restore(logdir / "kept", self.good)
         result = self.run_in(logdir, "--exp_name=kept", "--resume", "--epochs=6",
-                             preexec_fn=limit_files(limit))  # fmt: skip
+                             **limit_files(limit))  # fmt: skip
         self.assert_refused(result, logdir / "kept" / "training-state.pt", "large")
         self.assert_whole(logdir / "kept")
         state = (logdir / "kept" / "training-state.pt").read_bytes()
@@ -148,7 +147,7 @@ class DiskTest(harness.TrainedTest):
 
     def test_limited_test(self):
         result = self.run_in(self.folder, "--exp_name=kept", "--test_mode",
-                             preexec_fn=limit_files(16))  # fmt: skip
+                             **limit_files(16))  # fmt: skip
         self.assert_harmless(result, self.kept, self.good, self.kept)
 
 
@@ -168,8 +167,7 @@ class CacheTest(harness.ProgramTest):
 
     def score(self, *words, **options):
         """The scores; self.output is what was printed."""
-        result = harness.test_mode("top", self.kept, "--datadir", self.data, "--batch_size=100", *words,
-                                   restore_signals=False, **options)  # fmt: skip
+        result = harness.test_mode("top", self.kept, "--datadir", self.data, "--batch_size=100", *words, **options)
         if result.returncode != 0 or result.stderr:
             raise AssertionError(result.stderr)
         self.output = result.stdout
@@ -188,7 +186,7 @@ class CacheTest(harness.ProgramTest):
 
     def test_limited_files(self):
         folder = self.data / ".lorentznet-cache"
-        self.assert_uncached(folder, "File too large", preexec_fn=limit_files(500_000))
+        self.assert_uncached(folder, "File too large", **limit_files(500_000))
 
     def test_no_folder(self):
         (self.folder / "file").write_text("")

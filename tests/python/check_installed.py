@@ -24,8 +24,10 @@ class InstalledTorchTest(installed.InstalledTest):
 
     def test_module(self):
         source, configure = self.configure("user", PROJECT)
-        installed.checked(configure)
-        installed.checked(["cmake", "--build", source / "build"])
+        # Torch's headers compile for most of the test's time.
+        env = harness.environment(**harness.build_environment(self.folder))
+        installed.checked(configure, env=env)
+        installed.checked(["cmake", "--build", source / "build"], env=env)
         model, jets = installed.checkpoint("top"), harness.PROJECT / "data" / "top" / "test.h5"
         words = [model, jets]
         found = installed.checked([source / "build" / "embed", *words]).stdout
