@@ -134,7 +134,8 @@ class PublishedTest(PackageTest):
                     lorentznet.Tagger.published("qg")
                 self.assertFalse(self.cache.exists())
         self.place.mkdir(parents=True)
-        with unittest.mock.patch("os.replace", side_effect=[None, OSError(errno.ENOSPC, "full")]), self.assertRaisesRegex(OSError, "full"):
+        renames = [None, OSError(errno.ENOSPC, "full")]
+        with unittest.mock.patch("os.replace", side_effect=renames), self.assertRaisesRegex(OSError, "full"):
             lorentznet.Tagger.published("qg")
         self.assertEqual(list(self.place.iterdir()), [])
 
