@@ -4,6 +4,7 @@ study goes on to the same one.
 
 import itertools
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from plots import style  # noqa: E402, F401  for runs in forks of this process
 TINY = ("--n_hidden=4", "--n_layers=2", "--batch_size=8", "--num_workers=0")
 JETS = (24, 48)
 EPOCHS = 12
+TRIES = 20
 
 
 class FirstFilesTest(harness.unittest.TestCase):
@@ -129,22 +131,38 @@ class StudyTest(harness.ProgramTest):
         self.assertEqual(self.rows(out), self.rows(whole)[:1])
 
     def interrupt(self, out, number, kill):
-        """Sends the signal when the training has finished one epoch more."""
+        """Sends the signal when the training has finished one epoch more. If it comes too late, all is put back, and
+        tried again."""
+        before = self.folder / "before"
+        if out.exists():
+            shutil.copytree(out, before)
+        for _ in range(TRIES):
+            if self.interrupted(out, number, kill):
+                shutil.rmtree(before, ignore_errors=True)
+                return
+            shutil.rmtree(out)
+            if before.exists():
+                shutil.copytree(before, out)
+        self.fail(f"{TRIES} trainings ended before the signal came")
+
+    def interrupted(self, out, number, kill):
+        """Whether the signal came before the training's end."""
         with subprocess.Popen(self.command("learning_curve.py", out, *self.curve(jets=JETS[:1])), stdout=subprocess.DEVNULL,
                               stderr=subprocess.PIPE, text=True, env=harness.environment()) as script:  # fmt: skip
             log = out / "logs" / "24-jets-seed-1.log"
             end = time.monotonic() + harness.HANG
-            while not (log.exists() and log.read_text().count(" finished") > number):
-                self.assertIsNone(script.poll())
+            while script.poll() is None and not (log.exists() and log.read_text().count(" finished") > number):
                 self.assertLess(time.monotonic(), end)
                 time.sleep(0.002)
             script.send_signal(kill)
             error = script.communicate()[1]
+        if kill == signal.SIGKILL:
+            self.wait_until_unlocked(out)
+        if log.read_text().count(" finished") == EPOCHS:
+            return False
         if kill == signal.SIGTERM:
             self.assertEqual((script.returncode, error), (128 + kill, "stopped by SIGTERM; the same command goes on\n"))
-        else:
-            self.wait_until_unlocked(out)
-        self.assertLess(log.read_text().count(" finished"), EPOCHS, "it was not interrupted")
+        return True
 
     def wait_until_unlocked(self, out):
         """The trainings of a killed script end a little later than it."""
