@@ -1,6 +1,7 @@
 #include "block.h"
 
 #include <cstring>
+#include <deque>
 #include <exception>
 #include <stdexcept>
 #include <utility>
@@ -66,6 +67,7 @@ bool meet(Meeting& meeting, int first, int count, void* operands, Location here,
 void run_thread() {
   Fiber::entered();
   Block& block = *Block::current;
+  sanitizers::acquire(&block.began);
   try {
     (*block.body)();
     if (!block.threads[block.running].copies.empty()) {
@@ -78,7 +80,7 @@ void run_thread() {
   block.finish();
 }
 
-void run_block(Block& block, std::vector<Stack>& stacks, std::size_t shared_bytes) {
+void run_block(Block& block, std::deque<Strand>& strands, std::size_t shared_bytes) {
   SharedMemory shared(shared_bytes);
   block.shared = &shared;
   block.alive = static_cast<int>(block.threads.size());
@@ -86,7 +88,8 @@ void run_block(Block& block, std::vector<Stack>& stacks, std::size_t shared_byte
     block.threads[k].ready = true;
     block.threads[k].fenced = false;
     block.threads[k].met = block.all.times;
-    block.threads[k].fiber.prepare(stacks[k], run_thread);
+    block.threads[k].fiber = &strands[k].fiber;
+    strands[k].fiber.prepare(strands[k].stack, run_thread);
   }
   block.start();
   sanitizers::acquire(&block.ended);
@@ -112,18 +115,19 @@ void launch(unsigned blocks, unsigned threads, std::size_t shared_bytes,
             const std::function<void()>& body) {
   if (Block::current) throw std::logic_error("a kernel can't launch another one");
   if (threads == 0 || threads % kWarp) throw std::invalid_argument("a block has whole warps");
-  static thread_local std::vector<Stack> stacks;  // kept from launch to launch
-  if (stacks.size() < threads) stacks.resize(threads);
+  // Kept from launch to launch: the thread sanitizer takes long to make one.
+  static thread_local std::deque<Strand> strands;
+  while (strands.size() < threads) strands.emplace_back();
   Block block(threads, body);
   blockDim = {threads, 1, 1};
   gridDim = {blocks, 1, 1};
   try {
     for (const unsigned k : order_of_blocks(blocks, block.random)) {
       blockIdx = {k, 0, 0};
-      run_block(block, stacks, shared_bytes);
+      run_block(block, strands, shared_bytes);
     }
   } catch (...) {
-    stacks.clear();  // what the abandoned threads did there is ordered before nothing
+    strands.clear();  // what the abandoned threads did there is ordered before nothing
     throw;
   }
 }

@@ -26,7 +26,8 @@ void Block::start() {
   const int first = next();
   running = first;
   threadIdx.x = static_cast<unsigned>(first);
-  caller_.switch_to(threads[first].fiber);
+  sanitizers::release(&began);
+  caller_.switch_to(*threads[first].fiber);
 }
 
 /// The first of `count` threads from `first` on that is ready, after `skip` of them.
@@ -58,7 +59,7 @@ void Block::resume(int thread) {
   if (thread == self) return;
   running = thread;
   threadIdx.x = static_cast<unsigned>(thread);
-  threads[self].fiber.switch_to(threads[thread].fiber);
+  threads[self].fiber->switch_to(*threads[thread].fiber);
   running = self;
   threadIdx.x = static_cast<unsigned>(self);
 }
@@ -87,11 +88,11 @@ void Block::finish() {
                                                          " waits for ever: " + who_waits()));
     }
     running = kNobody;
-    self.fiber.end_in(caller_);
+    self.fiber->end_in(caller_);
   }
   running = other;
   threadIdx.x = static_cast<unsigned>(other);
-  self.fiber.end_in(threads[other].fiber);
+  self.fiber->end_in(*threads[other].fiber);
 }
 
 std::string Block::who_waits() const {

@@ -25,7 +25,7 @@ struct Random {
 
 /// A CUDA thread.
 struct Thread {
-  Fiber fiber;
+  Fiber* fiber = nullptr;
   bool ready = false;          ///< can go on: does not wait, has not returned
   void* operands = nullptr;    ///< of the operation in which it waits
   std::vector<Copy> copies;    ///< begun and not yet waited for
@@ -72,7 +72,8 @@ class Block {
   SharedMemory* shared = nullptr;
   int running = kNobody, alive = 0;
   std::exception_ptr error;  ///< ends the launch
-  char ended = 0;            ///< a clock: what threads did comes before the block's end
+  /// Clocks: what the launch did comes before what threads do, and that before the block's end.
+  char began = 0, ended = 0;
 
   /// Of the launch on this thread; null outside of launches.
   static inline constinit thread_local Block* current = nullptr;

@@ -74,8 +74,7 @@ void Fiber::prepare(const Stack& stack, void (*entry)()) {
   size_ = Stack::kBytes;
   sanitizers::allow(bottom_, size_);
   fake_stack_ = nullptr;
-  if (owns_thread_) sanitizers::destroy_thread(thread_);
-  thread_ = sanitizers::make_thread();
+  if (!owns_thread_) thread_ = sanitizers::make_thread();
   owns_thread_ = true;
   auto* top = reinterpret_cast<void**>(stack.bottom() + Stack::kBytes);
   *--top = nullptr;  // where `entry` would return to; aligns the stack as the ABI wants

@@ -31,7 +31,7 @@ class Fiber {
 
   /// Becomes the code that calls this, on the thread's own stack.
   void adopt_caller();
-  /// Will run `entry`, which must not return, when it is first switched to.
+  /// Will run `entry`, which must not return, when it is next switched to. Not of a running fiber.
   void prepare(const Stack& stack, void (*entry)());
   /// Leaves this fiber, which is running, for `to`; returns when something switches back.
   void switch_to(Fiber& to) { leave(to, &fake_stack_); }
@@ -49,6 +49,12 @@ class Fiber {
   std::size_t size_ = 0;
   void* thread_ = nullptr;  ///< what the thread sanitizer takes it for
   bool owns_thread_ = false;
+};
+
+/// A fiber and the stack that it runs on.
+struct Strand {
+  Stack stack;
+  Fiber fiber;
 };
 
 }  // namespace lorentznet::cuda::emu
