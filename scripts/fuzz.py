@@ -81,7 +81,9 @@ class Fuzzer:
         if dictionary.exists():
             words.append(f"-dict={dictionary}")
         folders = [folder for folder in (self.corpus, SEEDS / self.target, self.known) if folder.is_dir()]
-        self.call(*words, *folders, log=self.log)
+        if self.call(*words, *folders, log=self.log) == 0:
+            for artifact in self.artifacts.iterdir():  # of the child that opens an HDF5 file first, which may crash
+                artifact.unlink()
         text = self.log.read_text(errors="replace")
         counted = re.search(r"stat::number_of_executed_units: (\d+)", text) or re.search(r".*^#(\d+)", text, re.M | re.S)
         if counted is None:

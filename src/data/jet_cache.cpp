@@ -118,6 +118,19 @@ json describe_jets(const JetSet& jets) {
   throw InputError("the cache is damaged: " + reason);
 }
 
+/// A header, in which all numbers but those of the key, which is only compared, are integers:
+/// converting another one to an integer may be undefined.
+json parse_header(std::string_view text) {
+  bool in_key = false;
+  return json::parse(text, [&](int depth, json::parse_event_t event, const json& value) {
+    if (event == json::parse_event_t::key && depth == 1) in_key = value == "key";
+    if (event == json::parse_event_t::value && value.is_number_float() && !in_key) {
+      fail_damaged("its header has the number " + value.dump());
+    }
+    return true;
+  });
+}
+
 /// An array in the mapped file. \throws InputError if it is damaged
 template <typename T>
 SharedArray<T> array_of(const MappedFile& file, std::size_t data, const json& entry) {
@@ -226,7 +239,7 @@ std::optional<JetsAndFiles> read_whole(const Path& path, const CacheKey& key) {
   if (size > kMaxHeader) reader.fail("announces a header of " + std::to_string(size) + " bytes");
   const auto text = reader.take(size);
   if (hash_of(text) != hash) fail_damaged("the header does not match its checksum");
-  const json header = json::parse(text);
+  const json header = parse_header(text);
   if (header.at("key") != describe_key(key)) return std::nullopt;
   if (!are_unchanged(key, header.at("sources"))) return std::nullopt;
   const std::size_t data = aligned(reader.position());
