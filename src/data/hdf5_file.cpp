@@ -236,7 +236,7 @@ void Hdf5Dataset::read_rows(std::int64_t first, std::int64_t count, const H5::Da
 }
 
 void Hdf5Dataset::fail(const std::string& reason) const {
-  throw_file_error(file_name_, "data set '" + name_ + "' " + reason);
+  throw_file_error(file_name_, "data set " + in_quotes(name_) + " " + reason);
 }
 
 Hdf5File::Hdf5File(const std::filesystem::path& path) : name_(path.string()) {
