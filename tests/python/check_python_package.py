@@ -1,8 +1,8 @@
 """The Python package, as pip installs it: examples of docstrings, of the README and of docs/python.md; what the wheel holds."""
 
-import errno
 import contextlib
 import doctest
+import errno
 import importlib
 import io
 import json
