@@ -1,6 +1,9 @@
 """scripts/cuda_resources.py: what it reads of ptxas, its limits and its table; cuda_instructions.py: what it counts. With nvcc, if it is there, the
 example kernel (tests/cuda/device/product.cu) is compiled for every architecture."""
 
+import contextlib
+import functools
+import io
 import json
 import shutil
 import subprocess
@@ -8,12 +11,15 @@ import sys
 import tempfile
 import unittest
 from pathlib import Path
+from unittest import mock
 
 PROJECT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(PROJECT / "scripts"))
 import cuda_instructions  # noqa: E402
 import cuda_resources  # noqa: E402
 
+# Compiles a program, for seconds: once for all tests.
+cuda_resources.started = functools.cache(cuda_resources.started)
 NVCC = shutil.which("nvcc") or shutil.which("nvcc", path="/usr/local/cuda/bin")
 KERNEL = "_ZN10lorentznet4cuda4prim6detail5startINS0_7ProductINS1_5SplitINS1_3F16EEELi72EEEEEvNT_6ParamsE"
 OF_NVCC = "Cuda compilation tools, release 13.0, V13.0.88\n"
@@ -122,8 +128,25 @@ class ResourcesTest(unittest.TestCase):
         self.assertIn(cuda_resources.markdown(table), (PROJECT / "docs/gpu.md").read_text())
 
     def run_script(self, table: Path, *words: str) -> subprocess.CompletedProcess:
-        return subprocess.run([sys.executable, PROJECT / "scripts" / "cuda_resources.py", "--table", table, *words],
+        """In this process, as Python itself would: an end with a text has status 1."""
+        words = ["cuda_resources.py", "--table", str(table), *map(str, words)]
+        out, err = io.StringIO(), io.StringIO()
+        with mock.patch("sys.argv", words), contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            try:
+                status = cuda_resources.main()
+            except SystemExit as end:
+                print(end.code, file=sys.stderr)
+                status = 1
+        return subprocess.CompletedProcess(words, status, out.getvalue(), err.getvalue())
+
+    def test_the_script_itself(self):
+        folder = Path(self.enterContext(tempfile.TemporaryDirectory(prefix="lorentznet-")))
+        (folder / "product.cu.log").write_text(LOG)
+        words = ["--table", folder / "table.json", "--logs", folder / "product.cu.log"]
+        done = subprocess.run([sys.executable, PROJECT / "scripts" / "cuda_resources.py", *words],
                               capture_output=True, text=True)  # fmt: skip
+        self.assertEqual((done.returncode, done.stderr), (1, ""))
+        self.assertIn("is missing; --renew writes it", done.stdout)
 
     def check_run(self, table: Path, *words: str) -> None:
         def run(*more: str) -> subprocess.CompletedProcess:
