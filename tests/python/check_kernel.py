@@ -15,10 +15,11 @@ FLAGS_OF_ISA = {
     "avx2": AVX2,
     "avx512": AVX2 | {"avx512f", "avx512bw", "avx512cd", "avx512dq", "avx512vl"},
 }
-TEST_JETS = 400
-SCORED_JETS = 120  # few, because the networks have full size
-FEW_JETS = 25  # of the plain and the portable kernel, which are slow
-BATCHED_JETS = 250
+TEST_JETS = 400  # of a small network
+# Few, because the networks have full size.
+SCORED_JETS = 40
+FEW_JETS = 10  # of the plain and the portable kernel, which are slow
+BATCHED_JETS = 110
 ALL_JETS = os.environ.get("LORENTZNET_ALL_JETS") == "1"  # as in .ci/run: minutes of the portable kernel
 
 
@@ -105,7 +106,7 @@ class KernelTest(harness.ProgramTest):
         """With --pooling jet, as in the shipped networks, the batch size does not change a bit."""
         for task in self.jets:
             of_one = self.scores_of(task, f"fused {HERE[-1]}", "--batch_size=1")
-            for size in (32, 100):
+            for size in (16, 40):
                 scores = self.scores_of(task, f"fused {HERE[-1]}", f"--batch_size={size}")
                 harness.assert_close(scores, of_one)
 
