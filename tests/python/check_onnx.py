@@ -203,7 +203,7 @@ class AgreementTest(OnnxTest):
 
     def test_shipped_networks(self):
         for task in ("top", "qg"):
-            model, jets = self.shipped(task), self.shipped_jets(task, 10)
+            model, jets = self.shipped(task), self.shipped_jets(task, 5)
             self.assert_agrees(model, jets, reference(model, jets), batches=[1, 4])
 
     def test_every_kind_of_network(self):
@@ -231,7 +231,7 @@ class AgreementTest(OnnxTest):
 
     def test_four_momenta_in_float(self):
         """Without what rounding took."""
-        model, jets = self.shipped("qg"), in_float(self.shipped_jets("qg", 25))
+        model, jets = self.shipped("qg"), in_float(self.shipped_jets("qg", 8))
         found = self.of_float(self.session(model), model.metadata, jets)
         harness.assert_close(found, reference(model, jets), atol=TOLERANCE)
 
@@ -240,7 +240,7 @@ class AgreementTest(OnnxTest):
         for task in ("top", "qg"):
             model, jets = self.shipped(task), []
             shipped = self.shipped_jets(task, 40)
-            for size in (1, 2, 5, 20, 50, 150, 199, 200):
+            for size in (1, 2, 5, 20, 50, 150, 200):  # the last in a batch alone
                 jets.append(self.joined(model.metadata, shipped[len(jets) :], size))
             self.assertEqual([len(jet.p4) for jet in jets][-1], 200 + num_beams(model.metadata))
             self.assert_agrees(model, jets, reference(model, jets), batches=[3], in_front=[1])
@@ -303,7 +303,7 @@ class AgreementTest(OnnxTest):
         """Off by more than the double file, but by no more than docs/onnx.md says."""
         for task, bound in (("top", 5e-3), ("qg", 1e-2)):
             model = self.shipped(task)
-            jets = self.shipped_jets(task, 15)
+            jets = self.shipped_jets(task, 6)
             found = self.of_float(self.session(model, float32=True), model.metadata, jets)
             error = np.abs(found - reference(model, jets)).max()
             self.assertGreater(error, TOLERANCE)
