@@ -1,5 +1,6 @@
 #include "block_state.h"
 
+#include <bit>
 #include <stdexcept>
 
 #include "cuda_names.h"
@@ -15,7 +16,11 @@ std::uint64_t Random::next() {
 }
 
 Block::Block(unsigned count, const std::function<void()>& kernel)
-    : threads(count), warps(count / kWarp), random{options.seed}, body(&kernel) {
+    : threads(count),
+      warps(count / kWarp),
+      ready(count / kWarp),
+      random{options.seed},
+      body(&kernel) {
   caller_.adopt_caller();
   current = this;
 }
@@ -30,27 +35,38 @@ void Block::start() {
   caller_.switch_to(*threads[first].fiber);
 }
 
-/// The first of `count` threads from `first` on that is ready, after `skip` of them.
-int Block::next_in(int first, int count, bool descending, int skip) const {
+/// The first thread of a warp that is ready, after `skip` of them; without a loop, since every wait
+/// asks for it.
+int Block::next_in_warp(int warp, bool descending, int skip) const {
+  const std::uint32_t lanes = ready[warp];
+  if (lanes == 0) return kNobody;
+  const int after = descending ? std::countl_zero(std::rotl(lanes, skip))
+                               : std::countr_zero(std::rotr(lanes, skip));
+  const int at = (after + skip) % kWarp;
+  return warp * kWarp + (descending ? kWarp - 1 - at : at);
+}
+
+/// The same of the whole block.
+int Block::next_in_block(bool descending, int skip) const {
+  const int count = static_cast<int>(threads.size());
   for (int k = 0; k < count; ++k) {
     const int at = (k + skip) % count;
-    const int thread = first + (descending ? count - 1 - at : at);
-    if (threads[thread].ready) return thread;
+    const int thread = descending ? count - 1 - at : at;
+    if (ready[thread / kWarp] >> thread % kWarp & 1) return thread;
   }
   return kNobody;
 }
 
 /// Who runs next. In random order, one choice in 64 leaves the running warp.
 int Block::next() {
-  const int count = static_cast<int>(threads.size());
   const bool by_chance = options.order == Order::kRandom;
   const bool descending = by_chance ? random.below(2) == 1 : options.order == Order::kDescending;
   if (running != kNobody && (!by_chance || random.below(64) != 0)) {
-    const int warp = running / kWarp * kWarp;
-    const int found = next_in(warp, kWarp, descending, by_chance ? random.below(kWarp) : 0);
+    const int found =
+        next_in_warp(running / kWarp, descending, by_chance ? random.below(kWarp) : 0);
     if (found != kNobody) return found;
   }
-  return next_in(0, count, descending, by_chance ? random.below(threads.size()) : 0);
+  return next_in_block(descending, by_chance ? random.below(threads.size()) : 0);
 }
 
 /// Switches from the running thread to another one; returns when it runs again.
@@ -65,7 +81,7 @@ void Block::resume(int thread) {
 }
 
 void Block::wait() {
-  threads[running].ready = false;
+  ready[running / kWarp] &= ~(1u << running % kWarp);
   const int other = next();
   if (other == kNobody) fail("waits for ever: " + who_waits());
   resume(other);
@@ -77,7 +93,7 @@ void Block::perhaps_yield() {
 
 void Block::finish() {
   Thread& self = threads[running];
-  self.ready = false;
+  ready[running / kWarp] &= ~(1u << running % kWarp);
   self.copies.clear();
   sanitizers::release(&ended);
   --alive;

@@ -26,7 +26,6 @@ struct Random {
 /// A CUDA thread.
 struct Thread {
   Fiber* fiber = nullptr;
-  bool ready = false;          ///< can go on: does not wait, has not returned
   void* operands = nullptr;    ///< of the operation in which it waits
   std::vector<Copy> copies;    ///< begun and not yet waited for
   bool fenced = false;         ///< since its last ticket
@@ -66,6 +65,8 @@ class Block {
 
   std::vector<Thread> threads;
   std::vector<Meeting> warps;
+  /// A warp's threads that can go on, a bit each: do not wait, have not returned.
+  std::vector<std::uint32_t> ready;
   Meeting all;
   Random random;
   const std::function<void()>* body;
@@ -81,7 +82,8 @@ class Block {
  private:
   static constexpr int kNobody = -1;
 
-  int next_in(int first, int count, bool descending, int skip) const;
+  int next_in_warp(int warp, bool descending, int skip) const;
+  int next_in_block(bool descending, int skip) const;
   int next();
   void resume(int thread);
   std::string who_waits() const;
