@@ -15,7 +15,6 @@
 
 #include "kernels/transfer.h"
 #include "model/check_batch.h"
-#include "model/model_state.h"
 
 namespace lorentznet {
 namespace {
@@ -157,10 +156,10 @@ class GpuTrainingBackward final : public torch::autograd::Node {
 
 }  // namespace
 
-GpuTraining::GpuTraining(LorentzNetImpl& network, cuda::TrainingPrecision precision)
-    : options_(network.options()), precision_(precision) {
-  std::map<std::string, at::Tensor> tensors;
-  for (const auto& [name, tensor] : named_tensors(network)) tensors.emplace(name, tensor);
+GpuTraining::GpuTraining(const NamedTensors& of_network, const LorentzNetOptions& options,
+                         GpuPrecision precision)
+    : options_(options), precision_(precision) {
+  const std::map<std::string, at::Tensor> tensors(of_network.begin(), of_network.end());
   for (const auto* name : kOutsideOfLayers) parameters_.push_back(tensors.at(name));
   for (std::int64_t layer = 0; layer < options_.n_layers; ++layer) {
     const auto prefix = "LGEBs." + std::to_string(layer) + ".";
@@ -225,7 +224,9 @@ at::Tensor GpuTraining::logits(const Batch& batch,
       at::empty({batch.num_jets(), options_.n_class}, begun->parameters.front().options());
   const std::vector<int> offsets(batch.offsets.begin(), batch.offsets.end());
   begun->pass = cuda::begin_training_pass(
-      shape(), precision_,
+      shape(),
+      precision_ == GpuPrecision::kHalf ? cuda::TrainingPrecision::kHalf
+                                        : cuda::TrainingPrecision::kFloat,
       arrays_of<const float>(
           begun->parameters,
           [](const auto& tensor) { return tensor.template const_data_ptr<float>(); }),

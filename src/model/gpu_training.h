@@ -8,15 +8,16 @@
 #include "engine/cuda/cuda_training.h"
 #include "lorentznet/batch.h"
 #include "lorentznet/communicator.h"
-#include "lorentznet/lorentznet.h"
+#include "model/model_state.h"
 
 namespace lorentznet {
 
 /// A network in training on a GPU by kernels of its own: one node of autograd's graph.
 class GpuTraining {
  public:
-  /// \param network  whose parameters and running statistics these are, in float on the GPU
-  GpuTraining(LorentzNetImpl& network, cuda::TrainingPrecision precision);
+  /// \param tensors  of the network, by named_tensors(), in float on the GPU
+  GpuTraining(const NamedTensors& tensors, const LorentzNetOptions& options,
+              GpuPrecision precision);
 
   /// The logits [J, K] of the batch's jets, with batch norm's statistics of all ranks.
   /// \throws InputError  as LorentzNetImpl::forward()
@@ -28,7 +29,7 @@ class GpuTraining {
   std::vector<cuda::RunningOfLayer> running_statistics() const;
 
   LorentzNetOptions options_;
-  cuda::TrainingPrecision precision_;
+  GpuPrecision precision_;
   std::vector<at::Tensor> parameters_;  ///< in the order of NetworkArrays
   std::vector<at::Tensor> running_;     ///< of each batch norm: mean, variance, number of batches
 };

@@ -103,9 +103,9 @@ std::shared_ptr<const CpuInference::Packed> CpuInference::packed() {
   return packed_;
 }
 
-GpuInference::GpuInference(NamedTensors tensors, double c_weight, std::int64_t classes,
-                           cuda::Precision precision)
-    : tensors_(std::move(tensors)), c_weight_(c_weight), classes_(classes), precision_(precision) {}
+GpuInference::GpuInference(NamedTensors tensors, const LorentzNetOptions& options,
+                           GpuPrecision precision)
+    : tensors_(std::move(tensors)), options_(options), precision_(precision) {}
 
 at::Tensor GpuInference::logits(const Batch& batch) {
   const auto& embedding = tensors_.front().second;
@@ -115,15 +115,18 @@ at::Tensor GpuInference::logits(const Batch& batch) {
   check_batch(batch, embedding.size(1), embedding.device());
   const std::lock_guard lock(mutex_);
   versions_.update_if_changed(tensors_, [this] {
-    const Network<float> network(arrays_of(tensors_), c_weight_, Isa::kPortable, "the network");
-    network_ = cuda::make_inference(network.packed(), precision_);
+    const Network<float> network(arrays_of(tensors_), options_.c_weight, Isa::kPortable,
+                                 "the network");
+    network_ = cuda::make_inference(network.packed(), precision_ == GpuPrecision::kHalf
+                                                          ? cuda::Precision::kHalf
+                                                          : cuda::Precision::kFloat);
   });
   const std::vector<int> host_offsets(batch.offsets.begin(), batch.offsets.end());
   const auto offsets = at::tensor(host_offsets, at::kInt).to(embedding.device());
   const auto p4 = batch.p4.to(at::kDouble).contiguous();
   const auto scalars = batch.scalars.to(at::kFloat).contiguous();
   const auto n_nodes = batch.n_nodes.to(at::kFloat).contiguous();
-  const auto logits = at::empty({batch.num_jets(), classes_}, scalars.options());
+  const auto logits = at::empty({batch.num_jets(), options_.n_class}, scalars.options());
   network_->run({.host_offsets = host_offsets,
                  .offsets = offsets.const_data_ptr<int>(),
                  .momenta = p4.const_data_ptr<double>(),

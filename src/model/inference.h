@@ -63,15 +63,13 @@ class CpuInference final : public FusedInference {
 class GpuInference final : public FusedInference {
  public:
   /// \param tensors  of the network, by named_tensors(), on the GPU
-  GpuInference(NamedTensors tensors, double c_weight, std::int64_t classes,
-               cuda::Precision precision);
+  GpuInference(NamedTensors tensors, const LorentzNetOptions& options, GpuPrecision precision);
   at::Tensor logits(const Batch& batch) override;
 
  private:
   NamedTensors tensors_;
-  double c_weight_;
-  std::int64_t classes_;
-  cuda::Precision precision_;
+  LorentzNetOptions options_;
+  GpuPrecision precision_;
   std::mutex mutex_;
   TensorVersions versions_;
   std::unique_ptr<cuda::Inference> network_;

@@ -104,13 +104,9 @@ void LorentzNetImpl::use_gpu_kernel(GpuPrecision precision) {
               "the CUDA kernels compute on a GPU in float, the network is on ",
               embedding_->weight.device(), " in ", embedding_->weight.scalar_type());
   use_plain_kernel();  // for what is neither training nor inference
-  const bool half = precision == GpuPrecision::kHalf;
-  kernel_name_ = half ? "fused CUDA, half" : "fused CUDA";
-  inference_ =
-      std::make_shared<GpuInference>(named_tensors(*this), options_.c_weight, options_.n_class,
-                                     half ? cuda::Precision::kHalf : cuda::Precision::kFloat);
-  gpu_training_ = std::make_shared<GpuTraining>(
-      *this, half ? cuda::TrainingPrecision::kHalf : cuda::TrainingPrecision::kFloat);
+  kernel_name_ = precision == GpuPrecision::kHalf ? "fused CUDA, half" : "fused CUDA";
+  inference_ = std::make_shared<GpuInference>(named_tensors(*this), options_, precision);
+  gpu_training_ = std::make_shared<GpuTraining>(named_tensors(*this), options_, precision);
 }
 
 std::vector<LGEBState> LorentzNetImpl::states(const Batch& batch, const JetGraph& graph,
