@@ -91,6 +91,10 @@ class Report:
         if result.returncode not in accepted:
             self.values["failed"].append(what)
             print((result.stdout + result.stderr)[-4000:], flush=True)
+        for line in re.findall(r"^Kernel: .*", result.stdout, re.M):
+            self.values.setdefault("kernels", {})[what] = line
+            if "the CUDA kernels" in line:  # differ from the plain one, or fail: it took that one
+                self.values["failed"].append(f"{what}: {line}")
         return result
 
     def write(self, file: Path):

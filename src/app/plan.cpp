@@ -189,8 +189,8 @@ std::string use_kernel(LorentzNetImpl& network, const ChosenKernel& kernel) {
   } else {
     network.use_plain_kernel();
   }
-  const auto why = kernel.why_plain.empty() ? "" : fmt::format(" ({})", kernel.why_plain);
-  return "Kernel: " + network.kernel_name() + why;
+  const auto& remark = kernel.why_plain.empty() ? kernel.agreement : kernel.why_plain;
+  return "Kernel: " + network.kernel_name() + (remark.empty() ? "" : " (" + remark + ")");
 }
 
 }  // namespace lorentznet

@@ -25,6 +25,7 @@ struct ChosenKernel {
   std::optional<Isa> fused = {};  ///< instruction set of the fused kernel; empty: the plain kernel
   std::optional<GpuPrecision> gpu = {};  ///< of the GPU's fused kernels; empty: not these
   std::string why_plain = {};            ///< what the fused kernel cannot compute, if that decided
+  std::string agreement = {};            ///< what check_gpu_kernel() found
 };
 
 /// \throws InputError if --kernel demands the fused kernel and it cannot compute the

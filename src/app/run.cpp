@@ -7,6 +7,7 @@
 
 #include <algorithm>
 
+#include "app/gpu_check.h"
 #include "app/run_data.h"
 #include "data/masses.h"
 #include "lorentznet/checkpoint.h"
@@ -88,13 +89,19 @@ void check_masses(const Run& run) {
       trained->upper));
 }
 
-/// With random weights of the run's seed.
-LorentzNet make_network(const Run& run, const ChosenKernel& kernel, const at::Device& device) {
-  torch::manual_seed(static_cast<std::uint64_t>(run.experiment.arguments.seed));
-  LorentzNet network(run.plan.network);
+/// With random weights of the run's seed, or in test mode those of the checkpoint.
+LorentzNet make_network(const Run& run, const ChosenKernel& chosen, const at::Device& device) {
+  const auto& [experiment, data, plan, processes, output, description] = run;
+  torch::manual_seed(static_cast<std::uint64_t>(experiment.arguments.seed));
+  LorentzNet network(plan.network);
   network->to(device);
-  run.output.log.info(fmt::format("Network Size: {}", network->num_parameters()));
-  run.output.log.info(use_kernel(*network, kernel));
+  output.log.info(fmt::format("Network Size: {}", network->num_parameters()));
+  if (experiment.arguments.test_mode) {
+    load_model_state(*network, experiment.network, experiment.folder.best_model());
+  }
+  const auto kernel =
+      check_gpu_kernel(*network, chosen, experiment.arguments, run.ranks(), output.log);
+  output.log.info(use_kernel(*network, kernel));
   return network;
 }
 
@@ -119,7 +126,6 @@ int run(const Task& task, const Arguments& given, Processes& processes) {
   check_masses(run);
   auto network = make_network(run, kernel, device);
   if (arguments.test_mode) {
-    load_model_state(*network, experiment.network, experiment.folder.best_model());
     run_test(run, network, experiment.training);
     return 0;
   }

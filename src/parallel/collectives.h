@@ -37,7 +37,7 @@ void sum_values(const Communicator& ranks, std::span<float> values);
 /// The same, returned.
 std::vector<double> sum_figures(const Communicator& ranks, std::vector<double> figures);
 
-/// A row of integers from each rank: int64 [n] -> [ranks, n].
+/// A row of numbers from each rank: [n] -> [ranks, n].
 at::Tensor gather_rows(const Communicator& ranks, const at::Tensor& row);
 
 /// The sum of a tensor over all ranks, with a gradient: the backward pass sums over the ranks too,

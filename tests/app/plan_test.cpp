@@ -1,5 +1,6 @@
 #include "app/plan.h"
 
+#include "app/gpu_check.h"
 #include "io/helpers.h"
 #include "support.h"
 
@@ -97,4 +98,12 @@ TEST_CASE("the network gets the kernel that was chosen") {
   CHECK(use_kernel(*network, {.why_plain = "device cuda:1"}) == "Kernel: plain (device cuda:1)");
   CHECK(network->kernel_name() == "plain");
   CHECK(use_kernel(*network, {}) == "Kernel: plain");
+}
+
+TEST_CASE("kernels of CPUs are not compared with the plain kernel") {
+  LorentzNet network(LorentzNetOptions{.n_hidden = 8, .n_layers = 1});
+  const auto kernel =
+      check_gpu_kernel(*network, {.fused = Isa::kPortable}, {}, *single_process(), {});
+  CHECK(kernel.fused == Isa::kPortable);
+  CHECK(use_kernel(*network, kernel) == "Kernel: fused portable");
 }
