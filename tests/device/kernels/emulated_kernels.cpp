@@ -68,39 +68,15 @@ std::unique_ptr<Made> make(int hidden, Arguments&&... arguments) {
 
 std::string why_no_kernels(int hidden, int) { return why_no_width(hidden); }
 
-namespace {
-
-std::unique_ptr<Inference> make_right_inference(const fused::PackedNetwork<float>& network,
-                                                Precision precision) {
-  if (precision == Precision::kHalf) {
-    return make<InferenceOf, Inference, prim::F16>(network.hidden, network);
-  }
-  return make<InferenceOf, Inference, prim::F16x3>(network.hidden, network);
-}
-
-std::unique_ptr<TrainingPass> begin_right_pass(const NetworkShape& shape,
-                                               TrainingPrecision precision,
-                                               const NetworkArrays<const float>& parameters,
-                                               const std::vector<RunningOfLayer>& running,
-                                               const TrainingBatch& batch,
-                                               Surroundings& surroundings, float* logits) {
-  if (precision == TrainingPrecision::kHalf) {
-    return make<TrainingPassOf, TrainingPass, prim::Bf16>(shape.hidden, shape, parameters, running,
-                                                          batch, surroundings, logits);
-  }
-  return make<TrainingPassOf, TrainingPass, prim::Bf16x3>(shape.hidden, shape, parameters, running,
-                                                          batch, surroundings, logits);
-}
-
-}  // namespace
-
 std::unique_ptr<Inference> make_inference(const fused::PackedNetwork<float>& network,
                                           Precision precision) {
   auto changed = network;
   if (mistake == Mistake::kCoordinates) changed.c_weight *= .9;
-  auto inference = make_right_inference(changed, precision);
-  if (mistake != Mistake::kLogit && mistake != Mistake::kNotANumber) return inference;
-  return std::make_unique<MistakenInference>(std::move(inference), network.classes);
+  auto right = precision == Precision::kHalf
+                   ? make<InferenceOf, Inference, prim::F16>(network.hidden, changed)
+                   : make<InferenceOf, Inference, prim::F16x3>(network.hidden, changed);
+  if (mistake != Mistake::kLogit && mistake != Mistake::kNotANumber) return right;
+  return std::make_unique<MistakenInference>(std::move(right), network.classes);
 }
 
 std::unique_ptr<TrainingPass> begin_training_pass(const NetworkShape& shape,
@@ -112,7 +88,11 @@ std::unique_ptr<TrainingPass> begin_training_pass(const NetworkShape& shape,
   if (mistake == Mistake::kLaunch) throw std::runtime_error("starting a kernel: no such device");
   auto* const mean = running.front().edges.mean;
   const std::vector<float> before(mean, mean + shape.hidden);
-  auto right = begin_right_pass(shape, precision, parameters, running, batch, surroundings, logits);
+  auto right = precision == TrainingPrecision::kHalf
+                   ? make<TrainingPassOf, TrainingPass, prim::Bf16>(
+                         shape.hidden, shape, parameters, running, batch, surroundings, logits)
+                   : make<TrainingPassOf, TrainingPass, prim::Bf16x3>(
+                         shape.hidden, shape, parameters, running, batch, surroundings, logits);
   if (mistake == Mistake::kStatistics) std::copy(before.begin(), before.end(), mean);
   if (mistake != Mistake::kGradient) return right;
   return std::make_unique<MistakenPass>(std::move(right), shape.hidden);
