@@ -65,11 +65,11 @@ def draw(networks: list[dict], task: str, out: Path) -> list[Path]:
         times = np.array([each["microseconds"] for each in networks])
         axes.errorbar(times[known], values[known], bars, marker="os"[number], linestyle="none", capsize=4, markersize=9,
                       color=style.COLOURS[number], label=f"at eS = {efficiency}")  # fmt: skip
-        for each, time, value in zip(networks, times, values):
-            if np.isfinite(value):
-                axes.annotate(each["label"], (time, value), xytext=(8, 8), textcoords="offset points", fontsize=14)
     axes.set(xscale="log", yscale="log", xlabel="Microseconds for a jet on one core", ylabel="Rejection 1/eB")
-    axes.margins(0.15)
+    axes.margins(x=0.15, y=0.4)
+    for each in networks:
+        axes.annotate(each["label"], (each["microseconds"], 0), xycoords=axes.get_xaxis_transform(), xytext=(0, 8),
+                      textcoords="offset points", rotation=90, ha="center", va="bottom", fontsize=14)  # fmt: skip
     axes.grid(color="0.88", linewidth=0.8, which="both")
     axes.legend(loc="best")
     style.title(axes, {"top": "Top against QCD jets", "qg": "Quark against gluon jets"}[task])

@@ -28,6 +28,7 @@ def processor_flags() -> set[str]:
         return {word for line in file if line.startswith("flags") for word in line.split()}
 
 
+SHIPPED = {"top": ("pretrained", "fast"), "qg": ("pretrained",)}
 HERE = [isa for isa, flags in FLAGS_OF_ISA.items() if flags <= processor_flags()]
 
 
@@ -39,7 +40,8 @@ class KernelTest(harness.ProgramTest):
         super().setUpClass()
         cls.jets, cls.few = cls.write_jets("test", SCORED_JETS), cls.write_jets("few", FEW_JETS)
         for task in cls.jets:
-            shutil.copytree(harness.PROJECT / "logs" / task / "pretrained", cls.experiment(task))
+            for name in SHIPPED[task]:
+                shutil.copytree(harness.PROJECT / "logs" / task / name, cls.experiment(task, name))
 
     @classmethod
     def write_jets(cls, name, count):
@@ -67,16 +69,18 @@ class KernelTest(harness.ProgramTest):
         lines = [line for line in result.stdout.splitlines() if line.startswith("Kernel: ")]
         self.assertEqual(lines, [f"Kernel: {expected}"])
 
-    def scores_of(self, task, expected, *words, **options):
-        (self.experiment(task) / "score.npy").unlink(missing_ok=True)
-        self.assert_kernel(self.score(task, *words, **options), expected)
-        return np.load(self.experiment(task) / "score.npy")
+    def scores_of(self, task, expected, *words, name="pretrained", **options):
+        file = self.experiment(task, name) / "score.npy"
+        file.unlink(missing_ok=True)
+        self.assert_kernel(self.score(task, *words, name=name, **options), expected)
+        return np.load(file)
 
     def test_same_scores(self):
-        for task, jets in self.few.items():
-            plain = self.scores_of(task, "plain", "--kernel=plain", isa="is not read", jets=jets)
+        for task, name in ((task, name) for task, names in SHIPPED.items() for name in names):
+            of = {"name": name, "jets": self.few[task]}
+            plain = self.scores_of(task, "plain", "--kernel=plain", isa="is not read", **of)
             self.assertEqual(plain.shape, (FEW_JETS, 3))
-            fused = [self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa, jets=jets) for isa in HERE]
+            fused = [self.scores_of(task, f"fused {isa}", "--kernel=fused", isa=isa, **of) for isa in HERE]
             harness.assert_close(fused[0], plain, atol=1e-5)
             for other in fused[1:]:
                 self.assertEqual(other.tobytes(), fused[0].tobytes())
