@@ -32,14 +32,12 @@ PACKAGES = [name for name in (PROJECT / "scripts/requirements-debian.txt").read_
             if not name.startswith(("#", "cmake", "ninja", "hdf5-filter"))] + ["libfmt-dev"]  # fmt: skip
 GPU_TESTS = ("test_model", "test_train", "test_parallel")
 KERNELS = ("test_gpu_kernels", "cuda_bench")
-# By how much a jet's score changes at most, over thousands of jets, when operands of products have f16's 11 bits
-# instead of 22. The error e of a logit is proportional to the unit roundoff u: with f16 and tf32, u = 2^-11, it was
-# at most 5.8e-4 = 1.2 u in 12 jets, with bf16, u = 2^-8, 3.8e-3 = 1.0 u. If e is normal, the most of 12 is 2.1 standard
-# deviations, so one is 0.6 u, the most of 100,000 jets is 4.4 of them, or 2.6 u, and four times that is for jets whose
-# errors are not like those of others: e < 10 u. A probability is a logistic function of a difference of two logits,
-# with a slope of at most 1/4: its error is below 2 e / 4 = 5 u = 2.4e-3. Below 1e-6, which is what 22 bits change
-# (e < 6e-7), operands had no 11 bits.
-HALF_DIFFERENCES = (1e-6, 5 * 2**-11)
+# By how much a jet's score may change when operands of products have f16's 11 bits instead of 22. How far is the network's
+# doing: of the 1,000 shipped top jets one changes by 5.2e-3 when the shipped network's weights are rounded to f16 and all
+# else stays float, on a CPU; the kernels on an H100 change one by 4.6e-3 (of 500 quark/gluon jets, by 5.4e-4). Four times that is
+# allowed, which bf16, with 8 times the roundoff, would exceed. Below 1e-6, which is what 22 bits change, operands had
+# no 11 bits.
+HALF_DIFFERENCES = (1e-6, 0.02)
 ALL_SKIPPED = 4  # exit status of a test program (tests/main.cpp)
 # Never packed: every system has these, in versions that match each other.
 OF_THE_SYSTEM = re.compile(r"/(lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s)\.so|ld-linux)")
