@@ -50,6 +50,17 @@ def options() -> argparse.ArgumentParser:
     return parser
 
 
+def labels_of(networks: list[dict]) -> list[tuple[str, float]]:
+    """A label for each time; networks whose labels would cover each other share one."""
+    found = []
+    for each in sorted(networks, key=lambda each: each["microseconds"]):
+        label, time = each["label"], each["microseconds"]
+        if found and time < 1.04 * found[-1][1]:
+            label, time = f"{found[-1][0]}, {label}", found.pop()[1]
+        found.append((label, time))
+    return found
+
+
 def draw(networks: list[dict], task: str, out: Path) -> list[Path]:
     """networks: label, microseconds, and figures [runs, figures] with the ends [figures, 2] of their uncertainty."""
     study.need_matplotlib()
@@ -67,8 +78,8 @@ def draw(networks: list[dict], task: str, out: Path) -> list[Path]:
                       color=style.COLOURS[number], label=f"at eS = {efficiency}")  # fmt: skip
     axes.set(xscale="log", yscale="log", xlabel="Microseconds for a jet on one core", ylabel="Rejection 1/eB")
     axes.margins(x=0.15, y=0.4)
-    for each in networks:
-        axes.annotate(each["label"], (each["microseconds"], 0), xycoords=axes.get_xaxis_transform(), xytext=(0, 8),
+    for label, time in labels_of(networks):
+        axes.annotate(label, (time, 0), xycoords=axes.get_xaxis_transform(), xytext=(0, 8),
                       textcoords="offset points", rotation=90, ha="center", va="bottom", fontsize=14)  # fmt: skip
     axes.grid(color="0.88", linewidth=0.8, which="both")
     axes.legend(loc="best")

@@ -18,6 +18,7 @@ import harness
 SCRIPTS = harness.PROJECT / "scripts"
 sys.path.insert(0, str(SCRIPTS))
 import learning_curve  # noqa: E402
+import network_sizes  # noqa: E402
 from plots import style  # noqa: E402, F401  for runs in forks of this process
 
 TINY = ("--n_hidden=4", "--n_layers=2", "--batch_size=8", "--num_workers=0")
@@ -42,6 +43,14 @@ class FirstFilesTest(harness.unittest.TestCase):
                     self.fail((sizes, jets))
         self.assertGreater(possible, 50)
         self.assertEqual(learning_curve.first_files([30000, 72000], 102000), (2, 72000))
+
+
+class LabelsTest(harness.unittest.TestCase):
+    def test_labels(self):
+        """Networks of nearly the same time share a label, in the order of their times."""
+        times = {"b": 103.0, "a": 100.0, "c": 105.0, "d": 50.0}
+        found = network_sizes.labels_of([{"label": label, "microseconds": time} for label, time in times.items()])
+        self.assertEqual(found, [("d", 50.0), ("a, b", 100.0), ("c", 105.0)])
 
 
 class StudyTest(harness.ProgramTest):
