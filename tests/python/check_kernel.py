@@ -28,7 +28,7 @@ def processor_flags() -> set[str]:
         return {word for line in file if line.startswith("flags") for word in line.split()}
 
 
-SHIPPED = {"top": ("pretrained", "fast"), "qg": ("pretrained",)}
+SHIPPED = {"top": ("pretrained", "fast"), "qg": ("pretrained", "fast")}
 HERE = [isa for isa, flags in FLAGS_OF_ISA.items() if flags <= processor_flags()]
 
 
