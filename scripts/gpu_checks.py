@@ -34,9 +34,9 @@ GPU_TESTS = ("test_model", "test_train", "test_parallel")
 KERNELS = ("test_gpu_kernels", "cuda_bench")
 # By how much a jet's score may change when operands of products have f16's 11 bits instead of 22. How far is the network's
 # doing: of the 1,000 shipped top jets one changes by 5.2e-3 when the shipped network's weights are rounded to f16 and all
-# else stays float, on a CPU; the kernels on an H100 change one by 4.6e-3 (of 500 quark/gluon jets, by 5.4e-4). Four times that is
-# allowed, which bf16, with 8 times the roundoff, would exceed. Below 1e-6, which is what 22 bits change, operands had
-# no 11 bits.
+# else stays float, on a CPU; the kernels on an H100 change one by 4.6e-3 (of the 5,000 quark/gluon jets, by 5.4e-4). Four times
+# that is allowed, which bf16, with 8 times the roundoff, would exceed. Below 1e-6, which is what 22 bits change, operands
+# had no 11 bits.
 HALF_DIFFERENCES = (1e-6, 0.02)
 ALL_SKIPPED = 4  # exit status of a test program (tests/main.cpp)
 # Never packed: every system has these, in versions that match each other.
@@ -126,8 +126,7 @@ def build(report: Report) -> bool:
         report.values["not_run"].append("NCCL: its header nccl.h was not found")
     jobs = os.environ.get("CMAKE_BUILD_PARALLEL_LEVEL", os.cpu_count())
     built = report.run("build", "cmake", "--build", report.folder, "--parallel", jobs,
-                       "--target", "programs", *GPU_TESTS,
-                       *kernel_targets(report))  # fmt: skip
+                       "--target", "programs", *GPU_TESTS, *kernel_targets(report))  # fmt: skip
     return built.returncode == 0
 
 
