@@ -116,7 +116,8 @@ int main() {
   cudaDeviceProp device;
   check(cudaGetDeviceProperties(&device, 0));
   std::printf("%s, %d multiprocessors\n", device.name, device.multiProcessorCount);
-  const lorentznet::NetworkShape shape{.scalars = kScalars, .hidden = kHidden, .classes = 2, .layers = kLayers};
+  const lorentznet::NetworkShape shape{
+      .scalars = kScalars, .hidden = kHidden, .classes = 2, .layers = kLayers};
   const Network<float> network(test::random_state(shape), 5e-3, Isa::kPortable, "the network");
   for (const int jets : {32, 512, 4096}) {
     time_inference(network, Precision::kFloat, jets);
