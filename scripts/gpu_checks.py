@@ -37,7 +37,7 @@ KERNELS = ("test_gpu_kernels", "cuda_bench")
 # else stays float, on a CPU; the kernels on an H100 change one by 4.6e-3 (of the 5,000 quark/gluon jets, by 5.4e-4). Four times
 # that is allowed, which bf16, with 8 times the roundoff, would exceed. Below 1e-6, which is what 22 bits change, operands
 # had no 11 bits.
-HALF_DIFFERENCES = (1e-6, 0.02)
+HALF_DIFFERENCES = {"top": (1e-6, 0.02), "qg": (1e-6, 0.0024)}
 ALL_SKIPPED = 4  # exit status of a test program (tests/main.cpp)
 # Never packed: every system has these, in versions that match each other.
 OF_THE_SYSTEM = re.compile(r"/(lib(c|m|dl|rt|pthread|resolv|stdc\+\+|gcc_s)\.so|ld-linux)")
@@ -247,7 +247,7 @@ def compare_half(report: Report):
         found, half = (np.load(file)[:, 1:] for file in files)
         difference = float(np.max(np.abs(found - half)))
         report.values.setdefault("differences_of_half", {})[task] = difference
-        least, most = HALF_DIFFERENCES
+        least, most = HALF_DIFFERENCES[task]
         if not least <= difference <= most:  # NaN is no difference
             report.values["failed"].append(f"scores of {task} with --kernel half differ by {difference}, "
                                            f"not by {least} to {most}")  # fmt: skip
