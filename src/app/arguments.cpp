@@ -47,7 +47,7 @@ std::vector<std::string> normalize(const std::vector<Flag>& flags, std::vector<s
   std::vector<std::string> normal;
   std::transform(words.begin(), words.end(), words.begin(), without_letter);
   for (std::size_t k = 0; k < words.size(); ++k) {
-    if (!is_flag(words[k])) throw InputError("'" + words[k] + "' is not a flag (see --help)");
+    if (!is_flag(words[k])) throw InputError(in_quotes(words[k]) + " is not a flag (see --help)");
     const auto word = with_underscores(words[k]);
     if (word == "--help" || word == "--version") {
       normal.push_back(word);
@@ -146,8 +146,8 @@ void check_experiment(const Arguments& arguments) {
   const std::filesystem::path name(arguments.exp_name);
   if (name.is_absolute() || name == "." ||
       std::find(name.begin(), name.end(), "..") != name.end()) {
-    throw InputError("--exp_name: '" + arguments.exp_name +
-                     "' is not the name of a folder in --logdir");
+    throw InputError("--exp_name: " + in_quotes(arguments.exp_name) +
+                     " is not the name of a folder in --logdir");
   }
 }
 

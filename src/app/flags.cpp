@@ -5,6 +5,7 @@
 #include <charconv>
 #include <cmath>
 
+#include "io/message.h"
 #include "lorentznet/error.h"
 
 namespace lorentznet {
@@ -118,7 +119,7 @@ std::vector<Flag> unsaved_flags() {
 }
 
 [[noreturn]] void fail(const Flag& flag, const std::string& value, const std::string& expected) {
-  throw InputError("--" + flag.name + ": '" + value + "' is not " + expected);
+  throw InputError("--" + flag.name + ": " + in_quotes(value) + " is not " + expected);
 }
 
 /// The whole of `text` as a number; neither a leading '+' nor the locale counts.

@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "data/nodes.h"
+#include "io/message.h"
 #include "kernels/fused_kernel.h"
 #include "lorentznet/error.h"
 #include "model/model_state.h"
@@ -126,7 +127,7 @@ at::Device choose_device(const std::string& name, std::int64_t local_rank) {
   if (name.empty()) return at::hasCUDA() ? choose_device("cuda", local_rank) : at::Device(at::kCPU);
   if (name == "cpu") return at::Device(at::kCPU);
   if (name != "cuda" && !name.starts_with("cuda:")) {
-    throw InputError("--device: '" + name + "' is not cpu, cuda or cuda:K");
+    throw InputError("--device: " + in_quotes(name) + " is not cpu, cuda or cuda:K");
   }
   if (!at::detail::getCUDAHooks().hasCUDART()) {
     throw InputError("--device " + name +
