@@ -1,8 +1,10 @@
 """Users' own jets: the same scores as from top files; several classes, weights, scalars, ids, missing
-labels, bad jets; loss and AUC against torch and scikit-learn; `jets info`; conversion from ROOT.
+labels, bad jets; loss and AUC against torch and scikit-learn; `jets info`; conversion from ROOT and from
+quark/gluon jets.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 
@@ -279,6 +281,47 @@ class OwnJetsTest(harness.ScoreTest):
             harness.assert_close(made["y"], arrays["y"])
             harness.assert_close(made["id"], np.arange(20))
             self.assertEqual(self.scores("top", out).shape, (20, 3))
+
+    def convert_quark_gluon(self, *words):
+        script = harness.PROJECT / "scripts" / "quark_gluon_with_beams.py"
+        return subprocess.run([sys.executable, script, *words], capture_output=True, text=True)
+
+    def test_from_quark_gluon_jets(self):
+        """The nodes that qg_tagging makes: without beams, its network has the same scores."""
+        file = harness.write_qg(self.folder / "qg") / "datasets" / "QG_jets.npz"
+        run = harness.train("qg", self.logs, self.folder / "qg", "qg", "--pooling=jet")
+        self.assert_finished(self.convert_quark_gluon(file, "--outdir", self.folder / "beams", "--test"))
+        own = shutil.copytree(run, self.logs / "qg-as-own")
+        harness.without_description(own / "best-val-model.pt")
+        args = harness.read_json(own / "args.json") | {"no_beams": True}
+        (own / "args.json").write_text(json.dumps(args))
+        expected = np.load(self.score("qg", "qg", file))
+        harness.assert_close(self.scores("qg-as-own", self.folder / "beams" / "test.npz"), expected, atol=1e-6)
+
+    def test_splits_of_quark_gluon_jets(self):
+        """In the order of the files, as wide as the wider, those of qg_tagging."""
+        arrays = harness.qg_arrays()
+        files = [self.own(f"QG_jets_{k}", X=arrays["X"][part][:, :width], y=arrays["y"][part])
+                 for k, (part, width) in enumerate(((slice(0, 60), 139), (slice(60, 100), 90)))]  # fmt: skip
+        self.assert_finished(self.convert_quark_gluon(*files, "--outdir", self.folder / "splits"))
+        for split, first, count in (("train", 0, 80), ("test", 80, 10), ("val", 90, 10)):
+            made = np.load(self.folder / "splits" / f"{split}.npz")
+            harness.assert_close(made["y"], arrays["y"][first : first + count])
+            harness.assert_close(np.hypot(made["X"][:, 0, 1], made["X"][:, 0, 2]), arrays["X"][first : first + count, 0, 0],
+                                 rtol=1e-12)  # fmt: skip
+
+    def test_unusable_quark_gluon_jets(self):
+        arrays = harness.qg_arrays(count=3)
+        arrays["X"][2, 1, 3] = 111  # a neutral pion, which decays
+        out = self.folder / "refused"
+        for file, expected in ((self.own("pion", **arrays), "jet 2: PDG id 111 in column 1"),
+                               (self.own("no-labels", X=arrays["X"]), "y is not a file"),
+                               (self.own("shapes", X=arrays["X"], y=[0, 1]), "shapes"),
+                               (self.three_data / "none.npz", "No such file")):  # fmt: skip
+            result = self.convert_quark_gluon(file, "--outdir", out)
+            self.assertEqual(result.returncode, 2)
+            self.assertRegex(result.stderr, rf"\Aerror: {file}: [^\n]*{expected}[^\n]*\n\Z")
+        self.assertFalse(out.exists())
 
 
 if __name__ == "__main__":
