@@ -41,7 +41,7 @@ def read_jets(file: Path) -> tuple[np.ndarray, np.ndarray]:
         X, y = arrays["X"].astype("f8"), arrays["y"]
     if X.ndim != 3 or X.shape[2] != 4 or y.shape != X.shape[:1]:
         raise JetError(f"X and y have the shapes {X.shape} and {y.shape}, expected [N, M, 4] and [N]")
-    known = np.isin(np.abs(X[..., 3]), [0, *MASSES])
+    known = np.isin(np.abs(X[..., 3]), list(MASSES)) | ~X.any(axis=2)  # or an empty row
     if not known.all():
         jet, column = np.argwhere(~known)[0]
         raise JetError(f"jet {jet}: PDG id {X[jet, column, 3]:g} in column {column} is not one of a jet's eight species")
@@ -61,7 +61,6 @@ def own_jets(X: np.ndarray, y: np.ndarray) -> dict[str, np.ndarray]:
     scalars = np.stack([np.abs(pdg_id) == species for species in MASSES], axis=2)
     transverse = np.hypot(pt, scalars @ np.array(list(MASSES.values())))
     p4 = np.stack([transverse * np.cosh(rapidity), pt * np.cos(phi), pt * np.sin(phi), transverse * np.sinh(rapidity)], axis=2)
-    p4[pdg_id == 0] = 0
     return {"X": p4, "scalars": scalars, "y": y}
 
 

@@ -25,6 +25,7 @@ SCRIPTS = {
     "scripts/network_sizes.py": (["--help"], "setup.sh --plots"),
     "scripts/boost_table.py": (["--help"], "setup.sh --plots"),
     "scripts/scale_translations.py": (["none", "none"], "setup.sh --plots"),
+    "scripts/quark_gluon_with_beams.py": (["none", "--outdir=none"], "setup.sh --plots"),
     "scripts/results_table.py": (["none"], None),
     "scripts/check_floors.py": ([], None),
     "scripts/gpu_checks.py": (["--help"], None),
