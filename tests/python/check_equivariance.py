@@ -1,6 +1,7 @@
 """--boost along each axis, in random directions and with rotations, and the study of --equivariance."""
 
 import shutil
+import subprocess
 import sys
 
 import numpy as np
@@ -87,17 +88,28 @@ class EquivarianceTest(harness.ProgramTest):
         self.assertEqual(len(set(found.values())), len(found), found)
         harness.assert_close(np.load(run / "score.npy"), at_rest)
 
+    def change_at_boost(self, task, network, jets):
+        """The largest change of a probability at beta = .99 in random directions."""
+        out = self.folder / "shipped" / network
+        out.parent.mkdir(parents=True, exist_ok=True)
+        self.assert_finished(harness.test_mode(task, harness.PROJECT / "logs" / network, "--boost=0.99", "--boost_axis=random",
+                                               "--test_data", jets, "--out", out))  # fmt: skip
+        return harness.read_json(out / "boost-0.99.json")["max_change"]
+
     def test_shipped_fast_network(self):
         """Its translations stay clear of the clamp, those of the network of full size do not."""
         jets = harness.write_h5(self.folder / "shipped.h5", harness.top_arrays("test", count=SHIPPED_JETS))
-        changes = {}
-        for name in ("fast", "pretrained"):
-            out = self.folder / f"shipped-{name}"
-            self.assert_finished(harness.test_mode("top", harness.PROJECT / "logs" / "top" / name, "--boost=0.99",
-                                                   "--boost_axis=random", "--test_data", jets, "--out", out))  # fmt: skip
-            changes[name] = harness.read_json(out / "boost-0.99.json")["max_change"]
-        self.assertLess(changes["fast"], 1e-6)
-        self.assertGreater(changes["pretrained"], 1e-3)
+        self.assertLess(self.change_at_boost("top", "top/fast", jets), 1e-6)
+        self.assertGreater(self.change_at_boost("top", "top/pretrained", jets), 1e-3)
+
+    def test_shipped_invariant_network(self):
+        """Quark/gluon jets with beams."""
+        file = harness.write_qg(self.folder / "shipped-qg", harness.qg_arrays(count=SHIPPED_JETS)) / "datasets/QG_jets.npz"
+        script = harness.PROJECT / "scripts" / "quark_gluon_with_beams.py"
+        subprocess.run([sys.executable, script, file, "--outdir", self.folder / "beams", "--test"], check=True,
+                       capture_output=True)  # fmt: skip
+        self.assertLess(self.change_at_boost("top", "qg/invariant", self.folder / "beams" / "test.npz"), 1e-6)
+        self.assertGreater(self.change_at_boost("qg", "qg/fast", file), 1e-3)
 
     def test_refusals(self):
         for words, expected in ((["--boost_axis=w", "--boost=0.5"], ["--boost_axis", "w", "random"]),
