@@ -41,10 +41,13 @@ def read_jets(file: Path) -> tuple[np.ndarray, np.ndarray]:
         X, y = arrays["X"].astype("f8"), arrays["y"]
     if X.ndim != 3 or X.shape[2] != 4 or y.shape != X.shape[:1]:
         raise JetError(f"X and y have the shapes {X.shape} and {y.shape}, expected [N, M, 4] and [N]")
-    known = np.isin(np.abs(X[..., 3]), list(MASSES)) | ~X.any(axis=2)  # or an empty row
+    known = np.isin(np.abs(X[..., 3]), list(MASSES)) & (X[..., 0] > 0) | ~X.any(axis=2)  # or an empty row
     if not known.all():
         jet, column = np.argwhere(~known)[0]
-        raise JetError(f"jet {jet}: PDG id {X[jet, column, 3]:g} in column {column} is not one of a jet's eight species")
+        pt, _, _, pdg_id = X[jet, column]
+        raise JetError(f"jet {jet}: pT {pt:g} GeV, PDG id {pdg_id:g} in column {column} is none of the eight species of a jet")
+    if not np.isin(y, (0, 1)).all():
+        raise JetError("y is not 0 or 1 everywhere")
     return X, y
 
 
@@ -70,6 +73,13 @@ def splits_of(num_jets: int) -> dict[str, slice]:
     return {"train": slice(0, train), "val": slice(num_jets - tenth, num_jets), "test": slice(train, train + tenth)}
 
 
+def write_jets(file: Path, arrays: dict[str, np.ndarray]) -> None:
+    content = io.BytesIO()
+    np.savez_compressed(content, **arrays)
+    write_whole(file, content.getbuffer())
+    print(f"{file}: {len(arrays['y'])} jets")
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, allow_abbrev=False,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)  # fmt: skip
@@ -85,12 +95,14 @@ def main() -> int:
             print(f"error: {file}: {error}", file=sys.stderr)
             return 2
     X, y = joined(parts)
-    make_folder(args.outdir)
-    for name, split in ({"test": slice(len(X))} if args.test else splits_of(len(X))).items():
-        content = io.BytesIO()
-        np.savez_compressed(content, **own_jets(X[split], y[split]))
-        write_whole(args.outdir / f"{name}.npz", content.getbuffer())
-        print(f"{args.outdir / name}.npz: {len(y[split])} jets")
+    splits = {"test": slice(len(X))} if args.test else splits_of(len(X))
+    try:
+        make_folder(args.outdir)
+        for name, split in splits.items():
+            write_jets(args.outdir / f"{name}.npz", own_jets(X[split], y[split]))
+    except OSError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
     return 0
 
 

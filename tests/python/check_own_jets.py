@@ -312,9 +312,13 @@ class OwnJetsTest(harness.ScoreTest):
 
     def test_unusable_quark_gluon_jets(self):
         arrays = harness.qg_arrays(count=3)
-        arrays["X"][2, 1, 3] = 111  # a neutral pion, which decays
+        pion, negative = arrays["X"].copy(), arrays["X"].copy()
+        pion[2, 1, 3] = 111  # neutral: it decays
+        negative[1, 0, 0] *= -1
         out = self.folder / "refused"
-        for file, expected in ((self.own("pion", **arrays), "jet 2: PDG id 111 in column 1"),
+        for file, expected in ((self.own("pion", X=pion, y=arrays["y"]), "jet 2: pT .* PDG id 111 in column 1"),
+                               (self.own("negative", X=negative, y=arrays["y"]), "jet 1: pT -.* in column 0"),
+                               (self.own("label", X=arrays["X"], y=[0, 1, 0.5]), "y is not 0 or 1"),
                                (self.own("no-labels", X=arrays["X"]), "y is not a file"),
                                (self.own("shapes", X=arrays["X"], y=[0, 1]), "shapes"),
                                (self.three_data / "none.npz", "No such file")):  # fmt: skip
@@ -322,6 +326,9 @@ class OwnJetsTest(harness.ScoreTest):
             self.assertEqual(result.returncode, 2)
             self.assertRegex(result.stderr, rf"\Aerror: {file}: [^\n]*{expected}[^\n]*\n\Z")
         self.assertFalse(out.exists())
+        result = self.convert_quark_gluon(self.own("good", **arrays), "--outdir", self.folder / "good.npz" / "below")
+        self.assertEqual(result.returncode, 1)
+        self.assertRegex(result.stderr, r"\Aerror: [^\n]*good\.npz[^\n]*\n\Z")
 
 
 if __name__ == "__main__":
