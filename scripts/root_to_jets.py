@@ -16,7 +16,6 @@ command prints how many were dropped. Needs: pip install uproot awkward numpy
 """
 
 import argparse
-import io
 import os
 import sys
 from pathlib import Path
@@ -29,7 +28,7 @@ prepared.need("uproot", "awkward", "numpy", from_setup=False, install="pip insta
 import awkward as ak  # noqa: E402
 import numpy as np  # noqa: E402
 import uproot  # noqa: E402
-from plots.files import write_whole  # noqa: E402
+from plots.files import write_npz  # noqa: E402
 
 
 def parse_arguments(words=None):
@@ -113,12 +112,6 @@ def read_jets(file, label, arguments):
     return arrays, cut
 
 
-def write_npz(path, arrays):
-    content = io.BytesIO()
-    np.savez_compressed(content, **arrays)
-    write_whole(Path(path), content.getbuffer())
-
-
 def main():
     arguments = parse_arguments()
     labels = arguments.label or [None] * len(arguments.files)
@@ -136,7 +129,7 @@ def main():
     for name in ("X", "scalars"):
         if name in arrays:
             arrays[name] = arrays[name][:, :width]
-    write_npz(arguments.out, arrays)
+    write_npz(Path(arguments.out), arrays)
     print(f"{arguments.out}: {len(arrays['X'])} jets of up to {width} particles, "
           f"{', '.join(arrays)}; {cut} particles beyond --max-particles were dropped")  # fmt: skip
 

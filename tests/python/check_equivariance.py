@@ -1,7 +1,6 @@
 """--boost along each axis, in random directions and with rotations, and the study of --equivariance."""
 
 import shutil
-import subprocess
 import sys
 
 import numpy as np
@@ -105,9 +104,7 @@ class EquivarianceTest(harness.ProgramTest):
     def test_shipped_invariant_network(self):
         """Quark/gluon jets with beams."""
         file = harness.write_qg(self.folder / "shipped-qg", harness.qg_arrays(count=SHIPPED_JETS)) / "datasets/QG_jets.npz"
-        script = harness.PROJECT / "scripts" / "quark_gluon_with_beams.py"
-        subprocess.run([sys.executable, script, file, "--outdir", self.folder / "beams", "--test"], check=True,
-                       capture_output=True)  # fmt: skip
+        self.assert_finished(harness.quark_gluon_with_beams(file, "--outdir", self.folder / "beams", "--test"))
         self.assertLess(self.change_at_boost("top", "qg/invariant", self.folder / "beams" / "test.npz"), 1e-6)
         self.assertGreater(self.change_at_boost("qg", "qg/fast", file), 1e-3)
 

@@ -282,15 +282,11 @@ class OwnJetsTest(harness.ScoreTest):
             harness.assert_close(made["id"], np.arange(20))
             self.assertEqual(self.scores("top", out).shape, (20, 3))
 
-    def convert_quark_gluon(self, *words):
-        script = harness.PROJECT / "scripts" / "quark_gluon_with_beams.py"
-        return subprocess.run([sys.executable, script, *words], capture_output=True, text=True)
-
     def test_from_quark_gluon_jets(self):
         """The nodes that qg_tagging makes: without beams, its network has the same scores."""
         file = harness.write_qg(self.folder / "qg") / "datasets" / "QG_jets.npz"
         run = harness.train("qg", self.logs, self.folder / "qg", "qg", "--pooling=jet")
-        self.assert_finished(self.convert_quark_gluon(file, "--outdir", self.folder / "beams", "--test"))
+        self.assert_finished(harness.quark_gluon_with_beams(file, "--outdir", self.folder / "beams", "--test"))
         own = shutil.copytree(run, self.logs / "qg-as-own")
         harness.without_description(own / "best-val-model.pt")
         args = harness.read_json(own / "args.json") | {"no_beams": True}
@@ -303,7 +299,7 @@ class OwnJetsTest(harness.ScoreTest):
         arrays = harness.qg_arrays()
         files = [self.own(f"QG_jets_{k}", X=arrays["X"][part][:, :width], y=arrays["y"][part])
                  for k, (part, width) in enumerate(((slice(0, 60), 139), (slice(60, 100), 90)))]  # fmt: skip
-        self.assert_finished(self.convert_quark_gluon(*files, "--outdir", self.folder / "splits"))
+        self.assert_finished(harness.quark_gluon_with_beams(*files, "--outdir", self.folder / "splits"))
         for split, first, count in (("train", 0, 80), ("test", 80, 10), ("val", 90, 10)):
             made = np.load(self.folder / "splits" / f"{split}.npz")
             harness.assert_close(made["y"], arrays["y"][first : first + count])
@@ -322,11 +318,11 @@ class OwnJetsTest(harness.ScoreTest):
                                (self.own("no-labels", X=arrays["X"]), "y is not a file"),
                                (self.own("shapes", X=arrays["X"], y=[0, 1]), "shapes"),
                                (self.three_data / "none.npz", "No such file")):  # fmt: skip
-            result = self.convert_quark_gluon(file, "--outdir", out)
+            result = harness.quark_gluon_with_beams(file, "--outdir", out)
             self.assertEqual(result.returncode, 2)
             self.assertRegex(result.stderr, rf"\Aerror: {file}: [^\n]*{expected}[^\n]*\n\Z")
         self.assertFalse(out.exists())
-        result = self.convert_quark_gluon(self.own("good", **arrays), "--outdir", self.folder / "good.npz" / "below")
+        result = harness.quark_gluon_with_beams(self.own("good", **arrays), "--outdir", self.folder / "good.npz" / "below")
         self.assertEqual(result.returncode, 1)
         self.assertRegex(result.stderr, r"\Aerror: [^\n]*good\.npz[^\n]*\n\Z")
 

@@ -199,6 +199,12 @@ def write_qg(datadir: Path, arrays=None) -> Path:
     return datadir
 
 
+def quark_gluon_with_beams(*words) -> subprocess.CompletedProcess:
+    """Runs the script that writes quark/gluon jets as jets for top_tagging."""
+    script = PROJECT / "scripts" / "quark_gluon_with_beams.py"
+    return subprocess.run([sys.executable, script, *words], capture_output=True, text=True)
+
+
 def top_arrays(split: str, first: int = 0, count: int | None = None) -> dict[str, np.ndarray]:
     """Rows of a file of the top sample."""
     count = TOP_SPLITS[split] if count is None else count
